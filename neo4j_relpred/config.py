@@ -1,0 +1,264 @@
+"""The one list of settings. Default < relpred.toml < environment (RELPRED_...) < flag.
+
+Nothing is read at import: a face calls `load_settings` once and hands each room its own section.
+Descriptions become docs/reference/settings.md and the comments of `relpred init`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from neo4j_relpred.errors import InvalidSettings, did_you_mean
+
+__all__ = [
+    "DaemonSettings",
+    "EvaluationSettings",
+    "Gnn",
+    "GraphSettings",
+    "ModelSettings",
+    "Pooling",
+    "PublishingSettings",
+    "ReasonerKind",
+    "ServiceSettings",
+    "Settings",
+    "TextSettings",
+    "TrainingSettings",
+    "load_settings",
+]
+
+Gnn = Literal["gcn", "sage", "gat", "rgcn", "compgcn"]
+ReasonerKind = Literal["mlp", "attention", "transformer"]
+Pooling = Literal["mean", "cls", "last"]
+
+DEFAULT_FILE = Path("relpred.toml")
+LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
+
+
+class Section(BaseModel):
+    """A part of the settings: unknown keys are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class GraphSettings(Section):
+    """Where the graph is, and what of it is read."""
+
+    uri: str = Field("bolt://127.0.0.1:7687", description="Bolt address of the server.")
+    user: str = Field("neo4j", description="User name; ignored when the server asks for none.")
+    password: SecretStr | None = Field(None, description="Password; better given as RELPRED_GRAPH__PASSWORD.")
+    password_file: Path | None = Field(None, description="File that holds the password.")
+    database: str = Field("neo4j", description="Name of the database.")
+    labels: tuple[str, ...] = Field((), description="Labels of the nodes to read; empty reads every node.")
+    relations: tuple[str, ...] = Field((), description="Relationship types to read; empty reads every type.")
+    keys: dict[str, str] = Field(
+        default_factory=dict,
+        description="Label to property that identifies its nodes for good. Nodes without one go by element id, "
+        "and predictions about those do not survive a reload of the store.",
+    )
+    names: tuple[str, ...] = Field(
+        ("name", "title"), description="Properties that name a node, the first one found wins."
+    )
+    texts: tuple[str, ...] = Field((), description="Further properties that become a node's text, in this order.")
+    prefix: str = Field("PREDICTED_", min_length=1, description="What the types of predicted edges begin with.")
+    timeout_seconds: float = Field(30.0, gt=0, description="Deadline for connecting and for each retried transaction.")
+
+
+class TextSettings(Section):
+    """How text becomes vectors."""
+
+    encoder: str = Field(
+        "sentence-transformers/all-MiniLM-L6-v2", description="Name or folder of a transformers encoder; '' for none."
+    )
+    pooling: Pooling = Field("mean", description="How token vectors become one: mean, cls or last.")
+    max_tokens: int = Field(256, ge=8, description="Longer texts are cut here, by tokens.")
+    batch_tokens: int = Field(4096, ge=64, description="Tokens in a batch, padding included.")
+    prompt: str = Field("", description="Put before each text, for encoders that want one ('query: ').")
+
+
+class ModelSettings(Section):
+    """The shape of the model. Saved in the checkpoint."""
+
+    gnn: Gnn = Field("compgcn", description="Message passing layer of the tower: gcn, sage, gat, rgcn or compgcn.")
+    gnn_layers: int = Field(1, ge=0, le=2, description="Layers of it.")
+    neighbors: int = Field(12, ge=1, description="Neighbours sampled per node and layer.")
+    hidden: int = Field(192, ge=8, description="Width of the tower.")
+    entity_width: int = Field(32, ge=0, description="Width of the learned entity vectors R_i; 0 leaves them out.")
+    unknown_share: float = Field(0.25, ge=0, le=1, description="Training uses in which R_i is the 'unknown' vector.")
+    structure_rank: int = Field(128, ge=0, description="Complex rank of the structure member; 0 leaves it out.")
+    rule_length: int = Field(2, ge=0, le=2, description="Longest body of a mined rule; 0 leaves rules out.")
+    reasoner: ReasonerKind = Field("mlp", description="Reasoner over the candidates: mlp, attention or transformer.")
+    candidates: int = Field(100, ge=10, description="Candidates that the members hand to the reasoner per query.")
+
+
+class TrainingSettings(Section):
+    """How the model is trained."""
+
+    minutes: float = Field(10.0, gt=0, description="Time budget of a training, all of it, on the wall clock.")
+    seed: int = Field(0, description="Seed of everything random.")
+    threads: int = Field(1, ge=1, description="Torch threads of one process; more than one is often slower.")
+    device: str = Field("auto", description="auto, cpu or cuda.")
+    holdout_share: float = Field(
+        0.06, gt=0, lt=0.5, description="Edges that the members never see; reasoner and calibration are fitted on them."
+    )
+    max_epochs: int = Field(1000, ge=1, description="Epochs of each member at most, whatever the time left.")
+    batch_size: int = Field(1000, ge=8, description="Queries in a batch.")
+    selfsupervised_share: float = Field(
+        0.15, ge=0, le=0.9, description="Share of the tower's time for masked edges and text-graph contrast."
+    )
+    structure_regularisation: float = Field(0.01, ge=0, description="Weight of N3 in the structure member.")
+    relation_weight: float = Field(0.25, ge=0, description="Weight of the relation softmax in the structure member.")
+    bce_weight: float = Field(0.3, ge=0, description="Weight of binary cross-entropy beside the softmax losses.")
+    base_rate: float | None = Field(
+        None,
+        gt=0,
+        le=1,
+        description="Share of (head, relation) questions that are taken to have a missing answer when a whole graph "
+        "is swept; unset measures it on the held-out edges.",
+    )
+
+
+class EvaluationSettings(Section):
+    """How a trained model is judged."""
+
+    test_share: float = Field(0.05, ge=0, lt=0.5, description="Edges kept away from training for the report.")
+    test_file: Path | None = Field(
+        None, description="Triples for the report instead (head, relation, tail by key; TSV or gzip with a header row)."
+    )
+    baseline_minutes: float = Field(1.0, ge=0, description="Time for the cheap baselines of the report; 0 for none.")
+
+
+class PublishingSettings(Section):
+    """What is written into the graph."""
+
+    relations: tuple[str, ...] = Field((), description="Types to publish; empty publishes every trained type.")
+    min_probability: float = Field(0.5, ge=0, le=1, description="Less probable triples are not published.")
+    top_k: int = Field(5, ge=1, description="Predicted edges per head and type at most.")
+    max_edges: int = Field(100_000, ge=1, description="Predicted edges in all at most, the most probable first.")
+    batch_rows: int = Field(2_000, ge=1, description="Edges in one transaction.")
+    tolerance: float = Field(0.005, ge=0, description="Changes of a probability below this are not written.")
+    shrink_guard: float = Field(
+        0.5, ge=0, le=1, description="A set smaller than this share of the present one stops until confirmed."
+    )
+    keep_sets: int = Field(5, ge=1, description="Published sets kept on disk for undo.")
+
+
+class ServiceSettings(Section):
+    """The HTTP service."""
+
+    host: str = Field("127.0.0.1", description="Address to bind; anything but loopback needs token_file.")
+    port: int = Field(7475, ge=1, le=65535, description="Port to bind.")
+    queue_size: int = Field(32, ge=1, description="Waiting requests; further ones get 429.")
+    max_body_bytes: int = Field(1_000_000, ge=1_000, description="Largest request body.")
+    token_file: Path | None = Field(None, description="File with the bearer token, one per line while rotating.")
+
+
+class DaemonSettings(Section):
+    """The schedule."""
+
+    interval_minutes: float = Field(5.0, gt=0, description="Time between two looks for changes.")
+    retrain_cron: str = Field("0 3 * * *", description="When to retrain, as five cron fields; '' for never.")
+    timezone: str = Field("UTC", description="Time zone of retrain_cron.")
+    publish: bool = Field(True, description="Whether a refresh publishes its predictions.")
+
+
+class Settings(BaseSettings):
+    """Everything that can be set."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="RELPRED_", env_nested_delimiter="__", extra="forbid", frozen=True, validate_default=True
+    )
+
+    home: Path = Field(Path(".relpred"), description="Folder of snapshots, models, published sets and the text cache.")
+    model_name: str = Field(
+        "default", pattern=r"^[a-z0-9-]{1,64}$", description="Name of the line of models to train and serve."
+    )
+    graph: GraphSettings = GraphSettings()
+    text: TextSettings = TextSettings()
+    model: ModelSettings = ModelSettings()
+    training: TrainingSettings = TrainingSettings()
+    evaluation: EvaluationSettings = EvaluationSettings()
+    publishing: PublishingSettings = PublishingSettings()
+    service: ServiceSettings = ServiceSettings()
+    daemon: DaemonSettings = DaemonSettings()
+
+    @field_validator("service")
+    @classmethod
+    def _token_off_loopback(cls, service: ServiceSettings) -> ServiceSettings:
+        if service.host not in LOOPBACK_HOSTS and service.token_file is None:
+            raise ValueError("a host other than loopback needs service.token_file")
+        return service
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Flags over environment over the TOML file that `load_settings` names."""
+        return (init_settings, env_settings, TomlConfigSettingsSource(settings_cls))
+
+
+def load_settings(file: Path | None = None, overrides: Mapping[str, Any] | None = None) -> Settings:
+    """Reads the settings once.
+
+    `file` must exist when it is given; without it relpred.toml of the working folder is read where there is one.
+    `overrides` are nested as the settings are (flags). Raises InvalidSettings.
+    """
+    if file is not None and not file.is_file():
+        raise InvalidSettings(f"There is no settings file {file}.", hint="`relpred init` writes one.")
+    path = file or (DEFAULT_FILE if DEFAULT_FILE.is_file() else None)
+
+    class FromFile(Settings):
+        model_config = SettingsConfigDict(toml_file=path)
+
+    try:
+        return FromFile(**(dict(overrides) if overrides else {}))
+    except tomllib.TOMLDecodeError as error:
+        raise InvalidSettings(f"{path} is not valid TOML: {error}.", hint="Correct that line.") from error
+    except ValidationError as error:
+        raise _explained(error, path) from error
+
+
+def _explained(error: ValidationError, path: Path | None) -> InvalidSettings:
+    """The first fault in words, with the nearest known key where a key is unknown."""
+    fault = error.errors()[0]
+    place = ".".join(str(part) for part in fault["loc"])
+    where = f" in {path}" if path else ""
+    if fault["type"] == "extra_forbidden":
+        return InvalidSettings(f"There is no setting {place}{where}.", hint=_nearest_setting(fault["loc"]))
+    return InvalidSettings(
+        f"The setting {place}{where} cannot be used: {fault['msg']}.", hint="See docs/reference/settings.md."
+    )
+
+
+def _nearest_setting(location: tuple[int | str, ...]) -> str:
+    sections = {name: field.annotation for name, field in Settings.model_fields.items()}
+    section = sections.get(str(location[0]))
+    if len(location) > 1 and isinstance(section, type) and issubclass(section, Section):
+        return did_you_mean(str(location[-1]), section.model_fields)
+    wrong = str(location[0])
+    nested = {
+        f"{name}.{key}"
+        for name, annotation in sections.items()
+        if isinstance(annotation, type) and issubclass(annotation, Section)
+        for key in annotation.model_fields
+    }
+    owners = [name for name in nested if name.split(".")[1] == wrong]
+    if owners:
+        return f"Did you mean {' or '.join(sorted(owners))}?"
+    return did_you_mean(wrong, sections) if difflib.get_close_matches(wrong, sections) else did_you_mean(wrong, nested)
+
+
+def choices(annotation: object) -> tuple[str, ...]:
+    """The words that a closed choice allows."""
+    return tuple(str(word) for word in get_args(annotation))
