@@ -1,0 +1,250 @@
+"""The door to Neo4j: three verbs, one deadline, one place where the driver's errors become ours.
+
+It does not know what is read or written. Values are parameters, always; the statements themselves are literals.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, LiteralString, Protocol, Self, TypeVar
+
+import neo4j
+from neo4j import exceptions as driver_errors
+
+from neo4j_relpred.config import GraphSettings
+from neo4j_relpred.errors import (
+    DatabaseNotFound,
+    GraphQueryFailed,
+    GraphUnavailable,
+    InvalidSettings,
+    LoginRefused,
+    RelpredError,
+    did_you_mean,
+)
+
+__all__ = ["CommitLost", "Counters", "GraphClient", "Neo4jClient", "Row"]
+
+Row = dict[str, Any]
+T = TypeVar("T")
+
+# Cypher 5 is frozen and understood by every server since 5.21; a database may default to another version.
+LANGUAGE: LiteralString = "CYPHER 5 "
+LONGEST_CONNECT_SECONDS = 10.0  # a server that has not answered a handshake by then is not there
+LONGEST_MESSAGE = 300
+SCHEMES = ("bolt://", "bolt+s://", "bolt+ssc://", "neo4j://", "neo4j+s://", "neo4j+ssc://")
+LOGIN_CODES = ("Neo.ClientError.Security.", "Neo.TransientError.Security.")
+
+
+class CommitLost(GraphUnavailable):
+    """The connection broke while a commit was on its way: it may have happened or not.
+
+    The writer looks at the graph afresh and writes what is still missing; its edges are keyed, so none is doubled.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class Counters:
+    """What a statement changed, and the rows that it returned."""
+
+    nodes_created: int = 0
+    nodes_deleted: int = 0
+    relationships_created: int = 0
+    relationships_deleted: int = 0
+    properties_set: int = 0
+    rows: tuple[Row, ...] = ()
+
+
+class GraphClient(Protocol):
+    """What this room asks of a graph database. Every verb is one transaction, repeated after passing failures."""
+
+    def read(self, query: LiteralString, /, **parameters: Any) -> Sequence[Row]:
+        """The rows of a statement that changes nothing. Callers bound them: they arrive all at once."""
+        ...
+
+    def write(self, query: LiteralString, /, **parameters: Any) -> Counters:
+        """Runs a statement that changes data."""
+        ...
+
+    def schema(self, query: LiteralString, /) -> None:
+        """Runs a statement that changes constraints or indexes."""
+        ...
+
+    def close(self) -> None:
+        """Gives the connections back."""
+        ...
+
+
+class Neo4jClient:
+    """A GraphClient over the official driver: one database, one deadline."""
+
+    def __init__(self, driver: neo4j.Driver, settings: GraphSettings) -> None:
+        self._driver = driver
+        self._settings = settings
+
+    @classmethod
+    def open(cls, settings: GraphSettings) -> Neo4jClient:
+        """Connects, logs in and looks for the database.
+
+        Raises GraphUnavailable, LoginRefused, DatabaseNotFound, or InvalidSettings when the address or the password
+        file cannot be used.
+        """
+        wrong = InvalidSettings(
+            f"{settings.uri!r} is not the address of a Neo4j server.",
+            hint="graph.uri looks like bolt://127.0.0.1:7687 or neo4j+s://example.org.",
+        )
+        if not settings.uri.startswith(SCHEMES):
+            raise wrong
+        try:
+            driver = neo4j.GraphDatabase.driver(
+                settings.uri,
+                auth=_login(settings),
+                connection_timeout=min(settings.timeout_seconds, LONGEST_CONNECT_SECONDS),
+                connection_acquisition_timeout=settings.timeout_seconds,
+                max_transaction_retry_time=settings.timeout_seconds,
+                notifications_min_severity="OFF",
+                user_agent="neo4j_relpred",
+            )
+        except (driver_errors.ConfigurationError, ValueError) as error:
+            raise wrong from error
+        client = cls(driver, settings)
+        try:
+            client._greet()
+        except BaseException:
+            driver.close()
+            raise
+        return client
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Closes all connections; the client is of no use afterwards."""
+        self._driver.close()
+
+    def read(self, query: LiteralString, /, **parameters: Any) -> list[Row]:
+        """See GraphClient. Raises GraphUnavailable, LoginRefused, DatabaseNotFound, GraphQueryFailed."""
+
+        def rows(transaction: neo4j.ManagedTransaction) -> list[Row]:
+            return [dict(record) for record in transaction.run(LANGUAGE + query, parameters)]
+
+        return self._managed(rows, neo4j.READ_ACCESS)
+
+    def write(self, query: LiteralString, /, **parameters: Any) -> Counters:
+        """See GraphClient. Raises what `read` raises, and CommitLost when nobody can say whether it was written."""
+
+        def change(transaction: neo4j.ManagedTransaction) -> Counters:
+            result = transaction.run(LANGUAGE + query, parameters)
+            rows = tuple(dict(record) for record in result)
+            counters = result.consume().counters
+            return Counters(
+                counters.nodes_created,
+                counters.nodes_deleted,
+                counters.relationships_created,
+                counters.relationships_deleted,
+                counters.properties_set,
+                rows,
+            )
+
+        return self._managed(change, neo4j.WRITE_ACCESS)
+
+    def schema(self, query: LiteralString, /) -> None:
+        """See GraphClient. Raises what `read` raises. The statement must be harmless when repeated."""
+
+        def change(transaction: neo4j.ManagedTransaction) -> None:
+            transaction.run(LANGUAGE + query).consume()
+
+        self._managed(change, neo4j.WRITE_ACCESS)
+
+    def _managed(self, work: Callable[[neo4j.ManagedTransaction], T], access: str) -> T:
+        timed = neo4j.unit_of_work(timeout=self._settings.timeout_seconds)(work)
+        try:
+            with self._driver.session(database=self._settings.database, default_access_mode=access) as session:
+                run = session.execute_read if access == neo4j.READ_ACCESS else session.execute_write
+                return run(timed)
+        except (driver_errors.Neo4jError, driver_errors.DriverError) as error:
+            raise self._translated(error) from error
+
+    def _greet(self) -> None:
+        """One statement outside the managed transactions: those would repeat it until the deadline."""
+        try:
+            with self._driver.session(database=self._settings.database) as session:
+                session.run(neo4j.Query("RETURN 1", timeout=self._settings.timeout_seconds)).consume()
+        except (driver_errors.Neo4jError, driver_errors.DriverError) as error:
+            raise self._translated(error) from error
+
+    def _translated(self, error: driver_errors.Neo4jError | driver_errors.DriverError) -> RelpredError:
+        """The driver's error as one of ours, with what to do next."""
+        uri = self._settings.uri
+        if isinstance(error, driver_errors.IncompleteCommit):
+            return CommitLost(f"The connection to {uri} broke during a commit.", hint="Run the same command again.")
+        if isinstance(error, driver_errors.DriverError):
+            return GraphUnavailable(
+                f"Neo4j at {uri} cannot be reached.", hint="Check graph.uri, start the server, or ask `relpred doctor`."
+            )
+        code = error.code or "unknown"
+        if code.startswith(LOGIN_CODES):
+            return self._refused(code)
+        if code == "Neo.ClientError.Database.DatabaseNotFound":
+            return self._no_such_database()
+        if code.startswith("Neo.TransientError."):
+            return GraphUnavailable(f"Neo4j could not run a statement now ({code}).", hint="Try again in a while.")
+        if "TransactionTimedOut" in code:
+            return GraphQueryFailed(
+                f"A statement took longer than {self._settings.timeout_seconds:g} s ({code}).",
+                hint="Raise graph.timeout_seconds.",
+            )
+        if "ConstraintValidationFailed" in code:  # its message quotes values of the data
+            return GraphQueryFailed(f"A constraint of the database forbids this ({code}).")
+        reason = (error.message or "").split("\n")[0][:LONGEST_MESSAGE]
+        return GraphQueryFailed(f"Neo4j refused a statement ({code}): {reason}")
+
+    def _refused(self, code: str) -> LoginRefused:
+        who = f"user {self._settings.user!r}" if _has_password(self._settings) else "a login without password"
+        if code.endswith(".Forbidden"):
+            return LoginRefused(f"Neo4j does not let {who} do this.", hint="Ask its administrator for the rights.")
+        if code.endswith(".CredentialsExpired"):
+            return LoginRefused(f"The password of {who} has expired.", hint="Change it in Neo4j first.")
+        if code.endswith(".AuthenticationRateLimit"):
+            return LoginRefused(
+                f"Neo4j refuses {who} after too many wrong passwords.", hint="Wait a few seconds, then try again."
+            )
+        return LoginRefused(
+            f"Neo4j at {self._settings.uri} refused {who}.",
+            hint="Give the password as RELPRED_GRAPH__PASSWORD, and the name as graph.user.",
+        )
+
+    def _no_such_database(self) -> DatabaseNotFound:
+        wanted = self._settings.database
+        try:
+            with self._driver.session(database="system") as session:
+                known = [str(record["name"]) for record in session.run("SHOW DATABASES YIELD name")]
+        except (driver_errors.Neo4jError, driver_errors.DriverError):
+            known = []  # the user may not see them; the first error is the one that counts
+        hint = did_you_mean(wanted, [name for name in known if name != "system"])
+        return DatabaseNotFound(f"The server has no database {wanted!r}.", hint=hint or "Check graph.database.")
+
+
+def _has_password(settings: GraphSettings) -> bool:
+    return settings.password is not None or settings.password_file is not None
+
+
+def _login(settings: GraphSettings) -> neo4j.Auth | None:
+    """The login that the settings give; none at all without a password, for servers that ask for none."""
+    if settings.password is not None:
+        return neo4j.basic_auth(settings.user, settings.password.get_secret_value())
+    if settings.password_file is None:
+        return None
+    try:
+        password = settings.password_file.read_text(encoding="utf-8").rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidSettings(
+            f"The password file {settings.password_file} cannot be read.", hint="Check graph.password_file."
+        ) from error
+    return neo4j.basic_auth(settings.user, password)

@@ -1,0 +1,148 @@
+"""The one rule by which a node of the graph and an entity id belong together, in both directions.
+
+An entity id is the value of the first key property (in the order of `graph.keys`) whose label the node carries and
+which is set: plain when there is one key in all, `Label:value` otherwise. A node without any goes by its element id.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from neo4j_relpred.config import GraphSettings
+from neo4j_relpred.errors import InvalidSettings
+from neo4j_relpred.graph.client import GraphClient
+from neo4j_relpred.graph.names import quoted
+from neo4j_relpred.triples import EntityId
+
+__all__ = ["OWN_LABELS", "Found", "Identity", "Resolution"]
+
+OWN_LABELS = "Relpred"  # what the labels of our own nodes begin with
+RESOLVE_ROWS = 5_000
+KEY_TYPES = (str, int, float, bool)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A node that an entity id stands for. `key` and `value` hold as long as it is still that node."""
+
+    element_id: str
+    key: str | None = None
+    value: Any = None
+
+
+@dataclass(frozen=True)
+class Resolution:
+    """Entity ids and their nodes. Ids that several nodes claim stand among the ambiguous ones only."""
+
+    found: Mapping[EntityId, Found]
+    ambiguous: frozenset[EntityId] = field(default_factory=frozenset)
+
+
+class Identity:
+    """The rule for one set of settings."""
+
+    def __init__(self, settings: GraphSettings) -> None:
+        self._keys = tuple(settings.keys.items())
+
+    @property
+    def properties(self) -> tuple[str, ...]:
+        """The key properties that `entity_id` wants to see, each once."""
+        return tuple(dict.fromkeys(name for _, name in self._keys))
+
+    def entity_id(self, labels: Iterable[str], values: Mapping[str, Any], element_id: str) -> EntityId:
+        """The entity id of a node; `values` holds its key properties, None where one is missing.
+
+        Raises InvalidSettings when the key is a list, a date or the like: such values have no one spelling.
+        """
+        label, name = self._key_of(frozenset(labels), values)
+        if label is None or name is None:
+            return element_id
+        return self._spelled(label, values[name])
+
+    def resolve(self, client: GraphClient, entities: Iterable[EntityId]) -> Resolution:
+        """Looks the nodes of entity ids up, in batches; ids without a node are left out of the answer.
+
+        Works with and without an index on the key: a batch is one look at the label. Raises what `client.read`
+        raises.
+        """
+        wanted = sorted(set(entities))
+        found: dict[EntityId, Found] = {}
+        ambiguous: set[EntityId] = set()
+        for start in range(0, len(wanted), RESOLVE_ROWS):
+            batch = wanted[start : start + RESOLVE_ROWS]
+            for entity, node in self._by_key(client, batch):
+                if found.setdefault(entity, node).element_id != node.element_id:
+                    ambiguous.add(entity)
+            found.update(self._by_element_id(client, [entity for entity in batch if entity not in found]))
+        return Resolution({e: node for e, node in found.items() if e not in ambiguous}, frozenset(ambiguous))
+
+    def _key_of(self, labels: frozenset[str], values: Mapping[str, Any]) -> tuple[str | None, str | None]:
+        for label, name in self._keys:
+            if label in labels and values.get(name) is not None:
+                return label, name
+        return None, None
+
+    def _spelled(self, label: str, value: Any) -> EntityId:
+        if not isinstance(value, KEY_TYPES):
+            raise InvalidSettings(
+                f"The key of label {label} holds a {type(value).__name__}, which cannot identify a node.",
+                hint="Choose a property with strings or numbers in graph.keys.",
+            )
+        return str(value) if len(self._keys) == 1 else f"{label}:{value}"
+
+    def _by_key(self, client: GraphClient, batch: Sequence[EntityId]) -> Iterable[tuple[EntityId, Found]]:
+        wanted = frozenset(batch)
+        for label, name in self._keys:
+            prefix = "" if len(self._keys) == 1 else f"{label}:"
+            values = [v for e in wanted if e.startswith(prefix) for v in _readings(e.removeprefix(prefix))]
+            if not values:
+                continue
+            # IN over one parameter is an index seek per value where there is an index, else one scan with a hash.
+            rows = client.read(
+                f"MATCH (n:{quoted(label)}) WHERE n.{quoted(name)} IN $values "
+                "RETURN elementId(n) AS element, labels(n) AS labels, [key IN $keys | n[key]] AS key_values",
+                values=values,
+                keys=self.properties,
+            )
+            for row in rows:
+                known = dict(zip(self.properties, row["key_values"], strict=True))
+                if self._key_of(frozenset(row["labels"]), known) != (label, name) or _ours(row["labels"]):
+                    continue
+                entity = self._spelled(label, known[name])
+                if entity in wanted:  # 1 and 1.0 are equal in Cypher, but spelled differently
+                    yield entity, Found(row["element"], name, known[name])
+
+    def _by_element_id(self, client: GraphClient, batch: Sequence[EntityId]) -> Iterable[tuple[EntityId, Found]]:
+        if not batch:
+            return
+        rows = client.read(
+            "UNWIND $elements AS element MATCH (n) WHERE elementId(n) = element "
+            "RETURN element, labels(n) AS labels, [key IN $keys | n[key]] AS key_values",
+            elements=batch,
+            keys=self.properties,
+        )
+        for row in rows:
+            known = dict(zip(self.properties, row["key_values"], strict=True))
+            if self._key_of(frozenset(row["labels"]), known) == (None, None) and not _ours(row["labels"]):
+                yield row["element"], Found(row["element"])
+
+
+def _ours(labels: Iterable[str]) -> bool:
+    return any(label.startswith(OWN_LABELS) for label in labels)
+
+
+def _readings(text: str) -> list[Any]:
+    """The values whose spelling is `text`: the string itself, and the number or truth value that prints like it."""
+    values: list[Any] = [text]
+    for kind in (int, float):
+        try:
+            number = kind(text)
+        except ValueError:
+            continue
+        if str(number) == text and not (kind is int and not -(2**63) <= number < 2**63):
+            values.append(number)
+    if text in ("True", "False"):
+        values.append(text == "True")
+    return values
