@@ -43,6 +43,16 @@ class KnowledgeGraph:
         return rows[np.lexsort((rows[:, 2], rows[:, 1], rows[:, 0]))]
 
     @cached_property
+    def edge_relations(self) -> IntArray:
+        """(2n,): the relations of `edges` as a contiguous column."""
+        return np.ascontiguousarray(self.edges[:, 1])
+
+    @cached_property
+    def edge_tails(self) -> IntArray:
+        """(2n,): the tails of `edges` as a contiguous column."""
+        return np.ascontiguousarray(self.edges[:, 2])
+
+    @cached_property
     def offsets(self) -> IntArray:
         """(entities + 1,): edges of node i are rows offsets[i] to offsets[i + 1] of `edges`."""
         return np.searchsorted(self.edges[:, 0], np.arange(self.num_entities + 1)).astype(np.int64)

@@ -1,0 +1,177 @@
+"""The predicted edges of one type in the graph: count, read in pages, create, update, remove. One statement each.
+
+Ours are edges of a predicted type that carry key, model and run. Edges of such a type that lack one of them belong to
+somebody else and are neither counted nor touched.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, LiteralString
+
+from neo4j_relpred.data.target_set import TargetEdge
+from neo4j_relpred.errors import PublicationStopped
+from neo4j_relpred.graph.client import GraphClient, Row
+from neo4j_relpred.graph.difference import PresentEdge
+from neo4j_relpred.graph.identity import Found
+from neo4j_relpred.graph.names import quoted
+from neo4j_relpred.triples import Relation
+
+__all__ = ["Fence", "PredictedType", "Stamp"]
+
+PAGE_EDGES = 20_000
+OURS: LiteralString = "e.key > $after AND e.model IS NOT NULL AND e.run IS NOT NULL"
+# An end is bound by element id, which needs no index, and must still carry the key by which it was found: between
+# looking it up and writing, the node may have been deleted and its id given to another. `state` says what becomes of
+# a row: a node is gone, the relationship exists for real by now, or the edge is new.
+ENDS: LiteralString = (
+    "UNWIND $rows AS row "
+    "OPTIONAL MATCH (h) WHERE elementId(h) = row.h AND (row.hk IS NULL OR h[row.hk] = row.hv) "
+    "OPTIONAL MATCH (t) WHERE elementId(t) = row.t AND (row.tk IS NULL OR t[row.tk] = row.tv) "
+)
+WRITTEN: LiteralString = (
+    "e.score = row.score, e.probability = row.probability, e.rank = row.rank, e.evidence = row.evidence, "
+    "e.model = row.model, e.run = $run, e.predictedAt = $at"
+)
+# Takes the lock of the lease first, so that nobody can move the fence before this transaction has ended.
+HELD: LiteralString = (
+    "MATCH (lease:RelpredLease {name: $lease}) SET lease.touched = coalesce(lease.touched, 0) + 1 "
+    "WITH lease WHERE lease.fence = $fence "
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Fence:
+    """The lease under which is written, and its number when it was taken: a batch fails once that has moved."""
+
+    lease: str
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """What every edge of one publication has in common."""
+
+    run: str
+    at: datetime
+
+
+class PredictedType:
+    """One predicted type, `prefix` + `relation`."""
+
+    def __init__(self, client: GraphClient, prefix: str, relation: Relation, fence: Fence | None = None) -> None:
+        self.name = prefix + relation
+        self._client = client
+        self._type = quoted(self.name)
+        self._real = quoted(relation)
+        self._fence = fence
+
+    def ensure_constraint(self) -> None:
+        """Makes keys unique for the type. The name of the constraint is a hash: a type may have any name."""
+        digest = hashlib.sha256(self.name.encode("utf-8")).hexdigest()[:24]
+        self._client.schema(
+            f"CREATE CONSTRAINT {quoted(f'relpred_{digest}')} IF NOT EXISTS "
+            f"FOR ()-[e:{self._type}]-() REQUIRE e.key IS UNIQUE"
+        )
+
+    def count(self) -> int:
+        """How many edges of ours there are."""
+        rows = self._client.read(f"MATCH ()-[e:{self._type}]->() WHERE {OURS} RETURN count(e) AS number", after="")
+        return int(rows[0]["number"])
+
+    def present(self) -> Iterator[PresentEdge]:
+        """The edges of ours in pages, in the order of their keys, which the constraint's index gives."""
+        after = ""
+        while True:
+            (page,) = self._client.read(
+                f"MATCH ()-[e:{self._type}]->() WHERE {OURS} WITH e ORDER BY e.key LIMIT $most "
+                "RETURN collect(e.key) AS keys, collect(coalesce(e.probability, -1.0)) AS probabilities, "
+                "collect(coalesce(e.rank, 0)) AS ranks, collect(e.model) AS models, "
+                "collect(coalesce(e.evidence, '')) AS evidences",
+                after=after,
+                most=PAGE_EDGES,
+            )
+            columns = (page["keys"], page["probabilities"], page["ranks"], page["models"], page["evidences"])
+            yield from (PresentEdge(*values) for values in zip(*columns, strict=True))
+            if len(page["keys"]) < PAGE_EDGES:
+                return
+            after = page["keys"][-1]
+
+    def states(self, edges: Sequence[TargetEdge], nodes: Mapping[str, Found]) -> dict[str, int]:
+        """What `create` would do with these edges: state and number."""
+        rows = self._client.read(
+            f"{ENDS} RETURN {self._state} AS state, count(*) AS number", rows=[_row(e, nodes) for e in edges]
+        )
+        return {row["state"]: row["number"] for row in rows}
+
+    def create(self, edges: Sequence[TargetEdge], nodes: Mapping[str, Found], stamp: Stamp) -> dict[str, int]:
+        """Creates one batch of edges; gives back how many were new, real or missing. Raises PublicationStopped."""
+        rows = self._change(
+            f"{ENDS} WITH row, h, t, {self._state} AS state "
+            "FOREACH (_ IN CASE state WHEN 'new' THEN [1] ELSE [] END | "
+            f"CREATE (h)-[e:{self._type} {{key: row.key}}]->(t) SET {WRITTEN}) "
+            "RETURN state, count(*) AS number",
+            rows=[_row(edge, nodes) for edge in edges],
+            run=stamp.run,
+            at=stamp.at,
+        )
+        return {row["state"]: row["number"] for row in rows}
+
+    def update(self, edges: Sequence[TargetEdge], stamp: Stamp) -> None:
+        """Rewrites the properties of one batch of edges. Raises PublicationStopped."""
+        self._change(
+            f"UNWIND $rows AS row OPTIONAL MATCH ()-[e:{self._type} {{key: row.key}}]->() SET {WRITTEN} "
+            "RETURN $fence AS fence, count(*) AS number",
+            rows=[_row(edge, {}) for edge in edges],
+            run=stamp.run,
+            at=stamp.at,
+        )
+
+    def remove(self, keys: Sequence[str]) -> None:
+        """Removes one batch of edges. Raises PublicationStopped."""
+        self._change(
+            f"UNWIND $keys AS key OPTIONAL MATCH ()-[e:{self._type} {{key: key}}]->() "
+            "WHERE e.model IS NOT NULL AND e.run IS NOT NULL DELETE e "
+            "RETURN $fence AS fence, count(*) AS number",
+            keys=list(keys),
+        )
+
+    @property
+    def _state(self) -> str:
+        return (
+            "CASE WHEN h IS NULL OR t IS NULL THEN 'missing' "
+            f"WHEN EXISTS {{ (h)-[:{self._real}]->(t) }} THEN 'real' ELSE 'new' END"
+        )
+
+    def _change(self, statement: LiteralString, **parameters: Any) -> tuple[Row, ...]:
+        """Runs a statement that gives at least one row a batch; under a fence that has moved it gives none."""
+        if self._fence is None:
+            return self._client.write(statement, **parameters, fence=None).rows
+        rows = self._client.write(
+            HELD + statement, **parameters, lease=self._fence.lease, fence=self._fence.number
+        ).rows
+        if not rows:
+            raise PublicationStopped(
+                f"The lease {self._fence.lease!r} was lost while publishing.",
+                hint="Another process took over; what was written so far is valid. See `relpred admin lease list`.",
+            )
+        return rows
+
+
+def _row(edge: TargetEdge, nodes: Mapping[str, Found]) -> dict[str, Any]:
+    head, tail = nodes.get(edge.head), nodes.get(edge.tail)
+    row: dict[str, Any] = {
+        "key": edge.key,
+        "score": edge.score,
+        "probability": edge.probability,
+        "rank": edge.rank,
+        "evidence": edge.evidence,
+        "model": edge.model,
+    }
+    if head is not None and tail is not None:
+        row |= {"h": head.element_id, "hk": head.key, "hv": head.value}
+        row |= {"t": tail.element_id, "tk": tail.key, "tv": tail.value}
+    return row

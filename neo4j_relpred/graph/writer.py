@@ -1,0 +1,273 @@
+"""Publication by difference: leaves in the graph the predicted edges of a target set, and touches nothing else.
+
+There is no record of progress to trust. Whoever comes after a kill takes the difference again, and what was done is no
+longer in it. First all upserts, then all removals: a reader never meets an empty answer where both sets have one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import re
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TypeVar
+
+from neo4j_relpred.config import GraphSettings, PublishingSettings
+from neo4j_relpred.data.target_set import TargetEdge, TargetSet
+from neo4j_relpred.errors import PublicationStopped, RelpredError
+from neo4j_relpred.graph.client import CommitLost, GraphClient
+from neo4j_relpred.graph.difference import Difference, difference
+from neo4j_relpred.graph.identity import Identity, Resolution
+from neo4j_relpred.graph.predicted import Fence, PredictedType, Stamp
+from neo4j_relpred.graph.runs import Run, ensure_run_constraint, fail_run, finish_run, start_run
+from neo4j_relpred.triples import Relation
+
+__all__ = ["Fence", "PublicationPlan", "PublicationReport", "model_name_of", "publish"]
+
+T = TypeVar("T")
+ATTEMPTS = 3  # after a lost commit, or when somebody else changed nodes or edges meanwhile
+MISSING, AMBIGUOUS, REAL = "missing node", "ambiguous node", "already a relationship"
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class PublicationPlan:
+    """How a target set is to be published.
+
+    `relations` are the types that this publication owns: their edges are removed even when the target has none of
+    them. `model` is the name of the line of models; edges may carry a version behind it ("default@3").
+    """
+
+    graph: GraphSettings
+    publishing: PublishingSettings
+    run: str
+    model: str
+    relations: tuple[Relation, ...] = ()
+    kind: str = "publish"
+    dry_run: bool = False
+    confirm_shrink: bool = False
+    take_over: bool = False
+    fence: Fence | None = None
+    progress: Callable[[str, int, int], None] | None = None
+
+
+@dataclass(frozen=True)
+class PublicationReport:
+    """What a publication did, or would do when it is a dry run. `skipped` counts edges by the reason."""
+
+    run: str
+    created: int
+    updated: int
+    removed: int
+    unchanged: int
+    skipped: dict[str, int] = field(default_factory=dict)
+    seconds: float = 0.0
+    dry_run: bool = False
+
+
+@dataclass(frozen=True)
+class _Look:
+    """The graph as it was found: the difference of each type, and how many edges each model has there."""
+
+    differences: dict[Relation, Difference]
+    owners: dict[Relation, Counter[str]]
+
+    @property
+    def present(self) -> int:
+        return sum(sum(owners.values()) for owners in self.owners.values())
+
+
+def publish(client: GraphClient, target: TargetSet, plan: PublicationPlan) -> PublicationReport:
+    """Makes the predicted edges of the owned types those of the target set. Writes no edge when they are already.
+
+    Raises PublicationStopped before anything is changed: when a type belongs to another model, when the set is much
+    smaller than what is there; and later, when the lease is lost or the counts do not come out right. Raises what the
+    client raises; the run is then marked failed, what was written stays valid, and publishing again completes it.
+    """
+    return _Publication(client, target, plan).carry_out()
+
+
+def model_name_of(model: str) -> str:
+    """The name of the line of models in the `model` of an edge: what stands before a version."""
+    match = re.match(r"[a-z0-9-]+", model)
+    return match.group() if match else model
+
+
+class _Publication:
+    """One publication on its way."""
+
+    def __init__(self, client: GraphClient, target: TargetSet, plan: PublicationPlan) -> None:
+        self._client, self._target, self._plan = client, target, plan
+        self._wanted: dict[Relation, list[TargetEdge]] = {
+            relation: [] for relation in sorted({*plan.relations, *target.relations})
+        }
+        for edge in target:
+            self._wanted[edge.relation].append(edge)
+        self._types = {name: PredictedType(client, plan.graph.prefix, name, plan.fence) for name in self._wanted}
+        self._stamp = Stamp(plan.run, datetime.now(UTC))
+
+    def carry_out(self) -> PublicationReport:
+        started = time.monotonic()
+        look = self._look()
+        self._guard(look)
+        if self._plan.dry_run:
+            return self._report(look, self._foreseen(look), started)
+        ensure_run_constraint(self._client)
+        for relation, edges in self._wanted.items():
+            if edges:  # before the first edge: a constraint is cheap on an empty type
+                self._types[relation].ensure_constraint()
+        run = Run(
+            self._plan.run,
+            self._plan.kind,
+            self._plan.model,
+            target_hash=self._target.content_hash,
+            target_edges=len(self._target),
+        )
+        start_run(self._client, run)
+        try:
+            report = self._report(look, self._write_until_equal(look), started)
+        except BaseException as error:
+            self._mark_failed(error)
+            raise
+        counts = (report.created, report.updated, report.removed, report.unchanged)
+        finish_run(self._client, Run(run.id, run.kind, run.model, "published", None, None, *counts))
+        return report
+
+    def _look(self) -> _Look:
+        differences: dict[Relation, Difference] = {}
+        owners: dict[Relation, Counter[str]] = {}
+        for relation, edges in self._wanted.items():
+            present = list(self._types[relation].present())
+            owners[relation] = Counter(model_name_of(edge.model) for edge in present)
+            differences[relation] = difference(present, edges, self._plan.publishing.tolerance)
+        return _Look(differences, owners)
+
+    def _guard(self, look: _Look) -> None:
+        """Nothing has been changed yet."""
+        plan = self._plan
+        for relation, owners in look.owners.items():
+            others = sorted(set(owners) - {plan.model})
+            if others and not plan.take_over:
+                raise PublicationStopped(
+                    f"{plan.graph.prefix}{relation} belongs to the model {others[0]!r}, not to {plan.model!r}.",
+                    hint="Publish other types, or take this one over on purpose.",
+                )
+        present, wanted = look.present, len(self._target)
+        if wanted < plan.publishing.shrink_guard * present and not plan.confirm_shrink:
+            raise PublicationStopped(
+                f"The new set has {wanted} edges, the graph has {present}: less than the share of "
+                f"{plan.publishing.shrink_guard:g} in publishing.shrink_guard.",
+                hint="If that is what you want, confirm that the set may shrink.",
+            )
+
+    def _foreseen(self, look: _Look) -> Counter[str]:
+        """What would be skipped."""
+        skipped: Counter[str] = Counter()
+        for relation, new, nodes in self._new_edges(look):
+            able = self._bound(new, nodes, skipped)
+            for batch in self._batches(able):
+                _count_states(self._types[relation].states(batch, nodes.found), skipped)
+        return skipped
+
+    def _write_until_equal(self, look: _Look) -> Counter[str]:
+        """Writes, and looks again when a commit was lost or the counts differ. Gives back what was skipped."""
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                skipped = self._write(look)
+                wrong = self._wrong_counts(skipped)
+                if not wrong:
+                    return sum(skipped.values(), Counter())
+            except CommitLost:
+                if attempt == ATTEMPTS:
+                    raise
+            log.info("publication %s looks at the graph again, attempt %d", self._plan.run, attempt + 1)
+            look = self._look()
+        raise PublicationStopped(
+            f"The number of edges is not as it should be after writing: {', '.join(wrong)}.",
+            hint="Does somebody else write these types? Publish again when they have stopped.",
+        )
+
+    def _write(self, look: _Look) -> dict[Relation, Counter[str]]:
+        """All upserts, then all removals, each in batches. Gives back what was skipped of each type."""
+        total = sum(found.writes for found in look.differences.values())
+        done = 0
+        skipped: dict[Relation, Counter[str]] = {relation: Counter() for relation in self._wanted}
+        for relation, new, nodes in self._new_edges(look):
+            able = self._bound(new, nodes, skipped[relation])
+            done += len(new) - len(able)
+            for batch in self._batches(able):
+                _count_states(self._types[relation].create(batch, nodes.found, self._stamp), skipped[relation])
+                done = self._told(done + len(batch), total)
+        for relation, found in look.differences.items():
+            for batch in self._batches(found.changed):
+                self._types[relation].update(batch, self._stamp)
+                done = self._told(done + len(batch), total)
+        for relation, found in look.differences.items():
+            for keys in self._batches(found.gone):
+                self._types[relation].remove(keys)
+                done = self._told(done + len(keys), total)
+        return skipped
+
+    def _new_edges(self, look: _Look) -> Iterator[tuple[Relation, Sequence[TargetEdge], Resolution]]:
+        identity = Identity(self._plan.graph)
+        for relation, found in look.differences.items():
+            if found.new:
+                ends = {end for edge in found.new for end in (edge.head, edge.tail)}
+                yield relation, found.new, identity.resolve(self._client, ends)
+
+    def _bound(self, edges: Sequence[TargetEdge], nodes: Resolution, skipped: Counter[str]) -> list[TargetEdge]:
+        """The edges whose ends are both known; the others are counted."""
+        able = []
+        for edge in edges:
+            if edge.head in nodes.found and edge.tail in nodes.found:
+                able.append(edge)
+            else:
+                skipped[AMBIGUOUS if {edge.head, edge.tail} & nodes.ambiguous else MISSING] += 1
+        return able
+
+    def _wrong_counts(self, skipped: dict[Relation, Counter[str]]) -> list[str]:
+        wrong = []
+        for relation, edges in self._wanted.items():
+            expected, found = len(edges) - skipped[relation].total(), self._types[relation].count()
+            if found != expected:
+                wrong.append(f"{self._types[relation].name} has {found} instead of {expected}")
+        return wrong
+
+    def _batches(self, items: Sequence[T]) -> Iterator[Sequence[T]]:
+        rows = self._plan.publishing.batch_rows
+        return (items[start : start + rows] for start in range(0, len(items), rows))
+
+    def _told(self, done: int, total: int) -> int:
+        if self._plan.progress is not None:
+            self._plan.progress("edges", done, total)
+        return done
+
+    def _mark_failed(self, error: BaseException) -> None:
+        """Says in the ledger that the run failed, if the graph still listens; the error itself is what counts."""
+        reason = error.code if isinstance(error, RelpredError) else type(error).__name__
+        with contextlib.suppress(RelpredError):
+            fail_run(self._client, self._plan.run, reason)
+
+    def _report(self, look: _Look, skipped: Counter[str], started: float) -> PublicationReport:
+        found = look.differences.values()
+        return PublicationReport(
+            run=self._plan.run,
+            created=sum(len(one.new) for one in found) - skipped.total(),
+            updated=sum(len(one.changed) for one in found),
+            removed=sum(len(one.gone) for one in found),
+            unchanged=sum(one.unchanged for one in found),
+            skipped=dict(skipped),
+            seconds=time.monotonic() - started,
+            dry_run=self._plan.dry_run,
+        )
+
+
+def _count_states(states: dict[str, int], skipped: Counter[str]) -> None:
+    for state, reason in (("missing", MISSING), ("real", REAL)):
+        if states.get(state):
+            skipped[reason] += states[state]

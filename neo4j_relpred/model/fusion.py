@@ -1,0 +1,43 @@
+"""Fusion of text and entity vectors: F = [C, R], S = alpha C' + beta F' by an attention gate."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+__all__ = ["SIGNALS", "Fusion"]
+
+SIGNALS = 2  # log degree, whether there is text
+
+
+class Fusion(nn.Module):
+    """Text C (rows, text width) and entity vector R to S (rows, hidden).
+
+    The gate also sees degree and presence of text, so that it can trust R where a node has many edges and C where it
+    has few. Entities beyond the trained ones, and a share of the training uses, get the learned "unknown" vector.
+    """
+
+    def __init__(self, num_entities: int, text_width: int, entity_width: int, hidden: int) -> None:
+        super().__init__()
+        self.num_entities, self.entity_width = num_entities, entity_width
+        self.entity = nn.Parameter(0.1 * torch.randn(num_entities, entity_width))
+        self.unknown = nn.Parameter(torch.zeros(entity_width))
+        self.text = nn.Sequential(nn.Linear(text_width, hidden), nn.LayerNorm(hidden), nn.GELU())
+        self.both = nn.Sequential(nn.Linear(text_width + entity_width, hidden), nn.LayerNorm(hidden), nn.GELU())
+        self.gate = nn.Sequential(nn.Linear(2 * hidden + SIGNALS, 32), nn.GELU(), nn.Linear(32, 2))
+
+    def forward(self, nodes: Tensor, text: Tensor, signals: Tensor, unknown_share: float = 0.0) -> Tensor:
+        """nodes (rows,), text (rows, text width), signals (rows, SIGNALS) -> S (rows, hidden)."""
+        entity = self.entities(nodes, unknown_share)
+        c = self.text(text)
+        f = self.both(torch.cat([text, entity], -1))
+        weight = torch.softmax(self.gate(torch.cat([c, f, signals], -1)), -1)  # (rows, 2): alpha, beta
+        return weight[:, :1] * c + weight[:, 1:] * f
+
+    def entities(self, nodes: Tensor, unknown_share: float = 0.0) -> Tensor:
+        """R (rows, entity width), with "unknown" where a node is new or by chance in training."""
+        new = nodes >= self.num_entities
+        if unknown_share > 0:
+            new = new | (torch.rand(len(nodes), device=nodes.device) < unknown_share)
+        known = self.entity[nodes.clamp(max=self.num_entities - 1)]
+        return torch.where(new.unsqueeze(-1), self.unknown, known)

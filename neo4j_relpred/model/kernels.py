@@ -1,0 +1,358 @@
+"""Compiled loops over the sorted edges of a graph: mining and applying rules, sampling neighbours.
+
+All kernels take the arrays of KnowledgeGraph: `offsets` (entities + 1,), `relation` and `neighbor` (edges,), sorted
+by node, relation, neighbour. They are plain numpy code: each runs uncompiled as `kernel.py_func` with the same result.
+"""
+
+# mypy: disable-error-code="untyped-decorator"
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+__all__ = [
+    "apply_backward",
+    "apply_cyclic",
+    "apply_forward",
+    "best_path",
+    "mine_pairs",
+    "relation_paths",
+    "sample_neighbors",
+]
+
+IntArray = npt.NDArray[np.int64]
+FloatArray = npt.NDArray[np.float32]
+BEST = 5  # a noisy-or runs over so many confidences
+
+
+@njit(cache=True)
+def _steps(size: int, limit: int) -> tuple[int, int]:
+    """How many of `size` items to visit and the stride between them, at most `limit` evenly spread."""
+    return (size, 1) if size <= limit else (limit, size // limit)
+
+
+@njit(cache=True)
+def mine_pairs(
+    offsets: IntArray, relation: IntArray, neighbor: IntArray, by_neighbor: IntArray, width: int, fanout: int,
+    first: int, bodies: IntArray, found: IntArray, mark: IntArray,
+) -> tuple[int, int]:  # fmt: skip
+    """Counts bodies (r1, r2) of paths x -> u -> z and notes the relations that close them.
+
+    Starts at node `first`; fills `found` with (r1 * width + r2) * width + r for each closing relation r and adds to
+    `bodies` (width * width,). `by_neighbor` orders the edges of each node by neighbour; `mark` (entities,) is -1.
+    Returns how much of `found` is filled and the node to go on with.
+    """
+    filled = 0
+    node = first
+    while node < len(offsets) - 1:
+        begin, end = offsets[node], offsets[node + 1]
+        need = 0
+        count, stride = _steps(end - begin, fanout)
+        if filled + count * fanout * 4 > len(found):
+            break
+        for position in range(end - 1, begin - 1, -1):
+            mark[neighbor[by_neighbor[position]]] = position
+        for i in range(count):
+            edge = begin + i * stride
+            middle = neighbor[edge]
+            if middle == node:
+                continue
+            inner, inner_stride = _steps(offsets[middle + 1] - offsets[middle], fanout)
+            shift = (node * 7919 + i) % inner_stride
+            for j in range(inner):
+                second = offsets[middle] + j * inner_stride + shift
+                last = neighbor[second]
+                if last in (node, middle):
+                    continue
+                body = relation[edge] * width + relation[second]
+                bodies[body] += 1
+                position = mark[last]
+                if position < 0:
+                    continue
+                need = 0
+                while position < end and neighbor[by_neighbor[position]] == last and need < 4:
+                    found[filled] = body * width + relation[by_neighbor[position]]
+                    filled += 1
+                    need += 1
+                    position += 1
+        for position in range(begin, end):
+            mark[neighbor[position]] = -1
+        node += 1
+    return filled, node
+
+
+@njit(cache=True)
+def _offer(best: FloatArray, count: IntArray, touched: IntArray, size: int, node: int, confidence: float) -> int:
+    """Keeps the BEST largest confidences of a node in descending order; returns the number of touched nodes."""
+    if count[node] == 0:
+        touched[size] = node
+        size += 1
+    count[node] += 1
+    slot = BEST - 1
+    if confidence <= best[node, slot]:
+        return size
+    while slot > 0 and best[node, slot - 1] < confidence:
+        best[node, slot] = best[node, slot - 1]
+        slot -= 1
+    best[node, slot] = confidence
+    return size
+
+
+@njit(cache=True)
+def _collect(best: FloatArray, count: IntArray, touched: IntArray, size: int, out: FloatArray) -> None:
+    """Writes noisy-or, maximum and log count of each touched node to out (entities, 3) and clears the rest."""
+    for i in range(size):
+        node = touched[i]
+        doubt = 1.0
+        for slot in range(BEST):
+            doubt *= 1.0 - best[node, slot]
+            if slot > 0:
+                best[node, slot] = 0.0
+        out[node, 0] = 1.0 - doubt
+        out[node, 1] = best[node, 0]
+        out[node, 2] = np.log1p(count[node])
+        best[node, 0] = 0.0
+        count[node] = 0
+
+
+@njit(cache=True)
+def apply_cyclic(
+    offsets: IntArray, relation: IntArray, neighbor: IntArray, anchors: IntArray, single: FloatArray,
+    double: FloatArray, fanout: int, out: FloatArray,
+) -> None:  # fmt: skip
+    """Rules r1 => r (single: (width,)) and r1, r2 => r (double: (width, width)) from each anchor.
+
+    out: (anchors, entities, 3), zero at the start; see `_collect`.
+    """
+    entities = len(offsets) - 1
+    best = np.zeros((entities, BEST), np.float32)
+    count = np.zeros(entities, np.int64)
+    touched = np.empty(entities, np.int64)
+    useful = np.zeros(len(single), np.bool_)
+    for r in range(len(single)):
+        useful[r] = double[r].max() > 0
+    for row in range(len(anchors)):
+        anchor = anchors[row]
+        size = 0
+        for edge in range(offsets[anchor], offsets[anchor + 1]):
+            r1, middle = relation[edge], neighbor[edge]
+            if single[r1] > 0:
+                size = _offer(best, count, touched, size, middle, single[r1])
+            if not useful[r1] or middle == anchor:
+                continue
+            inner, stride = _steps(offsets[middle + 1] - offsets[middle], fanout)
+            for j in range(inner):
+                second = offsets[middle] + j * stride
+                last, confidence = neighbor[second], double[r1, relation[second]]
+                if confidence > 0 and last != anchor and last != middle:
+                    size = _offer(best, count, touched, size, last, confidence)
+        _collect(best, count, touched, size, out[row])
+
+
+@njit(cache=True)
+def _range(offsets: IntArray, relation: IntArray, node: int, wanted: int) -> tuple[int, int]:
+    """The edges of `node` by relation `wanted`, found by bisection."""
+    low, high = offsets[node], offsets[node + 1]
+    while low < high:
+        middle = (low + high) // 2
+        if relation[middle] < wanted:
+            low = middle + 1
+        else:
+            high = middle
+    start, high = low, offsets[node + 1]
+    while low < high:
+        middle = (low + high) // 2
+        if relation[middle] <= wanted:
+            low = middle + 1
+        else:
+            high = middle
+    return start, low
+
+
+@njit(cache=True)
+def apply_forward(
+    offsets: IntArray, relation: IntArray, neighbor: IntArray, anchors: IntArray, wanted: int, fanout: int,
+    out: FloatArray,
+) -> None:  # fmt: skip
+    """Rules with a constant, fact (b, d) of the anchor => (wanted, z).
+
+    Confidence: of the nodes that share the fact (at most `fanout` looked at), the share that has z, with 5 added
+    below. out: (anchors, entities, 3).
+    """
+    entities, half = len(offsets) - 1, (relation.max() + 1) // 2 if len(relation) else 1
+    best = np.zeros((entities, BEST), np.float32)
+    count = np.zeros(entities, np.int64)
+    touched = np.empty(entities, np.int64)
+    hits = np.zeros(entities, np.int64)
+    local = np.empty(entities, np.int64)
+    for row in range(len(anchors)):
+        anchor = anchors[row]
+        size = 0
+        for edge in range(offsets[anchor], offsets[anchor + 1]):
+            constant = neighbor[edge]
+            start, end = _range(offsets, relation, constant, (relation[edge] + half) % (2 * half))
+            looked, stride = _steps(end - start, fanout)
+            local_size = 0
+            for i in range(looked):
+                other = neighbor[start + i * stride]
+                if other == anchor:
+                    continue
+                first, last = _range(offsets, relation, other, wanted)
+                for position in range(first, last):
+                    tail = neighbor[position]
+                    if hits[tail] == 0:
+                        local[local_size] = tail
+                        local_size += 1
+                    hits[tail] += 1
+            for i in range(local_size):
+                tail = local[i]
+                size = _offer(best, count, touched, size, tail, hits[tail] / (looked + 5.0))
+                hits[tail] = 0
+        _collect(best, count, touched, size, out[row])
+
+
+@njit(cache=True)
+def apply_backward(
+    offsets: IntArray, relation: IntArray, neighbor: IntArray, anchors: IntArray, wanted: int, fanout: int,
+    out: FloatArray,
+) -> None:  # fmt: skip
+    """Candidates that share a fact (b, d) with known answers of the anchor.
+
+    Confidence: of the nodes that have the fact, the share that already answers, with 5 added below.
+    out: (anchors, entities, 3).
+    """
+    entities, half = len(offsets) - 1, (relation.max() + 1) // 2 if len(relation) else 1
+    best = np.zeros((entities, BEST), np.float32)
+    count = np.zeros(entities, np.int64)
+    touched = np.empty(entities, np.int64)
+    answer = np.full(entities, -1, np.int64)
+    for row in range(len(anchors)):
+        anchor = anchors[row]
+        first, last = _range(offsets, relation, anchor, wanted)
+        for position in range(first, last):
+            answer[neighbor[position]] = row
+        size = 0
+        known, known_stride = _steps(last - first, fanout)
+        for k in range(known):
+            tail = neighbor[first + k * known_stride]
+            facts, fact_stride = _steps(offsets[tail + 1] - offsets[tail], fanout)
+            for f in range(facts):
+                edge = offsets[tail] + f * fact_stride
+                constant, back = neighbor[edge], (relation[edge] + half) % (2 * half)
+                if constant == anchor and back == wanted:
+                    continue
+                start, end = _range(offsets, relation, constant, back)
+                looked, stride = _steps(end - start, fanout)
+                shared = 0
+                for i in range(looked):
+                    if answer[neighbor[start + i * stride]] == row:
+                        shared += 1
+                if shared == 0:
+                    continue
+                confidence = shared / (looked + 5.0)
+                for i in range(looked):
+                    size = _offer(best, count, touched, size, neighbor[start + i * stride], confidence)
+        _collect(best, count, touched, size, out[row])
+
+
+@njit(cache=True)
+def relation_paths(
+    offsets: IntArray, relation: IntArray, neighbor: IntArray, heads: IntArray, tails: IntArray, hidden: IntArray,
+    rule_offsets: IntArray, rule_head: IntArray, rule_confidence: FloatArray, fanout: int, out: FloatArray,
+) -> None:  # fmt: skip
+    """Noisy-or over all rules whose body leads from head to tail, for every relation at once.
+
+    Rules are grouped by body: bodies 0 to width - 1 are single relations, width + r1 * width + r2 are pairs.
+    `hidden` (pairs,) is the relation of the asked edge, which is no body, or -1. out: (pairs, width), zero at first.
+    """
+    width = out.shape[1]
+    half = width // 2
+    for row in range(len(heads)):
+        head, tail = heads[row], tails[row]
+        doubt = np.ones(width, np.float64)
+        for edge in range(offsets[head], offsets[head + 1]):
+            r1, middle = relation[edge], neighbor[edge]
+            if middle == tail:
+                if r1 != hidden[row] and not (head == tail and r1 == (hidden[row] + half) % width):
+                    for rule in range(rule_offsets[r1], rule_offsets[r1 + 1]):
+                        doubt[rule_head[rule]] *= 1.0 - rule_confidence[rule]
+                continue
+            if middle == head:
+                continue
+            inner, stride = _steps(offsets[middle + 1] - offsets[middle], fanout)
+            for j in range(inner):
+                second = offsets[middle] + j * stride
+                if neighbor[second] == tail:
+                    body = width + r1 * width + relation[second]
+                    if body + 1 < len(rule_offsets):
+                        for rule in range(rule_offsets[body], rule_offsets[body + 1]):
+                            doubt[rule_head[rule]] *= 1.0 - rule_confidence[rule]
+        for r in range(width):
+            out[row, r] = 1.0 - doubt[r]
+
+
+@njit(cache=True)
+def best_path(
+    offsets: IntArray, relation: IntArray, neighbor: IntArray, heads: IntArray, tails: IntArray, single: FloatArray,
+    double: FloatArray, found: IntArray, confidences: FloatArray,
+) -> None:  # fmt: skip
+    """The most confident rule body that leads from head to tail, for one asked relation.
+
+    found: (pairs, 3) of r1, middle, r2 (-1 where none); confidences: (pairs,).
+    """
+    for row in range(len(heads)):
+        head, tail = heads[row], tails[row]
+        for edge in range(offsets[head], offsets[head + 1]):
+            r1, middle = relation[edge], neighbor[edge]
+            if middle == tail:
+                if single[r1] > confidences[row]:
+                    confidences[row] = single[r1]
+                    found[row, 0], found[row, 1], found[row, 2] = r1, -1, -1
+                continue
+            if middle == head:
+                continue
+            for second in range(offsets[middle], offsets[middle + 1]):
+                if neighbor[second] == tail and double[r1, relation[second]] > confidences[row]:
+                    confidences[row] = double[r1, relation[second]]
+                    found[row, 0], found[row, 1], found[row, 2] = r1, middle, relation[second]
+
+
+@njit(cache=True)
+def sample_neighbors(
+    offsets: IntArray, relation: IntArray, neighbor: IntArray, nodes: IntArray, barred: IntArray, fanout: int,
+    seed: int, out: IntArray,
+) -> None:  # fmt: skip
+    """Draws up to `fanout` edges of each node, none of them to a barred node.
+
+    barred: (nodes, 2), -1 for none. out: (nodes, fanout) of edge positions, -1 where there are fewer. A node with no
+    more edges than `fanout` gives all of them.
+    """
+    np.random.seed(seed)
+    for row in range(len(nodes)):
+        begin, end = offsets[nodes[row]], offsets[nodes[row] + 1]
+        filled, seen = 0, 0
+        if end - begin <= 4 * fanout:
+            for edge in range(begin, end):
+                other = neighbor[edge]
+                if other in (barred[row, 0], barred[row, 1]):
+                    continue
+                if filled < fanout:
+                    out[row, filled] = edge
+                    filled += 1
+                else:
+                    slot = np.random.randint(0, seen + 1)
+                    if slot < fanout:
+                        out[row, slot] = edge
+                seen += 1
+        else:
+            for _ in range(2 * fanout):
+                edge = np.random.randint(begin, end)
+                if neighbor[edge] in (barred[row, 0], barred[row, 1]):
+                    continue
+                out[row, filled] = edge
+                filled += 1
+                if filled == fanout:
+                    break
+        for slot in range(filled, fanout):
+            out[row, slot] = -1

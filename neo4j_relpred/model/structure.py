@@ -1,0 +1,46 @@
+"""The structure member: ComplEx over learned entity vectors, with inverse relations.
+
+Source: Trouillon et al. 2016; reciprocal relations and N3 after Lacroix et al. 2018; the relation softmax after
+Chen et al. 2021 ("Relation prediction as an auxiliary training objective").
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+__all__ = ["ComplEx"]
+
+
+class ComplEx(nn.Module):
+    """Scores Re(<h, r, conj(t)>). The first half of each vector is the real part, the second the imaginary one."""
+
+    def __init__(self, num_entities: int, num_relations: int, rank: int, init: float = 1e-2) -> None:
+        """`num_relations` counts the inverses too."""
+        super().__init__()
+        self.rank = rank
+        self.entity = nn.Parameter(init * torch.randn(num_entities, 2 * rank))
+        self.relation = nn.Parameter(init * torch.randn(num_relations, 2 * rank))
+
+    def query(self, anchors: Tensor, relations: Tensor) -> Tensor:
+        """(q,), (q,) -> (q, 2 rank): what a tail is multiplied with."""
+        head_re, head_im = self.entity[anchors].chunk(2, -1)
+        rel_re, rel_im = self.relation[relations].chunk(2, -1)
+        return torch.cat([head_re * rel_re - head_im * rel_im, head_re * rel_im + head_im * rel_re], -1)
+
+    def forward(self, anchors: Tensor, relations: Tensor) -> Tensor:
+        """(q,), (q,) -> (q, entities): logits of every tail."""
+        return self.query(anchors, relations) @ self.entity.T
+
+    def pairs(self, heads: Tensor, tails: Tensor) -> Tensor:
+        """(q,), (q,) -> (q, relations with inverses): logits of every relation."""
+        head_re, head_im = self.entity[heads].chunk(2, -1)
+        tail_re, tail_im = self.entity[tails].chunk(2, -1)
+        real, imag = head_re * tail_re + head_im * tail_im, head_re * tail_im - head_im * tail_re
+        return torch.cat([real, imag], -1) @ self.relation.T
+
+    def n3(self, heads: Tensor, relations: Tensor, tails: Tensor) -> Tensor:
+        """Sum over the triples of the cubed moduli (the nuclear 3-norm), a scalar."""
+        parts = (self.entity[heads], self.relation[relations], self.entity[tails])
+        return sum(((re.square() + im.square() + 1e-12).pow(1.5).sum() for re, im in (p.chunk(2, -1) for p in parts)),
+                   torch.zeros(()))

@@ -1,0 +1,1 @@
+"""Text to vectors: a transformers encoder and a cache by content. Knows no graph."""
