@@ -1,0 +1,90 @@
+package relpred.client;
+
+import com.fasterxml.jackson.core.JsonFactory;
+import com.fasterxml.jackson.core.JsonParser;
+import com.fasterxml.jackson.core.StreamReadConstraints;
+import com.fasterxml.jackson.core.StreamReadFeature;
+import com.fasterxml.jackson.jr.ob.JSON;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.util.Map;
+
+/** JSON objects as maps, and strict access to their fields. */
+final class Json {
+    private static final JsonFactory FACTORY = JsonFactory.builder()
+            .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
+            .streamReadConstraints(
+                    StreamReadConstraints.builder().maxNestingDepth(16).build())
+            .build();
+    private static final JSON READER = JSON.builder(FACTORY).build();
+
+    private Json() {}
+
+    static String write(Map<String, Object> object) {
+        try {
+            return READER.asString(object);
+        } catch (IOException error) {
+            throw new IllegalArgumentException(error);
+        }
+    }
+
+    /** Reads exactly one object: what is cut, or followed by more, is refused. */
+    static Map<String, Object> read(byte[] text) {
+        try (JsonParser parser = FACTORY.createParser(text)) {
+            Map<String, Object> object = READER.mapFrom(parser);
+            if (object == null || parser.nextToken() != null) {
+                throw unreadable("it is not one JSON object");
+            }
+            return object;
+        } catch (IOException error) {
+            throw unreadable("it is not JSON, or was cut: " + start(text));
+        }
+    }
+
+    static String text(Map<String, Object> object, String field) {
+        if (object.get(field) instanceof String text) {
+            return text;
+        }
+        throw unreadable("the field " + field + " is not a string");
+    }
+
+    static String textOrNull(Map<String, Object> object, String field) {
+        return object.get(field) == null ? null : text(object, field);
+    }
+
+    static double number(Map<String, Object> object, String field) {
+        if (object.get(field) instanceof Number number) {
+            return number.doubleValue();
+        }
+        throw unreadable("the field " + field + " is not a number");
+    }
+
+    static long whole(Map<String, Object> object, String field) {
+        Object value = object.get(field);
+        if (value instanceof Integer || value instanceof Long) {
+            return ((Number) value).longValue();
+        }
+        throw unreadable("the field " + field + " is not a whole number");
+    }
+
+    /** The element id of a node. */
+    static String node(Map<String, Object> object, String field) {
+        if (object.get(field) instanceof Map<?, ?> node && node.get("element_id") instanceof String elementId) {
+            return elementId;
+        }
+        throw unreadable("the field " + field + " names no node");
+    }
+
+    static ServiceException unreadable(String why) {
+        return new ServiceException(
+                "unreadable-answer",
+                "The answer of the relpred service cannot be read: " + why + ".",
+                "Are the jar (" + Version.JAR
+                        + ") and the service of the same version? CALL relpred.health() shows both.");
+    }
+
+    private static String start(byte[] text) {
+        var whole = new String(text, StandardCharsets.UTF_8);
+        return whole.length() <= 60 ? whole : whole.substring(0, 60) + "...";
+    }
+}

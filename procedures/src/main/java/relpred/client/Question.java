@@ -1,0 +1,42 @@
+package relpred.client;
+
+import java.util.LinkedHashMap;
+import java.util.Map;
+
+/** A triple with one part left out: the target. Nodes are named by their element id. */
+public final class Question {
+    private final String route;
+    private final Map<String, Object> parts;
+
+    private Question(String route, Map<String, Object> parts) {
+        this.route = route;
+        this.parts = parts;
+    }
+
+    public static Question relations(String head, String tail) {
+        return new Question("relations", Map.of("head", node(head), "tail", node(tail)));
+    }
+
+    public static Question tails(String head, String relation) {
+        return new Question("tails", Map.of("head", node(head), "relation", relation));
+    }
+
+    public static Question heads(String relation, String tail) {
+        return new Question("heads", Map.of("relation", relation, "tail", node(tail)));
+    }
+
+    private static Map<String, Object> node(String elementId) {
+        return Map.of("element_id", elementId);
+    }
+
+    String path() {
+        return "/v1/" + route;
+    }
+
+    Map<String, Object> body(Limits limits) {
+        var body = new LinkedHashMap<>(parts);
+        body.put("top_k", limits.topK());
+        body.put("min_probability", limits.minProbability());
+        return body;
+    }
+}

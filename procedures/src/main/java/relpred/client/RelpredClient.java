@@ -1,0 +1,124 @@
+package relpred.client;
+
+import java.io.IOException;
+import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpHeaders;
+import java.net.http.HttpRequest;
+import java.net.http.HttpRequest.BodyPublishers;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.Map;
+import java.util.stream.Stream;
+import java.util.stream.StreamSupport;
+
+/** Asks the service. One is made for each call; the connections behind it are shared. */
+public final class RelpredClient {
+    private static final String WIRE_HEADER = "X-Relpred-Wire";
+    private static final long MAX_ERROR_BYTES = 65_536;
+
+    private final ServiceSettings settings;
+    private final Runnable stillWanted;
+
+    /**
+     * Makes a client for one call.
+     *
+     * @param stillWanted called again and again; throws as soon as the answer is not wanted any more
+     */
+    public RelpredClient(ServiceSettings settings, Runnable stillWanted) {
+        this.settings = settings;
+        this.stillWanted = stillWanted;
+    }
+
+    /** The answers, best first, as they arrive. Closing the stream gives up the rest. */
+    public Stream<Prediction> ask(Question question, Limits limits) {
+        if (limits.topK() > settings.maxRows()) {
+            throw new ServiceException(
+                    "too-many-rows",
+                    "topK is " + limits.topK() + ", and a call gives at most " + settings.maxRows() + " rows.",
+                    "Ask for less, or raise " + Key.MAX_ROWS.key + ".");
+        }
+        Duration wanted = limits.timeout().orElse(settings.deadline());
+        Duration budget = wanted.compareTo(settings.deadline()) < 0 ? wanted : settings.deadline();
+        HttpRequest request = request(question.path())
+                .header("Accept", "application/x-ndjson")
+                .header("Content-Type", "application/json")
+                .POST(BodyPublishers.ofString(Json.write(question.body(limits))))
+                .build();
+        var call = new Call(settings, request, new Patience(budget, stillWanted));
+        var rows = new Rows(call, new Body(call::piece, settings.maxBytes()), settings.maxRows());
+        return StreamSupport.stream(rows, false).onClose(call::close);
+    }
+
+    /** What the service says of itself. */
+    public Health health() {
+        HttpRequest request =
+                request("/healthz").header("Accept", "application/json").GET().build();
+        try (var call = new Call(settings, request, new Patience(settings.deadline(), stillWanted))) {
+            Map<String, Object> body = Json.read(new Body(call::piece, MAX_ERROR_BYTES).rest());
+            return new Health(
+                    Json.text(body, "status"),
+                    Json.text(body, "version"),
+                    Json.whole(body, "wire"),
+                    Json.textOrNull(body, "model"));
+        }
+    }
+
+    private HttpRequest.Builder request(String path) {
+        HttpRequest.Builder request = HttpRequest.newBuilder(URI.create(settings.address() + path))
+                .header(WIRE_HEADER, Integer.toString(Version.WIRE))
+                .header("User-Agent", "relpred-procedures/" + Version.JAR);
+        settings.tokenFile().ifPresent(file -> request.header("Authorization", "Bearer " + token(file)));
+        return request;
+    }
+
+    /** The token as the file has it now, so that it can be changed without a restart. It is in no message. */
+    private static String token(Path file) {
+        String token;
+        try {
+            token = Files.readString(file).strip();
+        } catch (IOException error) {
+            throw new ServiceException(
+                    "invalid-settings",
+                    Key.TOKEN_FILE.key + " names " + file + ", which cannot be read.",
+                    "Create it, or correct the setting.");
+        }
+        if (token.isEmpty() || !token.chars().allMatch(letter -> letter > ' ' && letter < 127)) {
+            throw new ServiceException(
+                    "invalid-settings",
+                    "The token in " + file + " is empty or has characters that no token has.",
+                    "Write one line of letters and digits.");
+        }
+        return token;
+    }
+
+    /** Refuses a service that speaks another version of the protocol. One that does not say is taken at its word. */
+    static void checkWire(HttpHeaders headers) {
+        headers.firstValue(WIRE_HEADER)
+                .filter(wire -> !wire.equals(Integer.toString(Version.WIRE)))
+                .ifPresent(wire -> {
+                    throw Version.mismatch(wire);
+                });
+    }
+
+    /** The shared connections. Made anew only when the one setting that they depend on was changed. */
+    static final class Connections {
+        private static HttpClient client;
+        private static Duration connect;
+
+        private Connections() {}
+
+        static synchronized HttpClient within(Duration wanted) {
+            if (client == null || !wanted.equals(connect)) {
+                connect = wanted;
+                client = HttpClient.newBuilder()
+                        .connectTimeout(wanted)
+                        .followRedirects(HttpClient.Redirect.NEVER) // an answer must not send our token elsewhere
+                        .version(HttpClient.Version.HTTP_1_1)
+                        .build();
+            }
+            return client;
+        }
+    }
+}

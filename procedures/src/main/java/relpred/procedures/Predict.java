@@ -1,0 +1,95 @@
+package relpred.procedures;
+
+import java.util.Map;
+import java.util.function.Function;
+import java.util.stream.Stream;
+import org.neo4j.graphdb.Node;
+import org.neo4j.graphdb.NotFoundException;
+import org.neo4j.graphdb.Transaction;
+import org.neo4j.logging.Log;
+import org.neo4j.procedure.Context;
+import org.neo4j.procedure.Description;
+import org.neo4j.procedure.Mode;
+import org.neo4j.procedure.Name;
+import org.neo4j.procedure.Procedure;
+import org.neo4j.procedure.TerminationGuard;
+import relpred.client.Prediction;
+import relpred.client.Question;
+import relpred.client.RelpredClient;
+import relpred.client.SettingsSource;
+
+/** The questions: a triple with one part left out. */
+public final class Predict {
+    @Context
+    public Transaction transaction;
+
+    @Context
+    public TerminationGuard guard;
+
+    @Context
+    public Log log;
+
+    @Procedure(name = "relpred.predict.relations.stream", mode = Mode.READ)
+    @Description("Ranks the relationship types that may hold from the head node to the tail node.")
+    public Stream<PredictionRow> relations(
+            @Name("head") Node head,
+            @Name("tail") Node tail,
+            @Name(value = "configuration", defaultValue = "{}") Map<String, Object> configuration) {
+        var question = Question.relations(elementId("head", head), elementId("tail", tail));
+        return rows(question, configuration, found -> new PredictionRow(head, tail, found));
+    }
+
+    @Procedure(name = "relpred.predict.tails.stream", mode = Mode.READ)
+    @Description("Ranks the nodes that the head node may be related to by a relationship type.")
+    public Stream<PredictionRow> tails(
+            @Name("head") Node head,
+            @Name("relation") String relation,
+            @Name(value = "configuration", defaultValue = "{}") Map<String, Object> configuration) {
+        var question = Question.tails(elementId("head", head), given("relation", relation));
+        return rows(question, configuration, found -> {
+            Node tail = node(found.tail());
+            return tail == null ? null : new PredictionRow(head, tail, found);
+        });
+    }
+
+    @Procedure(name = "relpred.predict.heads.stream", mode = Mode.READ)
+    @Description("Ranks the nodes that may be related to the tail node by a relationship type.")
+    public Stream<PredictionRow> heads(
+            @Name("tail") Node tail,
+            @Name("relation") String relation,
+            @Name(value = "configuration", defaultValue = "{}") Map<String, Object> configuration) {
+        var question = Question.heads(given("relation", relation), elementId("tail", tail));
+        return rows(question, configuration, found -> {
+            Node head = node(found.head());
+            return head == null ? null : new PredictionRow(head, tail, found);
+        });
+    }
+
+    private Stream<PredictionRow> rows(
+            Question question, Map<String, Object> configuration, Function<Prediction, PredictionRow> row) {
+        var limits = Configuration.limits(configuration);
+        var client = new RelpredClient(SettingsSource.ofThisJar().read(), guard::check);
+        return client.ask(question, limits).map(row).filter(found -> found != null);
+    }
+
+    /** The node of this element id; null when it was deleted since the service saw it, or may not be seen here. */
+    private Node node(String elementId) {
+        try {
+            return transaction.getNodeByElementId(elementId);
+        } catch (NotFoundException | IllegalArgumentException gone) {
+            log.debug("An answer is left out: its node is not in this database any more.");
+            return null;
+        }
+    }
+
+    private static String elementId(String argument, Node node) {
+        return given(argument, node).getElementId();
+    }
+
+    private static <T> T given(String argument, T value) {
+        if (value == null) {
+            throw new IllegalArgumentException("The argument " + argument + " is null. Did its MATCH find anything?");
+        }
+        return value;
+    }
+}

@@ -1,0 +1,2 @@
+/** The procedures and functions that Cypher sees. Knows only Neo4j's public API and the client. */
+package relpred.procedures;

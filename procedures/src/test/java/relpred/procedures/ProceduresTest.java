@@ -1,0 +1,262 @@
+package relpred.procedures;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.ServerSocket;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.neo4j.configuration.connectors.BoltConnector;
+import org.neo4j.graphdb.GraphDatabaseService;
+import org.neo4j.graphdb.QueryExecutionException;
+import org.neo4j.graphdb.Result;
+import org.neo4j.graphdb.TransactionTerminatedException;
+import org.neo4j.harness.Neo4j;
+import org.neo4j.harness.Neo4jBuilders;
+import relpred.client.Stub;
+import relpred.client.Version;
+
+@Timeout(60)
+class ProceduresTest {
+    private static final Path CONF = Path.of(System.getenv("RELPRED_CONF"));
+    private static final String PAIR = "MATCH (a:Person {name: 'Ada'}), (b:Person {name: 'Bob'}) ";
+
+    private static Neo4j neo4j;
+    private static GraphDatabaseService database;
+
+    private final Stub stub = new Stub();
+    private String ada;
+    private String bob;
+
+    @BeforeAll
+    static void start() {
+        neo4j = Neo4jBuilders.newInProcessBuilder()
+                .withDisabledServer()
+                .withConfig(BoltConnector.enabled, false) // nobody connects, and stopping it takes ten seconds
+                .withProcedure(Predict.class)
+                .withProcedure(Service.class)
+                .withFunction(Service.class)
+                .build();
+        database = neo4j.defaultDatabaseService();
+    }
+
+    @AfterAll
+    static void stop() {
+        neo4j.close();
+    }
+
+    @BeforeEach
+    void fill() throws IOException {
+        pointTo(stub.address());
+        run("MATCH (n) DETACH DELETE n");
+        var ids = run("CREATE (a:Person {name: 'Ada'}), (b:Person {name: 'Bob'}) "
+                        + "RETURN elementId(a) AS ada, elementId(b) AS bob")
+                .get(0);
+        ada = (String) ids.get("ada");
+        bob = (String) ids.get("bob");
+    }
+
+    @AfterEach
+    void close() {
+        stub.close();
+    }
+
+    private static void pointTo(String address) throws IOException {
+        Files.writeString(CONF, "service.address=" + address + "\nservice.deadline_ms=30000\n");
+    }
+
+    private static List<Map<String, Object>> run(String query) {
+        return database.executeTransactionally(
+                query, Map.of(), result -> result.stream().toList());
+    }
+
+    private static String refused(String query) {
+        return assertThrows(QueryExecutionException.class, () -> run(query)).getMessage();
+    }
+
+    @Test
+    void relationsAreRankedBetweenTwoNodes() {
+        stub.on("/v1/relations", 200, Stub.row(ada, "KNOWS", bob, 1) + Stub.row(ada, "LIKES", bob, 2));
+        var rows = run(
+                PAIR + "CALL relpred.predict.relations.stream(a, b, {topK: 2, threshold: 0.5}) YIELD head, relation,"
+                        + " tail, score, probability, rank, model, run, evidence RETURN head.name AS head, relation,"
+                        + " tail.name AS tail, score, probability, rank, model, run, evidence");
+        assertEquals(2, rows.size());
+        var first = rows.get(0);
+        assertEquals("Ada", first.get("head"));
+        assertEquals("KNOWS", first.get("relation"));
+        assertEquals("Bob", first.get("tail"));
+        assertEquals(1.5, first.get("score"));
+        assertEquals(0.75, first.get("probability"));
+        assertEquals(1L, first.get("rank"));
+        assertEquals("main/1", first.get("model"));
+        assertNull(first.get("run"));
+        assertEquals("both are ∂", first.get("evidence"));
+        assertTrue(stub.lastBody.contains("\"top_k\":2") && stub.lastBody.contains("\"min_probability\":0.5"));
+    }
+
+    @Test
+    void tailsAndHeadsAreRealNodesThatFurtherPatternsJoin() {
+        run(PAIR + "CREATE (a)-[:KNOWS]->(:Person {name: 'Cid'}), (b)-[:KNOWS]->(:Person {name: 'Dan'})");
+        stub.on("/v1/tails", 200, Stub.row(ada, "LIKES", bob, 1));
+        stub.on("/v1/heads", 200, Stub.row(ada, "LIKES", bob, 1));
+        assertEquals(
+                List.of(Map.of("name", "Dan")),
+                run(PAIR + "CALL relpred.predict.tails.stream(a, 'LIKES') YIELD tail "
+                        + "MATCH (tail)-[:KNOWS]->(friend) RETURN friend.name AS name"));
+        assertEquals(
+                List.of(Map.of("name", "Cid")),
+                run(PAIR + "CALL relpred.predict.heads.stream(b, 'LIKES') YIELD head "
+                        + "MATCH (head)-[:KNOWS]->(friend) RETURN friend.name AS name"));
+    }
+
+    @Test
+    void anEmptyAnswerIsNoRow() {
+        stub.on("/v1/relations", 200, "");
+        assertEquals(
+                List.of(), run(PAIR + "CALL relpred.predict.relations.stream(a, b) YIELD relation RETURN relation"));
+        run("MATCH (n) DETACH DELETE n");
+        assertEquals(
+                List.of(), run(PAIR + "CALL relpred.predict.relations.stream(a, b) YIELD relation RETURN relation"));
+    }
+
+    @Test
+    void answersWhoseNodeWasDeletedMeanwhileAreLeftOut() {
+        var gone = (String)
+                run("CREATE (c:Person) RETURN elementId(c) AS id").get(0).get("id");
+        run("MATCH (c:Person) WHERE elementId(c) = '" + gone + "' DELETE c");
+        stub.on(
+                "/v1/tails",
+                200,
+                Stub.row(ada, "LIKES", gone, 1)
+                        + Stub.row(ada, "LIKES", "nonsense", 2)
+                        + Stub.row(ada, "LIKES", bob, 3));
+        assertEquals(
+                List.of(Map.of("name", "Bob", "rank", 3L)),
+                run(PAIR
+                        + "CALL relpred.predict.tails.stream(a, 'LIKES') YIELD tail, rank RETURN tail.name AS"
+                        + " name, rank"));
+    }
+
+    @Test
+    void aServiceThatIsDownIsAnErrorThatNamesTheRemedy() {
+        stub.close();
+        String message = refused(PAIR + "CALL relpred.predict.relations.stream(a, b) YIELD relation RETURN relation");
+        for (String part : List.of("relpred serve", "service.address", CONF.toString(), "RELPRED_SERVICE_ADDRESS")) {
+            assertTrue(message.contains(part), message);
+        }
+    }
+
+    @Test
+    void anUnknownKeyIsRefusedWithTheOneThatWasMeant() {
+        String message =
+                refused(PAIR + "CALL relpred.predict.relations.stream(a, b, {topk: 3}) YIELD rank RETURN rank");
+        assertTrue(message.contains("Did you mean topK?"), message);
+        message = refused(PAIR + "CALL relpred.predict.tails.stream(a, 'X', {colour: 3}) YIELD rank RETURN rank");
+        assertTrue(message.contains("Known are: threshold, timeoutMillis, topK."), message);
+    }
+
+    @Test
+    void valuesThatCannotBeUsedAreRefused() {
+        for (String map : List.of(
+                "{topK: 0}", "{topK: 1.5}", "{topK: 'many'}", "{threshold: 2}", "{timeoutMillis: -1}", "null")) {
+            String message =
+                    refused(PAIR + "CALL relpred.predict.relations.stream(a, b, " + map + ") YIELD rank RETURN rank");
+            assertTrue(message.contains("The configuration"), message);
+        }
+        assertTrue(refused("CALL relpred.predict.tails.stream(null, 'X') YIELD rank RETURN rank")
+                .contains("head is null"));
+    }
+
+    @Test
+    void aTerminatedTransactionDoesNotWaitForTheService() throws IOException {
+        try (var blackHole = new ServerSocket(0, 10, InetAddress.getLoopbackAddress())) {
+            pointTo("http://127.0.0.1:" + blackHole.getLocalPort());
+            try (var transaction = database.beginTx()) {
+                var terminated = CompletableFuture.runAsync(() -> {
+                    try {
+                        blackHole.accept();
+                        transaction.terminate();
+                    } catch (IOException error) {
+                        throw new IllegalStateException(error);
+                    }
+                });
+                var error = assertThrows(RuntimeException.class, () -> {
+                    try (Result result = transaction.execute(
+                            PAIR + "CALL relpred.predict.relations.stream(a, b) YIELD relation RETURN relation")) {
+                        result.resultAsString();
+                    }
+                });
+                terminated.join();
+                assertTrue(isTermination(error), error.toString());
+            }
+        }
+    }
+
+    private static boolean isTermination(Throwable error) {
+        for (Throwable cause = error; cause != null; cause = cause.getCause()) {
+            if (cause instanceof TransactionTerminatedException
+                    || cause.getMessage().contains("terminated")) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    @Test
+    void healthIsOneRowWhetherTheServiceRunsOrNot() throws IOException {
+        stub.on("/healthz", 200, "{\"status\": \"ok\", \"version\": \"9.9.9\", \"wire\": 1, \"model\": \"main/3\"}");
+        var row = run("CALL relpred.health()").get(0);
+        assertEquals(
+                List.of("ok", "9.9.9", "main/3", 1L),
+                List.of(row.get("status"), row.get("service"), row.get("model"), row.get("wireVersion")));
+        assertEquals(stub.address(), row.get("address"));
+        try (var newer = new Stub()) {
+            pointTo(newer.address());
+            newer.on("/healthz", 200, "{\"status\": \"ok\", \"version\": \"9.9.9\", \"wire\": 2, \"model\": null}");
+            row = run("CALL relpred.health()").get(0);
+            assertEquals("incompatible", row.get("status"));
+            assertTrue(((String) row.get("message")).contains("version 2"));
+        }
+        row = run("CALL relpred.health()").get(0);
+        assertEquals("down", row.get("status"));
+        assertTrue(((String) row.get("message")).contains("relpred serve"));
+    }
+
+    @Test
+    void theVersionIsThatOfTheBuild() {
+        assertEquals(
+                Version.JAR, run("RETURN relpred.version() AS version").get(0).get("version"));
+        assertTrue(Version.JAR.matches("\\d+\\.\\d+\\.\\d+.*"), Version.JAR);
+    }
+
+    @Test
+    void everyProcedureSaysItsModeAndWhatItDoes() {
+        var procedures = run("SHOW PROCEDURES YIELD name, mode, description, admin WHERE name STARTS WITH 'relpred.' "
+                + "RETURN name, mode, description, admin ORDER BY name");
+        assertEquals(
+                List.of(
+                        "relpred.health",
+                        "relpred.predict.heads.stream",
+                        "relpred.predict.relations.stream",
+                        "relpred.predict.tails.stream"),
+                procedures.stream().map(row -> row.get("name")).toList());
+        for (var row : procedures) {
+            assertEquals("READ", row.get("mode"), row.toString());
+            assertTrue(((String) row.get("description")).matches("[A-Z][^.]+\\."), row.toString());
+        }
+    }
+}
