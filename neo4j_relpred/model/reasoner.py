@@ -1,0 +1,72 @@
+"""The reasoner: weighs the evidence of a query's candidates against each other and gives each a logit.
+
+Candidates are entities (tail and head queries) or relations (relation queries); the code is the same.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from neo4j_relpred.config import ReasonerKind
+
+__all__ = ["Reasoner"]
+
+CLIP = 6.0
+RELATION_WIDTH = 8
+
+
+class Reasoner(nn.Module):
+    """Standardised features and the relation asked for, through an MLP, attention or a Transformer, to logits.
+
+    A linear term and a linear term per relation (zero at the start) stand beside the network in each variant.
+    """
+
+    mean: Tensor
+    scale: Tensor
+
+    def __init__(self, kind: ReasonerKind, num_features: int, num_relations: int, hidden: int = 128) -> None:
+        """`num_relations` counts what can stand in `relations` of forward."""
+        super().__init__()
+        self.kind = kind
+        self.register_buffer("mean", torch.zeros(num_features))
+        self.register_buffer("scale", torch.ones(num_features))
+        self.relation = nn.Embedding(num_relations, RELATION_WIDTH)
+        self.linear = nn.Linear(num_features, 1)
+        self.by_relation = nn.Embedding(num_relations, num_features)
+        nn.init.zeros_(self.by_relation.weight)
+        self.into = nn.Sequential(nn.Linear(num_features + RELATION_WIDTH, hidden), nn.GELU(), nn.Dropout(0.1))
+        self.compare = _COMPARE[kind](hidden)
+        self.out = nn.Sequential(nn.Linear(hidden, hidden // 2), nn.GELU(), nn.Linear(hidden // 2, 1))
+
+    def fit_scale(self, features: Tensor, real: Tensor) -> None:
+        """Takes mean and spread of the features (q, c, f) over real candidates (q, c)."""
+        rows = features[real]
+        self.mean.copy_(rows.mean(0))
+        self.scale.copy_(rows.std(0).clamp(min=1e-3))
+
+    def forward(self, features: Tensor, relations: Tensor, real: Tensor) -> Tensor:
+        """features (q, c, f), relations (q,), real (q, c) -> logits (q, c)."""
+        x = ((features - self.mean) / self.scale).clamp(-CLIP, CLIP)
+        asked = self.relation(relations)[:, None].expand(-1, x.shape[1], -1)  # (q, c, RELATION_WIDTH)
+        hidden = self.into(torch.cat([x, asked], -1))  # (q, c, hidden)
+        if self.kind == "attention":
+            mixed, _ = self.compare(hidden, hidden, hidden, key_padding_mask=~real, need_weights=False)
+            hidden = hidden + mixed
+        elif self.kind == "transformer":
+            hidden = self.compare(hidden, src_key_padding_mask=~real)
+        plain = self.linear(x)[..., 0] + torch.einsum("qcf,qf->qc", x, self.by_relation(relations))
+        out: Tensor = plain + self.out(hidden)[..., 0]
+        return out
+
+
+def _transformer(hidden: int) -> nn.Module:
+    layer = nn.TransformerEncoderLayer(hidden, 4, 2 * hidden, 0.1, "gelu", batch_first=True, norm_first=True)
+    return nn.TransformerEncoder(layer, 2, enable_nested_tensor=False)
+
+
+_COMPARE = {
+    "mlp": lambda hidden: nn.Identity(),
+    "attention": lambda hidden: nn.MultiheadAttention(hidden, 4, batch_first=True),
+    "transformer": _transformer,
+}

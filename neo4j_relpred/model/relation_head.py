@@ -1,0 +1,77 @@
+"""The relation head: which relation leads from head to tail, from context, text, direct links and rules.
+
+After PathCon (Wang et al. 2021): which relation types touch the two nodes tells most.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from neo4j_relpred.data.knowledge_graph import IntArray, KnowledgeGraph
+
+__all__ = ["PairInputs", "RelationHead", "pair_inputs"]
+
+TEXT_WIDTH = 64
+
+
+@dataclass(frozen=True)
+class PairInputs:
+    """What is seen of pairs: context (q, 4R) log counts of head and tail, links (q, 2R), nodes (q, 2)."""
+
+    context: Tensor
+    links: Tensor
+    nodes: Tensor
+
+
+def pair_inputs(graph: KnowledgeGraph, heads: IntArray, tails: IntArray, asked: IntArray) -> PairInputs:
+    """asked: (q,) the relation of the edge that is asked about where it stands in the graph, else -1.
+
+    That edge is taken out of the counts of both ends and out of the links, in both directions.
+    """
+    width, rows = 2 * graph.num_relations, np.flatnonzero(asked >= 0)
+    back = (asked[rows] + graph.num_relations) % width
+    of_heads, of_tails = graph.context[heads], graph.context[tails]
+    of_heads[rows, asked[rows]] -= 1
+    of_tails[rows, back] -= 1
+    loops = rows[heads[rows] == tails[rows]]
+    loop_back = (asked[loops] + graph.num_relations) % width
+    of_heads[loops, loop_back] -= 1
+    of_tails[loops, asked[loops]] -= 1
+    links = np.zeros((len(heads), width), np.float32)
+    row, relation = graph.linking_relations(heads, tails)
+    links[row, relation] = 1
+    links[rows, asked[rows]] = 0
+    links[loops, loop_back] = 0
+    context = np.log1p(np.concatenate([of_heads, of_tails], axis=1))
+    return PairInputs(*(torch.from_numpy(a) for a in (context, links, np.stack([heads, tails], axis=1))))
+
+
+class RelationHead(nn.Module):
+    """An MLP from pair inputs to a logit per relation. Each kind of input can be switched off (baselines)."""
+
+    def __init__(
+        self, num_relations: int, text_width: int, *, context: bool = True, text: bool = True, links: bool = True
+    ) -> None:
+        """`num_relations` without inverses."""
+        super().__init__()
+        self.uses = {"context": context, "text": text and text_width > 0, "links": links}
+        self.project = nn.Linear(text_width, TEXT_WIDTH) if self.uses["text"] else None
+        size = 4 * num_relations * context + 4 * TEXT_WIDTH * self.uses["text"] + 2 * num_relations * links
+        self.mlp = nn.Sequential(
+            nn.Linear(size, 256), nn.LayerNorm(256), nn.GELU(), nn.Dropout(0.2), nn.Linear(256, num_relations)
+        )
+
+    def forward(self, pairs: PairInputs, text: Tensor) -> Tensor:
+        """pairs of q rows, text (entities, text width) -> (q, R)."""
+        parts = [pairs.context] if self.uses["context"] else []
+        if self.uses["links"]:
+            parts.append(pairs.links)
+        if self.project is not None:
+            head, tail = (self.project(text[pairs.nodes[:, side]]) for side in (0, 1))
+            parts.append(torch.cat([head, tail, head * tail, (head - tail).abs()], -1))
+        out: Tensor = self.mlp(torch.cat(parts, -1))
+        return out

@@ -1,0 +1,86 @@
+"""Fits a reasoner on held-out answers: softmax over the candidates of a query, and binary cross-entropy beside it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from neo4j_relpred.config import ReasonerKind, TrainingSettings
+from neo4j_relpred.model.reasoner import Reasoner
+from neo4j_relpred.training.budget import Budget
+
+__all__ = ["RankingData", "fit_reasoner"]
+
+LEARNING_RATE = 2e-3
+EPOCHS = 20
+BATCH = 64
+
+
+@dataclass(frozen=True)
+class RankingData:
+    """Queries with features of their candidates.
+
+    features (q, c, f); relations (q,); labels (q, c) 1.0 for answers; real (q, c) False for fillers; droppable:
+    columns that some queries do without in training, as those of new nodes do.
+    """
+
+    features: Tensor
+    relations: Tensor
+    labels: Tensor
+    real: Tensor
+    droppable: tuple[int, ...] = ()
+
+    def rows(self, chosen: Tensor) -> RankingData:
+        """Some of the queries."""
+        parts = (self.features[chosen], self.relations[chosen], self.labels[chosen], self.real[chosen])
+        return RankingData(*parts, self.droppable)
+
+
+def fit_reasoner(
+    data: RankingData, kind: ReasonerKind, num_relations: int, settings: TrainingSettings, budget: Budget
+) -> Reasoner:
+    """EPOCHS passes, fewer when the budget ends before; the learning rate falls to zero."""
+    torch.manual_seed(settings.seed + 3)
+    rng = np.random.default_rng([settings.seed, 3])
+    model = Reasoner(kind, data.features.shape[2], num_relations)
+    model.fit_scale(data.features, data.real)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=LEARNING_RATE, weight_decay=0.01)
+    model.train()
+    epochs = min(EPOCHS, settings.max_epochs)
+    for epoch in range(epochs):
+        order = torch.from_numpy(rng.permutation(len(data.relations)))
+        for first in range(0, len(order), BATCH):
+            progress = max(epoch / epochs + first / len(order) / epochs, budget.fraction)
+            if budget.left <= 0 and epoch > 0:
+                return model.eval()
+            for group in optimizer.param_groups:
+                group["lr"] = LEARNING_RATE * max(0.02, 1 - progress)
+            batch = data.rows(order[first : first + BATCH])
+            features = batch.features
+            if data.droppable:
+                features = features.clone()
+                blind = torch.from_numpy(np.flatnonzero(rng.random(len(features)) < 0.1))
+                features[blind[:, None, None], :, torch.tensor(data.droppable)[None, :, None]] = 0.0
+            loss = ranking_loss(model(features, batch.relations, batch.real), batch, settings.bce_weight)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+    return model.eval()
+
+
+def ranking_loss(logits: Tensor, batch: RankingData, bce_weight: float) -> Tensor:
+    """Each answer against the candidates that are no answers, plus binary cross-entropy of each candidate.
+
+    logits: (q, c). Scalar.
+    """
+    logits = logits.masked_fill(~batch.real, -1e4)
+    answers = batch.labels > 0
+    rivals = torch.logsumexp(logits.masked_fill(answers, -1e4), 1, keepdim=True)  # (q, 1)
+    softmax = -functional.logsigmoid(logits - rivals)[answers]  # log of e^answer / (e^answer + rivals)
+    binary = functional.binary_cross_entropy_with_logits(logits, batch.labels, reduction="none")[batch.real]
+    binary = binary.sum() / max(1, len(logits))
+    return (softmax.sum() / max(1, len(logits))) + bce_weight * binary

@@ -1,0 +1,55 @@
+"""Fits the relation head on training edges, each left out of its own inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from neo4j_relpred.config import TrainingSettings
+from neo4j_relpred.data.knowledge_graph import KnowledgeGraph
+from neo4j_relpred.model.relation_head import RelationHead, pair_inputs
+from neo4j_relpred.training.budget import Budget
+
+__all__ = ["fit_relation_head"]
+
+LEARNING_RATE = 2e-3
+
+
+def fit_relation_head(
+    head: RelationHead,
+    graph: KnowledgeGraph,
+    text: Tensor,
+    settings: TrainingSettings,
+    budget: Budget,
+    report: Callable[[float], None] = lambda loss: None,
+) -> RelationHead:
+    """Softmax over relations; other relations that hold between the same nodes are left out of it."""
+    torch.manual_seed(settings.seed + 4)
+    rng = np.random.default_rng([settings.seed, 4])
+    optimizer = torch.optim.AdamW(head.parameters(), lr=LEARNING_RATE, weight_decay=0.01)
+    head.train()
+    size = min(settings.batch_size, 512)
+    for epoch in range(settings.max_epochs):
+        order = rng.permutation(len(graph.triples))
+        total = 0.0
+        for first in range(0, len(order), size):
+            progress = max(budget.fraction, epoch / settings.max_epochs)
+            if budget.left <= 0:
+                return head.eval()
+            for group in optimizer.param_groups:
+                group["lr"] = LEARNING_RATE * max(0.02, 1 - progress)
+            heads, relations, tails = graph.triples[order[first : first + size]].T
+            pairs = pair_inputs(graph, heads, tails, relations)
+            others = pairs.links[:, : graph.num_relations] > 0  # true as well, so no wrong answers
+            target = torch.from_numpy(relations)
+            loss = functional.cross_entropy(head(pairs, text).masked_fill(others, -1e4), target, label_smoothing=0.02)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            total += loss.item()
+        report(total)
+    return head.eval()
