@@ -33,6 +33,7 @@ T = TypeVar("T")
 LANGUAGE: LiteralString = "CYPHER 5 "
 LONGEST_CONNECT_SECONDS = 10.0  # a server that has not answered a handshake by then is not there
 LONGEST_MESSAGE = 300
+TIMED_OUT = ("TransactionTimedOut", "LockClientStopped", "LockAcquisitionTimeout")  # the last two: waiting for a lock
 SCHEMES = ("bolt://", "bolt+s://", "bolt+ssc://", "neo4j://", "neo4j+s://", "neo4j+ssc://")
 LOGIN_CODES = ("Neo.ClientError.Security.", "Neo.TransientError.Security.")
 
@@ -90,12 +91,8 @@ class Neo4jClient:
         Raises GraphUnavailable, LoginRefused, DatabaseNotFound, or InvalidSettings when the address or the password
         file cannot be used.
         """
-        wrong = InvalidSettings(
-            f"{settings.uri!r} is not the address of a Neo4j server.",
-            hint="graph.uri looks like bolt://127.0.0.1:7687 or neo4j+s://example.org.",
-        )
         if not settings.uri.startswith(SCHEMES):
-            raise wrong
+            raise _no_address(settings)
         try:
             driver = neo4j.GraphDatabase.driver(
                 settings.uri,
@@ -107,7 +104,7 @@ class Neo4jClient:
                 user_agent="neo4j_relpred",
             )
         except (driver_errors.ConfigurationError, ValueError) as error:
-            raise wrong from error
+            raise _no_address(settings) from error
         client = cls(driver, settings)
         try:
             client._greet()
@@ -160,7 +157,10 @@ class Neo4jClient:
         def change(transaction: neo4j.ManagedTransaction) -> None:
             transaction.run(LANGUAGE + query).consume()
 
-        self._managed(change, neo4j.WRITE_ACCESS)
+        try:
+            self._managed(change, neo4j.WRITE_ACCESS)
+        except CommitLost:
+            self._managed(change, neo4j.WRITE_ACCESS)
 
     def _managed(self, work: Callable[[neo4j.ManagedTransaction], T], access: str) -> T:
         timed = neo4j.unit_of_work(timeout=self._settings.timeout_seconds)(work)
@@ -176,6 +176,8 @@ class Neo4jClient:
         try:
             with self._driver.session(database=self._settings.database) as session:
                 session.run(neo4j.Query("RETURN 1", timeout=self._settings.timeout_seconds)).consume()
+        except ValueError as error:  # a port that is none shows only now
+            raise _no_address(self._settings) from error
         except (driver_errors.Neo4jError, driver_errors.DriverError) as error:
             raise self._translated(error) from error
 
@@ -195,7 +197,7 @@ class Neo4jClient:
             return self._no_such_database()
         if code.startswith("Neo.TransientError."):
             return GraphUnavailable(f"Neo4j could not run a statement now ({code}).", hint="Try again in a while.")
-        if "TransactionTimedOut" in code:
+        if any(word in code for word in TIMED_OUT):
             return GraphQueryFailed(
                 f"A statement took longer than {self._settings.timeout_seconds:g} s ({code}).",
                 hint="Raise graph.timeout_seconds.",
@@ -229,6 +231,13 @@ class Neo4jClient:
             known = []  # the user may not see them; the first error is the one that counts
         hint = did_you_mean(wanted, [name for name in known if name != "system"])
         return DatabaseNotFound(f"The server has no database {wanted!r}.", hint=hint or "Check graph.database.")
+
+
+def _no_address(settings: GraphSettings) -> InvalidSettings:
+    return InvalidSettings(
+        f"{settings.uri!r} is not the address of a Neo4j server.",
+        hint="graph.uri looks like bolt://127.0.0.1:7687 or neo4j+s://example.org.",
+    )
 
 
 def _has_password(settings: GraphSettings) -> bool:

@@ -96,7 +96,7 @@ class Identity:
         wanted = frozenset(batch)
         for label, name in self._keys:
             prefix = "" if len(self._keys) == 1 else f"{label}:"
-            values = [v for e in wanted if e.startswith(prefix) for v in _readings(e.removeprefix(prefix))]
+            values = [v for e in batch if e.startswith(prefix) for v in _readings(e.removeprefix(prefix))]
             if not values:
                 continue
             # IN over one parameter is an index seek per value where there is an index, else one scan with a hash.

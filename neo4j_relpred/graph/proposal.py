@@ -57,9 +57,7 @@ def _id_rank(name: str) -> int:
 
 
 def _names(properties: Iterable[PropertyInfo]) -> tuple[str, ...]:
-    found = {
-        p.name for p in properties if p.kind == "string" and p.fill >= NAME_FILL and _plain(p.name) in NAME_WORDS
-    }
+    found = {p.name for p in properties if p.kind == "string" and p.fill >= NAME_FILL and _plain(p.name) in NAME_WORDS}
     return tuple(sorted(found, key=lambda name: (NAME_WORDS.index(_plain(name)), name)))
 
 

@@ -183,9 +183,7 @@ def _read_edges(
     return relations, triples
 
 
-def _edge_columns(
-    client: GraphClient, counts: Mapping[Relation, int]
-) -> Iterable[tuple[Relation, IntArray, IntArray]]:
+def _edge_columns(client: GraphClient, counts: Mapping[Relation, int]) -> Iterable[tuple[Relation, IntArray, IntArray]]:
     """Type, ids of heads, ids of tails; several times for a large type.
 
     A type that fits is one query over the index of its edges (fastest). The others share one pass over the ids of

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Literal, LiteralString
 
 from neo4j_relpred.errors import RunNotFound, did_you_mean
-from neo4j_relpred.graph.client import GraphClient, Row
+from neo4j_relpred.graph.client import CommitLost, GraphClient, Row
 
 __all__ = ["Run", "RunStatus", "ensure_run_constraint", "fail_run", "finish_run", "get_run", "list_runs", "start_run"]
 
@@ -52,7 +52,8 @@ def start_run(client: GraphClient, run: Run) -> None:
 
     Raises what `client.write` raises.
     """
-    client.write(
+    _record(
+        client,
         "MERGE (run:RelpredRun {id: $id}) "
         "SET run.kind = $kind, run.model = $model, run.status = 'publishing', run.startedAt = datetime(), "
         "run.targetHash = $target_hash, run.targetEdges = $target_edges "
@@ -67,7 +68,8 @@ def start_run(client: GraphClient, run: Run) -> None:
 
 def finish_run(client: GraphClient, run: Run) -> None:
     """Records that a run has ended well, with its counts. Raises what `client.write` raises."""
-    client.write(
+    _record(
+        client,
         "MATCH (run:RelpredRun {id: $id}) SET run.status = 'published', run.finishedAt = datetime(), "
         "run.created = $created, run.updated = $updated, run.removed = $removed, run.unchanged = $unchanged",
         id=run.id,
@@ -83,7 +85,8 @@ def fail_run(client: GraphClient, run_id: str, reason: str) -> None:
 
     Raises what `client.write` raises.
     """
-    client.write(
+    _record(
+        client,
         "MATCH (run:RelpredRun {id: $id}) SET run.status = 'failed', run.finishedAt = datetime(), run.reason = $reason",
         id=run_id,
         reason=reason,
@@ -106,6 +109,14 @@ def get_run(client: GraphClient, run_id: str) -> Run:
         known = [run.id for run in list_runs(client)]
         raise RunNotFound(f"There is no run {run_id!r}.", hint=did_you_mean(run_id, known) or "Nothing has run yet.")
     return _run(rows[0]["run"])
+
+
+def _record(client: GraphClient, statement: LiteralString, **values: str | int) -> None:
+    """Says the same however often it is said, so a lost commit is no loss."""
+    try:
+        client.write(statement, **values)
+    except CommitLost:
+        client.write(statement, **values)
 
 
 def _run(found: Row) -> Run:

@@ -234,9 +234,7 @@ def _kind_of(value_type: str) -> str:
 
 
 def _unique(client: GraphClient) -> frozenset[tuple[str, str]]:
-    rows = client.read(
-        "SHOW CONSTRAINTS YIELD type, entityType, labelsOrTypes, properties WHERE entityType = 'NODE'"
-    )
+    rows = client.read("SHOW CONSTRAINTS YIELD type, entityType, labelsOrTypes, properties WHERE entityType = 'NODE'")
     return frozenset(
         (row["labelsOrTypes"][0], row["properties"][0])
         for row in rows

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 __all__ = ["as_text"]
+
+WHOLE_SECONDS = re.compile(r"\.0+(?!\d)")  # nine zeros behind the point say nothing
 
 
 def as_text(value: Any) -> str:
@@ -18,7 +21,9 @@ def as_text(value: Any) -> str:
         return value
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, list | tuple):  # points of the driver are tuples of their coordinates
+    iso = getattr(value, "iso_format", None)  # dates, times and durations; these last are tuples as well
+    if callable(iso):
+        return WHOLE_SECONDS.sub("", str(iso()))
+    if isinstance(value, list | tuple):  # points are tuples of their coordinates
         return ", ".join(text for text in map(as_text, value) if text)
-    iso = getattr(value, "iso_format", None)
-    return str(iso()) if callable(iso) else str(value)
+    return str(value)

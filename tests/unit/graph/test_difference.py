@@ -1,0 +1,67 @@
+"""The difference between present and wanted edges."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from neo4j_relpred.data.target_set import TargetEdge
+from neo4j_relpred.graph.difference import PresentEdge, difference
+
+TOLERANCE = 0.005
+EDGE = TargetEdge("k", "a", "KNOWS", "b", 1.0, 0.5, 1, "default", "r1", "because")
+
+
+def present_of(edge: TargetEdge) -> PresentEdge:
+    return PresentEdge(edge.key, edge.probability, edge.rank, edge.model, edge.evidence)
+
+
+EDGES = st.dictionaries(
+    st.sampled_from("abcdefgh"),
+    st.tuples(st.floats(0, 1), st.integers(1, 3), st.sampled_from(["m", "n"]), st.sampled_from(["x", "y"])),
+).map(
+    lambda found: [
+        replace(EDGE, key=key, probability=p, rank=rank, model=model, evidence=evidence)
+        for key, (p, rank, model, evidence) in found.items()
+    ]
+)
+
+
+@given(EDGES, EDGES)
+def test_doing_the_difference_leaves_no_difference(before: list[TargetEdge], after: list[TargetEdge]) -> None:
+    found = difference(map(present_of, before), after, TOLERANCE)
+    graph = {edge.key: edge for edge in before if edge.key not in found.gone}
+    graph |= {edge.key: edge for edge in (*found.new, *found.changed)}
+
+    again = difference(map(present_of, graph.values()), after, TOLERANCE)
+    assert again.writes == 0
+    assert again.unchanged == len(after) == len(graph)
+
+
+@given(EDGES, EDGES)
+def test_every_edge_is_counted_once(before: list[TargetEdge], after: list[TargetEdge]) -> None:
+    found = difference(map(present_of, before), after, TOLERANCE)
+    assert len(found.new) + len(found.changed) + found.unchanged == len(after)
+    assert len(found.gone) + len(found.changed) + found.unchanged == len(before)
+
+
+def test_probabilities_within_the_tolerance_are_left_alone() -> None:
+    near, far = replace(EDGE, probability=0.504), replace(EDGE, probability=0.506)
+    assert difference([present_of(EDGE)], [near], TOLERANCE).changed == ()
+    assert difference([present_of(EDGE)], [far], TOLERANCE).changed == (far,)
+
+
+def test_rank_model_and_evidence_count_whatever_the_probability() -> None:
+    for other in (replace(EDGE, rank=2), replace(EDGE, model="other"), replace(EDGE, evidence="other")):
+        assert difference([present_of(EDGE)], [other], TOLERANCE).changed == (other,)
+
+
+def test_the_raw_score_and_the_run_alone_change_nothing() -> None:
+    assert difference([present_of(EDGE)], [replace(EDGE, score=9.0, run="r2")], TOLERANCE).unchanged == 1
+
+
+def test_an_edge_without_a_number_for_probability_is_written_again() -> None:
+    broken = replace(present_of(EDGE), probability=float("nan"))
+    assert difference([broken], [EDGE], TOLERANCE).changed == (EDGE,)
