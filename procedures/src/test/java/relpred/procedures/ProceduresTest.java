@@ -8,11 +8,14 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.ServerSocket;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
@@ -149,6 +152,27 @@ class ProceduresTest {
                 run(PAIR
                         + "CALL relpred.predict.tails.stream(a, 'LIKES') YIELD tail, rank RETURN tail.name AS"
                         + " name, rank"));
+    }
+
+    @Test
+    void aQueryThatHasEnoughRowsGivesUpTheRest() throws InterruptedException {
+        var givenUp = new CountDownLatch(1);
+        stub.on("/v1/relations", exchange -> {
+            exchange.sendResponseHeaders(200, 0);
+            try {
+                while (true) {
+                    exchange.getResponseBody()
+                            .write(Stub.row(ada, "KNOWS", bob, 1).getBytes(StandardCharsets.UTF_8));
+                }
+            } catch (IOException gone) {
+                givenUp.countDown();
+            }
+        });
+        assertEquals(
+                2,
+                run(PAIR + "CALL relpred.predict.relations.stream(a, b) YIELD rank RETURN rank LIMIT 2")
+                        .size());
+        assertTrue(givenUp.await(20, TimeUnit.SECONDS));
     }
 
     @Test
