@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, LiteralString
 
 from neo4j_relpred.config import GraphSettings
 from neo4j_relpred.errors import InvalidSettings
-from neo4j_relpred.graph.client import GraphClient
+from neo4j_relpred.graph.client import GraphClient, Row
 from neo4j_relpred.graph.names import quoted
 from neo4j_relpred.triples import EntityId
 
@@ -20,6 +20,10 @@ __all__ = ["OWN_LABELS", "Found", "Identity", "Resolution"]
 
 OWN_LABELS = "Relpred"  # what the labels of our own nodes begin with
 RESOLVE_ROWS = 5_000
+COLUMNS: LiteralString = (  # collected, since rows one by one take many times longer
+    "RETURN collect(elementId(n)) AS elements, collect(labels(n)) AS labels, "
+    "collect([key IN $keys | n[key]]) AS key_values"
+)
 KEY_TYPES = (str, int, float, bool)
 
 
@@ -101,32 +105,36 @@ class Identity:
                 continue
             # IN over one parameter is an index seek per value where there is an index, else one scan with a hash.
             rows = client.read(
-                f"MATCH (n:{quoted(label)}) WHERE n.{quoted(name)} IN $values "
-                "RETURN elementId(n) AS element, labels(n) AS labels, [key IN $keys | n[key]] AS key_values",
+                f"MATCH (n:{quoted(label)}) WHERE n.{quoted(name)} IN $values " + COLUMNS,
                 values=values,
                 keys=self.properties,
             )
-            for row in rows:
-                known = dict(zip(self.properties, row["key_values"], strict=True))
-                if self._key_of(frozenset(row["labels"]), known) != (label, name) or _ours(row["labels"]):
+            for element, labels, key_values in _unpacked(rows):
+                known = dict(zip(self.properties, key_values, strict=True))
+                if self._key_of(frozenset(labels), known) != (label, name) or _ours(labels):
                     continue
                 entity = self._spelled(label, known[name])
                 if entity in wanted:  # 1 and 1.0 are equal in Cypher, but spelled differently
-                    yield entity, Found(row["element"], name, known[name])
+                    yield entity, Found(element, name, known[name])
 
     def _by_element_id(self, client: GraphClient, batch: Sequence[EntityId]) -> Iterable[tuple[EntityId, Found]]:
         if not batch:
             return
         rows = client.read(
-            "UNWIND $elements AS element MATCH (n) WHERE elementId(n) = element "
-            "RETURN element, labels(n) AS labels, [key IN $keys | n[key]] AS key_values",
+            "UNWIND $elements AS element MATCH (n) WHERE elementId(n) = element " + COLUMNS,
             elements=batch,
             keys=self.properties,
         )
-        for row in rows:
-            known = dict(zip(self.properties, row["key_values"], strict=True))
-            if self._key_of(frozenset(row["labels"]), known) == (None, None) and not _ours(row["labels"]):
-                yield row["element"], Found(row["element"])
+        for element, labels, key_values in _unpacked(rows):
+            known = dict(zip(self.properties, key_values, strict=True))
+            if self._key_of(frozenset(labels), known) == (None, None) and not _ours(labels):
+                yield element, Found(element)
+
+
+def _unpacked(rows: Sequence[Row]) -> Iterable[tuple[str, list[str], list[Any]]]:
+    """Element id, labels and key values of each node."""
+    for row in rows:
+        yield from zip(row["elements"], row["labels"], row["key_values"], strict=True)
 
 
 def _ours(labels: Iterable[str]) -> bool:

@@ -168,8 +168,9 @@ class _Publication:
     def _foreseen(self, look: _Look) -> Counter[str]:
         """What would be skipped."""
         skipped: Counter[str] = Counter()
-        for relation, new, nodes in self._new_edges(look):
-            able = self._bound(new, nodes, skipped)
+        nodes = self._ends(look)
+        for relation, found in look.differences.items():
+            able = self._bound(found.new, nodes, skipped)
             for batch in self._batches(able):
                 _count_states(self._types[relation].states(batch, nodes.found), skipped)
         return skipped
@@ -197,9 +198,10 @@ class _Publication:
         total = sum(found.writes for found in look.differences.values())
         done = 0
         skipped: dict[Relation, Counter[str]] = {relation: Counter() for relation in self._wanted}
-        for relation, new, nodes in self._new_edges(look):
-            able = self._bound(new, nodes, skipped[relation])
-            done += len(new) - len(able)
+        nodes = self._ends(look)
+        for relation, found in look.differences.items():
+            able = self._bound(found.new, nodes, skipped[relation])
+            done += len(found.new) - len(able)
             for batch in self._batches(able):
                 _count_states(self._types[relation].create(batch, nodes.found, self._stamp), skipped[relation])
                 done = self._told(done + len(batch), total)
@@ -213,12 +215,10 @@ class _Publication:
                 done = self._told(done + len(keys), total)
         return skipped
 
-    def _new_edges(self, look: _Look) -> Iterator[tuple[Relation, Sequence[TargetEdge], Resolution]]:
-        identity = Identity(self._plan.graph)
-        for relation, found in look.differences.items():
-            if found.new:
-                ends = {end for edge in found.new for end in (edge.head, edge.tail)}
-                yield relation, found.new, identity.resolve(self._client, ends)
+    def _ends(self, look: _Look) -> Resolution:
+        """The nodes of all new edges."""
+        new = (edge for found in look.differences.values() for edge in found.new)
+        return Identity(self._plan.graph).resolve(self._client, {end for edge in new for end in (edge.head, edge.tail)})
 
     def _bound(self, edges: Sequence[TargetEdge], nodes: Resolution, skipped: Counter[str]) -> list[TargetEdge]:
         """The edges whose ends are both known; the others are counted."""

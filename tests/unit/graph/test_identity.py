@@ -23,13 +23,19 @@ class Nodes:
         if "values" not in parameters:
             return []
         self.asked.append(parameters["values"])
-        return [
-            {"element": element, "labels": ["Thing"], "key_values": [value]}
+        found = {
+            value: element
             for value, element in self.stored.items()
             if any(
                 value == asked and isinstance(value, str) == isinstance(asked, str) for asked in parameters["values"]
             )
-        ]
+        }
+        row: Row = {
+            "elements": list(found.values()),
+            "labels": [["Thing"]] * len(found),
+            "key_values": [[value] for value in found],
+        }
+        return [row]
 
     def write(self, query: str, /, **parameters: Any) -> Counters:
         raise NotImplementedError
