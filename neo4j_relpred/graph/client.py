@@ -34,6 +34,9 @@ LANGUAGE: LiteralString = "CYPHER 5 "
 LONGEST_CONNECT_SECONDS = 10.0  # a server that has not answered a handshake by then is not there
 LONGEST_MESSAGE = 300
 TIMED_OUT = ("TransactionTimedOut", "LockClientStopped", "LockAcquisitionTimeout")  # the last two: waiting for a lock
+# Connections that were idle for longer are tried before use: a server that no longer answers is then noticed within the
+# deadline, and not after the two minutes that the server itself suggests for a read.
+IDLE_SECONDS = 1.0
 SCHEMES = ("bolt://", "bolt+s://", "bolt+ssc://", "neo4j://", "neo4j+s://", "neo4j+ssc://")
 LOGIN_CODES = ("Neo.ClientError.Security.", "Neo.TransientError.Security.")
 
@@ -100,6 +103,7 @@ class Neo4jClient:
                 connection_timeout=min(settings.timeout_seconds, LONGEST_CONNECT_SECONDS),
                 connection_acquisition_timeout=settings.timeout_seconds,
                 max_transaction_retry_time=settings.timeout_seconds,
+                liveness_check_timeout=IDLE_SECONDS,
                 notifications_min_severity="OFF",
                 user_agent="neo4j_relpred",
             )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +17,7 @@ from pydantic import SecretStr
 from neo4j_relpred.config import GraphSettings
 from neo4j_relpred.demo.server import EmbeddedNeo4j
 from neo4j_relpred.errors import DatabaseNotFound, GraphQueryFailed, GraphUnavailable, InvalidSettings, LoginRefused
-from neo4j_relpred.graph.client import Neo4jClient
+from neo4j_relpred.graph.client import IDLE_SECONDS, Neo4jClient
 
 CACHE = Path(__file__).parents[2] / ".build"
 PASSWORD = "correct-horse"
@@ -26,6 +28,45 @@ def guarded(neo4j_line: Any) -> Iterator[EmbeddedNeo4j]:
     """A server that asks for a password. Tests may stop it; who needs it starts it."""
     with EmbeddedNeo4j(neo4j_line, cache=CACHE, password=PASSWORD) as started:
         yield started
+
+
+class Wire:
+    """A way to the server that can be cut without either side hearing of it."""
+
+    def __init__(self, target: str) -> None:
+        host, port = target.removeprefix("bolt://").split(":")
+        self._target = (host, int(port))
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._sockets: list[socket.socket] = []
+        self.silent = False
+        self.uri = f"bolt://127.0.0.1:{self._listener.getsockname()[1]}"
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):  # the listener was closed
+            while True:
+                near = self._listener.accept()[0]
+                far = socket.create_connection(self._target)
+                self._sockets += [near, far]
+                for source, sink in ((near, far), (far, near)):
+                    threading.Thread(target=self._pump, args=(source, sink), daemon=True).start()
+
+    def _pump(self, source: socket.socket, sink: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(65_536):
+                if not self.silent:
+                    sink.sendall(data)
+
+    def close(self) -> None:
+        for each in (self._listener, *self._sockets):
+            each.close()
+
+
+@pytest.fixture
+def wire(server: Any) -> Iterator[Wire]:
+    made = Wire(server.bolt_uri)
+    yield made
+    made.close()
 
 
 def settings(uri: str, **changes: Any) -> GraphSettings:
@@ -95,6 +136,18 @@ def test_a_server_that_goes_away_is_reported_within_the_deadline_and_found_again
         assert time.monotonic() - start < 15
         guarded.start()
         assert client.read("RETURN 1 AS one") == [{"one": 1}]
+
+
+def test_a_server_that_falls_silent_is_given_up_within_the_deadline(wire: Wire) -> None:
+    with Neo4jClient.open(settings(wire.uri, timeout_seconds=1)) as client:
+        assert client.read("RETURN 1 AS one") == [{"one": 1}]
+        time.sleep(IDLE_SECONDS + 0.1)
+        wire.silent = True
+        start = time.monotonic()
+        with pytest.raises(GraphUnavailable):
+            client.read("RETURN 1 AS one")
+        assert time.monotonic() - start < 8
+        wire.close()  # else closing the client would say goodbye into the void
 
 
 def test_a_lock_that_somebody_holds_ends_in_an_error_within_the_deadline(
