@@ -63,11 +63,11 @@ class Counters:
 class GraphClient(Protocol):
     """What this room asks of a graph database. Every verb is one transaction, repeated after passing failures."""
 
-    def read(self, query: LiteralString, /, **parameters: Any) -> Sequence[Row]:
+    def read(self, query: LiteralString, /, **parameters: object) -> Sequence[Row]:
         """The rows of a statement that changes nothing. Callers bound them: they arrive all at once."""
         ...
 
-    def write(self, query: LiteralString, /, **parameters: Any) -> Counters:
+    def write(self, query: LiteralString, /, **parameters: object) -> Counters:
         """Runs a statement that changes data."""
         ...
 
@@ -129,7 +129,7 @@ class Neo4jClient:
         """Closes all connections; the client is of no use afterwards."""
         self._driver.close()
 
-    def read(self, query: LiteralString, /, **parameters: Any) -> list[Row]:
+    def read(self, query: LiteralString, /, **parameters: object) -> list[Row]:
         """See GraphClient. Raises GraphUnavailable, LoginRefused, DatabaseNotFound, GraphQueryFailed."""
 
         def rows(transaction: neo4j.ManagedTransaction) -> list[Row]:
@@ -137,7 +137,7 @@ class Neo4jClient:
 
         return self._managed(rows, neo4j.READ_ACCESS)
 
-    def write(self, query: LiteralString, /, **parameters: Any) -> Counters:
+    def write(self, query: LiteralString, /, **parameters: object) -> Counters:
         """See GraphClient. Raises what `read` raises, and CommitLost when nobody can say whether it was written."""
 
         def change(transaction: neo4j.ManagedTransaction) -> Counters:

@@ -88,7 +88,7 @@ class Identity:
                 return label, name
         return None, None
 
-    def _spelled(self, label: str, value: Any) -> EntityId:
+    def _spelled(self, label: str, value: object) -> EntityId:
         if not isinstance(value, KEY_TYPES):
             raise InvalidSettings(
                 f"The key of label {label} holds a {type(value).__name__}, which cannot identify a node.",

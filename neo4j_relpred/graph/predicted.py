@@ -146,7 +146,7 @@ class PredictedType:
             f"WHEN EXISTS {{ (h)-[:{self._real}]->(t) }} THEN 'real' ELSE 'new' END"
         )
 
-    def _change(self, statement: LiteralString, **parameters: Any) -> tuple[Row, ...]:
+    def _change(self, statement: LiteralString, **parameters: object) -> tuple[Row, ...]:
         """Runs a statement that gives at least one row a batch; under a fence that has moved it gives none."""
         if self._fence is None:
             return self._client.write(statement, **parameters, fence=None).rows

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
 __all__ = ["as_text"]
 
 WHOLE_SECONDS = re.compile(r"\.0+(?!\d)")  # nine zeros behind the point say nothing
 
 
-def as_text(value: Any) -> str:
+def as_text(value: object) -> str:
     """The value as a person would read it; '' for nothing, and for bytes, which nobody reads.
 
     Dates and times in ISO form, lists joined by commas, points by their coordinates.

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 from neo4j.spatial import WGS84Point
 from neo4j.time import Date, DateTime, Duration
@@ -28,5 +26,5 @@ from neo4j_relpred.graph.values import as_text
         (WGS84Point((1.5, 2.5)), "1.5, 2.5"),
     ],
 )
-def test_values_read_as_a_person_would_read_them(value: Any, text: str) -> None:
+def test_values_read_as_a_person_would_read_them(value: object, text: str) -> None:
     assert as_text(value) == text
