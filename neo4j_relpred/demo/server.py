@@ -21,6 +21,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 from neo4j import Driver, GraphDatabase, NotificationMinimumSeverity
 from neo4j.exceptions import AuthError, DriverError, Neo4jError
@@ -88,7 +89,7 @@ class EmbeddedNeo4j:
             raise ServerNotStarted("The server was never started.", hint="Enter its context, or call start().")
         return f"bolt://127.0.0.1:{self._port}"
 
-    def __enter__(self) -> EmbeddedNeo4j:
+    def __enter__(self) -> Self:
         self.start()
         return self
 
@@ -124,7 +125,7 @@ class EmbeddedNeo4j:
 
     def kill(self) -> None:
         """End the server at once, as a power cut would."""
-        self._end(signal.SIGKILL)
+        self._end(signal.SIGUSR1)
 
     def restart(self) -> None:
         """Stop the server and start it again, with the same data at the same address."""
@@ -145,14 +146,16 @@ class EmbeddedNeo4j:
         return self._process is not None and self._process.poll() is None
 
     def _end(self, how: signal.Signals) -> None:
+        """Tell the guard to end the server, and wait for it: it ends after the server, which then holds no lock."""
         process, self._process = self._process, None
         if process is None:
             return
-        _signal_group(process, how)
+        process.send_signal(how)
         try:
             process.wait(_STOP_SECONDS)
         except subprocess.TimeoutExpired:
-            _signal_group(process, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)  # the guard leads the group of both
             process.wait()
 
     def _remove_home(self) -> None:
@@ -216,7 +219,7 @@ class EmbeddedNeo4j:
         while not self._answers():
             if not self.running:
                 if "Address already in use" in _tail(home):
-                    self._end(signal.SIGKILL)
+                    self._end(signal.SIGUSR1)
                     return False
                 raise self._failure("It ended while starting.", home)
             if time.monotonic() > deadline:
@@ -291,9 +294,3 @@ def _tail(home: Path, lines: int = 20) -> str:
     """The last lines that the server printed."""
     log = home / "logs" / "console.log"
     return "\n".join(log.read_text("utf-8", "replace").splitlines()[-lines:]) if log.exists() else ""
-
-
-def _signal_group(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
-    """Signal the guard and the server: the guard leads their group."""
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, number)

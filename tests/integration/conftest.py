@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 from neo4j import Driver, GraphDatabase
@@ -36,7 +36,7 @@ class StubService:
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
 
-    def __enter__(self) -> StubService:
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 
