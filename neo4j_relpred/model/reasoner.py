@@ -46,16 +46,19 @@ class Reasoner(nn.Module):
         self.scale.copy_(rows.std(0).clamp(min=1e-3))
 
     def forward(self, features: Tensor, relations: Tensor, real: Tensor) -> Tensor:
-        """features (q, c, f), relations (q,), real (q, c) -> logits (q, c)."""
+        """features (q, c, f), real (q, c) -> logits (q, c).
+
+        relations: (q, 1) the relation asked for, or (q, c) where the candidates themselves are relations.
+        """
         x = ((features - self.mean) / self.scale).clamp(-CLIP, CLIP)
-        asked = self.relation(relations)[:, None].expand(-1, x.shape[1], -1)  # (q, c, RELATION_WIDTH)
+        asked = self.relation(relations).expand(-1, x.shape[1], -1)  # (q, c, RELATION_WIDTH)
         hidden = self.into(torch.cat([x, asked], -1))  # (q, c, hidden)
         if self.kind == "attention":
             mixed, _ = self.compare(hidden, hidden, hidden, key_padding_mask=~real, need_weights=False)
             hidden = hidden + mixed
         elif self.kind == "transformer":
             hidden = self.compare(hidden, src_key_padding_mask=~real)
-        plain = self.linear(x)[..., 0] + torch.einsum("qcf,qf->qc", x, self.by_relation(relations))
+        plain = self.linear(x)[..., 0] + (x * self.by_relation(relations)).sum(-1)
         out: Tensor = plain + self.out(hidden)[..., 0]
         return out
 

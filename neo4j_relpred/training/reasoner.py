@@ -24,7 +24,7 @@ BATCH = 64
 class RankingData:
     """Queries with features of their candidates.
 
-    features (q, c, f); relations (q,); labels (q, c) 1.0 for answers; real (q, c) False for fillers; droppable:
+    features (q, c, f); relations (q, 1) or (q, c), as Reasoner.forward takes them; labels (q, c) 1.0 for answers; real (q, c) False for fillers; droppable:
     columns that some queries do without in training, as those of new nodes do.
     """
 
@@ -41,16 +41,21 @@ class RankingData:
 
 
 def fit_reasoner(
-    data: RankingData, kind: ReasonerKind, num_relations: int, settings: TrainingSettings, budget: Budget
+    data: RankingData,
+    kind: ReasonerKind,
+    num_relations: int,
+    settings: TrainingSettings,
+    budget: Budget,
+    epochs: int = EPOCHS,
 ) -> Reasoner:
-    """EPOCHS passes, fewer when the budget ends before; the learning rate falls to zero."""
+    """So many passes, fewer when the budget ends before; the learning rate falls to zero."""
     torch.manual_seed(settings.seed + 3)
     rng = np.random.default_rng([settings.seed, 3])
     model = Reasoner(kind, data.features.shape[2], num_relations)
     model.fit_scale(data.features, data.real)
     optimizer = torch.optim.AdamW(model.parameters(), lr=LEARNING_RATE, weight_decay=0.01)
     model.train()
-    epochs = min(EPOCHS, settings.max_epochs)
+    epochs = min(epochs, settings.max_epochs)
     for epoch in range(epochs):
         order = torch.from_numpy(rng.permutation(len(data.relations)))
         for first in range(0, len(order), BATCH):

@@ -27,9 +27,10 @@ def fit_structure(
     rank: int,
     settings: TrainingSettings,
     budget: Budget,
+    start: ComplEx | None = None,
     report: Callable[[float], None] = lambda loss: None,
 ) -> ComplEx:
-    """Trains until the budget is used or `max_epochs` are done.
+    """Trains until the budget is used or `max_epochs` are done; `start` lends its weights where the shapes fit.
 
     Equal (head, relation) are one query with many answers, so an epoch costs a matrix product per distinct query:
     loss = sum(n * logsumexp - true logits) / sum(n). Above EXACT_ENTITIES the softmax runs over shared samples.
@@ -38,6 +39,8 @@ def fit_structure(
     torch.manual_seed(settings.seed)
     width = 2 * graph.num_relations
     model = ComplEx(graph.num_entities, width, rank)
+    if start is not None and start.entity.shape == model.entity.shape and start.relation.shape == model.relation.shape:
+        model.load_state_dict(start.state_dict())
     optimizer = torch.optim.Adagrad(model.parameters(), lr=LEARNING_RATE)
     keys, starts, counts = np.unique(graph.query_keys, return_index=True, return_counts=True)
     # batch_size counts triples: with equal queries grouped, that many triples stand behind fewer queries

@@ -34,14 +34,16 @@ def fit_tower(
     start: Tower | None = None,
     report: Callable[[float], None] = lambda loss: None,
 ) -> Tower:
-    """Trains until the budget is used or `max_epochs` are done; `start` continues from a trained tower.
+    """Trains until the budget is used or `max_epochs` are done; `start` lends its weights where the shapes fit.
 
     text: (entities, text width). Each step asks edges in both directions; every seed is encoded with the edge that
     is asked of it left out (see model.neighborhood).
     """
     torch.manual_seed(settings.seed)
     rng = np.random.default_rng([settings.seed, 2])
-    tower = start or Tower(graph.num_entities, 2 * graph.num_relations, text.shape[1], model)
+    tower = Tower(graph.num_entities, 2 * graph.num_relations, text.shape[1], model)
+    if start is not None and _shapes(start) == _shapes(tower):
+        tower.load_state_dict(start.state_dict())
     optimizer = torch.optim.AdamW(tower.parameters(), lr=LEARNING_RATE, weight_decay=1e-4)
     tower.train()
     steps = -(-len(graph.edges) // settings.batch_size)
@@ -64,6 +66,10 @@ def fit_tower(
             total += loss.item()
         report(total / steps)
     return tower.eval()
+
+
+def _shapes(tower: Tower) -> dict[str, torch.Size]:
+    return {name: value.shape for name, value in tower.state_dict().items()}
 
 
 def _step(

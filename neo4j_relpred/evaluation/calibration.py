@@ -1,0 +1,92 @@
+"""Fits a calibration on held-out answers, and measures how far probabilities are from frequencies."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from neo4j_relpred.model.calibration import Calibration, evidence_of
+
+__all__ = ["CalibrationReport", "fit_calibration", "measure"]
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
+SHRINKAGE = 20.0  # how much evidence a relation needs to leave the global curve
+BINS = 10
+STEPS = 30
+
+
+@dataclass(frozen=True)
+class CalibrationReport:
+    """Expected calibration error of the first answers, Brier score, log loss, and the reliability diagram.
+
+    diagram: (mean probability, share that holds, number) of each bin with anything in it.
+    """
+
+    ece: float
+    brier: float
+    log_loss: float
+    count: int
+    diagram: tuple[tuple[float, float, int], ...]
+
+
+def fit_calibration(
+    logits: FloatArray, real: Mask, labels: FloatArray, relations: IntArray, num_relations: int
+) -> Calibration:
+    """All (q, c). Logistic regression over all pairs, then Platt per relation shrunk to it.
+
+    The logits must come from a reasoner that did not see these queries. Fewer than ten answers give the plain softmax.
+    """
+    if labels[real].sum() < 10:
+        return Calibration.plain(num_relations)
+    rows = evidence_of(logits, real)[real]
+    truth, group = labels[real], relations[real]
+    weights = _newton(rows, truth, np.array([0.0, 0.0, 1.0]), np.array([1e-3, 1e-3, 1e-3]))
+    z = rows @ weights
+    slope, intercept = np.ones(num_relations), np.zeros(num_relations)
+    for relation in np.unique(group):
+        mine = group == relation
+        platt = np.stack([z[mine], np.ones(mine.sum())], axis=1)
+        slope[relation], intercept[relation] = _newton(
+            platt, truth[mine], np.array([1.0, 0.0]), np.array([SHRINKAGE, SHRINKAGE])
+        )
+    return Calibration(weights, np.maximum(slope, 0.05), intercept)
+
+
+def measure(probabilities: FloatArray, labels: FloatArray) -> CalibrationReport:
+    """Both (n,). ECE over BINS bins of equal number, so that no bin rests on a handful."""
+    if not len(probabilities):
+        return CalibrationReport(float("nan"), float("nan"), float("nan"), 0, ())
+    order = np.argsort(probabilities, kind="stable")
+    parts = [part for part in np.array_split(order, BINS) if len(part)]
+    diagram = tuple((float(probabilities[p].mean()), float(labels[p].mean()), len(p)) for p in parts)
+    ece = sum(abs(mean - share) * count for mean, share, count in diagram) / len(probabilities)
+    safe = np.clip(probabilities, 1e-7, 1 - 1e-7)
+    log_loss = -(labels * np.log(safe) + (1 - labels) * np.log(1 - safe)).mean()
+    brier = ((probabilities - labels) ** 2).mean()
+    return CalibrationReport(float(ece), float(brier), float(log_loss), len(probabilities), diagram)
+
+
+def _newton(rows: FloatArray, truth: FloatArray, start: FloatArray, ridge: FloatArray) -> FloatArray:
+    """Logistic regression with a ridge towards `start`, by damped Newton steps."""
+    weights = start.copy()
+
+    def loss(w: FloatArray) -> float:
+        z = rows @ w
+        return float((np.logaddexp(0, z) - truth * z).sum() + (ridge * (w - start) ** 2).sum() / 2)
+
+    for _ in range(STEPS):
+        p = 1 / (1 + np.exp(-np.clip(rows @ weights, -40, 40)))
+        gradient = rows.T @ (p - truth) + ridge * (weights - start)
+        hessian = (rows * (p * (1 - p))[:, None]).T @ rows + np.diag(ridge + 1e-9)
+        step = np.linalg.solve(hessian, gradient)
+        size, before = 1.0, loss(weights)
+        while loss(weights - size * step) > before and size > 1e-4:
+            size /= 2
+        weights = weights - size * step
+        if np.abs(size * step).max() < 1e-7:
+            break
+    return weights

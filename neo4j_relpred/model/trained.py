@@ -1,0 +1,142 @@
+"""A trained model: the members over a graph, the two reasoners, and how their logits become probabilities.
+
+Everything here is pure: asking changes nothing, and an answer does not depend on what else is asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from neo4j_relpred.data.knowledge_graph import IntArray, KnowledgeGraph, inverse
+from neo4j_relpred.model.calibration import Calibration
+from neo4j_relpred.model.members import Members, Proposal, encode_all
+from neo4j_relpred.model.reasoner import Reasoner
+from neo4j_relpred.model.relation_head import RelationHead
+from neo4j_relpred.model.relations import relation_features
+
+__all__ = ["EntityAnswers", "RelationAnswers", "TrainedModel", "chunks_by_relation"]
+
+FloatArray = npt.NDArray[np.float64]
+MEMORY = 24_000_000  # numbers in the largest array of a chunk
+OUTSIDE = 1e4  # how far the rest stands below the candidates
+
+
+@dataclass(frozen=True)
+class EntityAnswers:
+    """Candidates of entity queries: candidates, logits, probabilities, real (q, c); base (q, entities)."""
+
+    candidates: IntArray
+    logits: FloatArray
+    probabilities: FloatArray
+    real: npt.NDArray[np.bool_]
+    base: npt.NDArray[np.float32]
+
+    def full_scores(self) -> FloatArray:
+        """(q, entities): the reasoner's order of its candidates above the members' order of the rest."""
+        scores = self.base.astype(np.float64) - OUTSIDE
+        np.put_along_axis(scores, self.candidates, np.where(self.real, self.logits, -np.inf), 1)
+        return scores
+
+
+@dataclass(frozen=True)
+class RelationAnswers:
+    """Relations of pairs: logits, probabilities (q, R)."""
+
+    logits: FloatArray
+    probabilities: FloatArray
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """What a checkpoint holds, ready to answer. `base_rate` is the measured share of questions with an answer."""
+
+    members: Members
+    head: RelationHead
+    entity_reasoner: Reasoner
+    relation_reasoner: Reasoner
+    entity_calibration: Calibration
+    relation_calibration: Calibration
+    base_rate: float
+
+    @property
+    def graph(self) -> KnowledgeGraph:
+        """The graph that messages, rules and counts come from."""
+        return self.members.graph
+
+    def over(self, graph: KnowledgeGraph, text: Tensor | None = None) -> TrainedModel:
+        """The same weights over another graph of the same relations, maybe with more entities at the end."""
+        members = self.members
+        vectors = members.text if text is None else text
+        encoded = members.encoded
+        if members.tower is not None:
+            encoded = encode_all(members.tower, graph, vectors, members.settings)
+        return replace(self, members=replace(members, graph=graph, text=vectors, encoded=encoded))
+
+    def with_node(self, text: Tensor, edges: IntArray) -> TrainedModel:
+        """One more entity, at the end: text (text width,), edges (n, 3) that touch it. Others stay as encoded."""
+        members = self.members
+        graph = members.graph.with_triples(edges, members.graph.num_entities + 1)
+        vectors = torch.cat([members.text, text[None]])
+        encoded = members.encoded
+        if members.tower is not None:
+            new = np.array([graph.num_entities - 1])
+            encoded = torch.cat([encoded, encode_all(members.tower, graph, vectors, members.settings, new)])
+        return replace(self, members=replace(members, graph=graph, text=vectors, encoded=encoded))
+
+    def answer_entities(
+        self, relation: int, anchors: IntArray, known: KnowledgeGraph | None = None, base_rate: float = 1.0
+    ) -> EntityAnswers:
+        """Queries (anchor, relation, ?) by one relation, inverses for heads; answers of `known` are left out."""
+        excluded = (known or self.graph).answers(anchors, np.full(len(anchors), relation))
+        proposal = self.members.propose(relation, anchors, excluded)
+        return self.reason(relation, proposal, base_rate)
+
+    @torch.no_grad()
+    def reason(self, relation: int, proposal: Proposal, base_rate: float = 1.0) -> EntityAnswers:
+        """The reasoner's logits and the probabilities of a proposal."""
+        size = len(proposal.candidates)
+        asked = torch.full((size, 1), relation)
+        real = torch.from_numpy(proposal.real)
+        logits = self.entity_reasoner(torch.from_numpy(proposal.features), asked, real).double().numpy()
+        groups = np.full(logits.shape, relation, np.int64)
+        probabilities = self.entity_calibration.probabilities(logits, proposal.real, groups, base_rate)
+        return EntityAnswers(proposal.candidates, logits, probabilities, proposal.real, proposal.base)
+
+    @torch.no_grad()
+    def answer_relations(
+        self, heads: IntArray, tails: IntArray, excluded: tuple[IntArray, IntArray] | None = None
+    ) -> RelationAnswers:
+        """Queries (h, ?, t). excluded: rows and relations that are known to hold; they get probability 0."""
+        features = relation_features(self.members, self.head, heads, tails)
+        real = np.ones(features.shape[:2], bool)
+        if excluded is not None:
+            real[excluded] = False
+        asked = torch.arange(features.shape[1]).expand(len(heads), -1)  # (q, R): the candidates are relations
+        logits = self.relation_reasoner(torch.from_numpy(features), asked, torch.from_numpy(real)).double().numpy()
+        groups = np.broadcast_to(np.arange(logits.shape[1]), logits.shape)
+        return RelationAnswers(logits, self.relation_calibration.probabilities(logits, real, groups))
+
+    def known_relations(self, heads: IntArray, tails: IntArray) -> tuple[IntArray, IntArray]:
+        """Rows and relations (without inverses) that already lead from heads to tails."""
+        rows, relations = self.graph.linking_relations(heads, tails)
+        forward = relations < self.graph.num_relations
+        return rows[forward], relations[forward]
+
+    def inverse(self, relation: int) -> int:
+        """The index of the inverse relation."""
+        return int(inverse(np.array(relation), self.graph.num_relations))
+
+
+def chunks_by_relation(relations: IntArray, num_entities: int) -> Iterator[tuple[int, IntArray]]:
+    """Splits queries into rows of one relation each, few enough that a chunk's arrays fit in memory."""
+    size = max(1, min(256, MEMORY // (12 * max(1, num_entities))))
+    for relation in np.unique(relations):
+        rows = np.flatnonzero(relations == relation)
+        for first in range(0, len(rows), size):
+            yield int(relation), rows[first : first + size]

@@ -1,0 +1,173 @@
+"""Trains a whole model within a time budget: members, relation head, reasoners, calibration."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from neo4j_relpred.config import ModelSettings, TrainingSettings
+from neo4j_relpred.data.knowledge_graph import IntArray, KnowledgeGraph, both_directions
+from neo4j_relpred.errors import TooLittleData
+from neo4j_relpred.model.members import Members, encode_all
+from neo4j_relpred.model.relation_head import RelationHead
+from neo4j_relpred.model.rules import Rules, mine_rules
+from neo4j_relpred.model.structure import ComplEx
+from neo4j_relpred.model.tower import Tower
+from neo4j_relpred.model.trained import TrainedModel
+from neo4j_relpred.training.budget import Budget
+from neo4j_relpred.training.holdout import entity_data, fit_on_folds, relation_data
+from neo4j_relpred.training.reasoner import EPOCHS, fit_reasoner
+from neo4j_relpred.training.relation_head import fit_relation_head
+from neo4j_relpred.training.structure import fit_structure
+from neo4j_relpred.training.tower import fit_tower
+
+__all__ = ["Progress", "fit", "prepare_torch"]
+
+Progress = Callable[[str, float], None]
+Result = TypeVar("Result")
+SHARES = {"structure": 0.38, "tower": 0.42, "relation head": 0.2}  # of what the reasoners leave
+MOST_FOR_REASONERS = 0.4
+PASSES = 2.6  # both folds, all of it, and the relation queries, in passes over the entity queries
+PILOT_TRIPLES = 256
+LEAST_TRIPLES = 20
+
+
+@dataclass(frozen=True)
+class _Stage:
+    """What every stage needs."""
+
+    graph: KnowledgeGraph
+    text: Tensor
+    model: ModelSettings
+    settings: TrainingSettings
+    progress: Progress
+
+
+def prepare_torch(settings: TrainingSettings) -> None:
+    """One thread unless the settings say otherwise; denormals count as zero (they slow training eightfold)."""
+    torch.set_num_threads(settings.threads)
+    torch.set_flush_denormal(True)
+
+
+def fit(
+    train: KnowledgeGraph,
+    holdout: IntArray,
+    text: Tensor,
+    model: ModelSettings,
+    settings: TrainingSettings,
+    progress: Progress = lambda stage, share: None,
+    start: TrainedModel | None = None,
+) -> TrainedModel:
+    """Trains on `train`; the reasoners and the calibration are fitted on `holdout` (n, 3), which no member sees.
+
+    text: (entities, text width). `start` lends the weights of a model over the same relations and entities, so that
+    a refresh goes on from them. Raises TooLittleData.
+    """
+    budget = Budget.minutes(settings.minutes)
+    if len(train.triples) < LEAST_TRIPLES or not len(holdout):
+        raise TooLittleData(
+            f"{len(train.triples) + len(holdout)} relationships are too few to train on.",
+            hint=f"At least {LEAST_TRIPLES} are needed after some are held out; read more types or labels.",
+        )
+    prepare_torch(settings)
+    stage = _Stage(train, text, model, settings, progress)
+    holdout = holdout[np.random.default_rng([settings.seed, 5]).permutation(len(holdout))]
+    folds = np.arange(len(holdout)) % 2
+    rules = mine_rules(train, model.rule_length)
+    affordable, reserve = _plan(stage, rules, holdout, budget)
+    if affordable < len(holdout):  # what the reasoners have no time for trains the members
+        train = train.with_triples(holdout[affordable:])
+        stage, holdout, folds = replace(stage, graph=train), holdout[:affordable], folds[:affordable]
+        rules = mine_rules(train, model.rule_length)
+    progress("rules", 1.0)
+    members, head = _fit_members(stage, rules, budget.part(budget.left - reserve), start)
+    progress("reasoner", 0.0)
+    held = entity_data(members, holdout, folds)
+    width = 2 * train.num_relations
+    entities = fit_on_folds(held, model, settings, budget.part(0.75 * budget.left), width)
+    progress("reasoner", 0.75)
+    pairs = relation_data(members, head, holdout, folds)
+    relations = fit_on_folds(pairs, model, settings, budget, width)
+    progress("reasoner", 1.0)
+    base_rate = _base_rate(train, holdout)
+    return TrainedModel(members, head, entities[0], relations[0], entities[1], relations[1], base_rate)
+
+
+def _plan(stage: _Stage, rules: Rules, holdout: IntArray, budget: Budget) -> tuple[int, float]:
+    """How many held-out triples the reasoners can afford, and the seconds to keep for them.
+
+    Timed on a few triples with untrained members: what features cost does not depend on the weights.
+    """
+    graph, width = stage.graph, 2 * stage.graph.num_relations
+    untrained = Members(
+        graph=graph,
+        text=stage.text,
+        rules=rules,
+        structure=ComplEx(graph.num_entities, width, stage.model.structure_rank) if stage.model.structure_rank else None,
+        tower=Tower(graph.num_entities, width, stage.text.shape[1], stage.model).eval(),
+        encoded=torch.randn(graph.num_entities, stage.model.hidden),
+        settings=stage.model,
+        trained=graph.num_entities,
+    )
+    pilot = holdout[:PILOT_TRIPLES]
+    folds = np.arange(len(pilot)) % 2
+    few = max(1, len(pilot) // 8)
+    entity_data(untrained, pilot[:few], folds[:few])  # compiles the kernels
+    few_seconds, _ = _timed(lambda: entity_data(untrained, pilot[:few], folds[:few]))
+    all_seconds, held = _timed(lambda: entity_data(untrained, pilot, folds))
+    data, _ = held.data((0, 1))
+    one_pass, _ = _timed(
+        lambda: fit_reasoner(data, stage.model.reasoner, width, stage.settings, Budget.minutes(1), epochs=1)
+    )
+    slope = max(all_seconds - few_seconds, 0.0) / max(1, len(pilot) - few)
+    passes = PASSES * min(EPOCHS, stage.settings.max_epochs) * one_pass / len(pilot)
+    allowed = MOST_FOR_REASONERS * budget.left - few_seconds
+    affordable = min(len(holdout), max(len(pilot), int(allowed / max(slope + passes, 1e-9))))
+    return affordable, min(few_seconds + affordable * (slope + passes), MOST_FOR_REASONERS * budget.left)
+
+
+def _timed(work: Callable[[], Result]) -> tuple[float, Result]:
+    started = time.monotonic()
+    result = work()
+    return time.monotonic() - started, result
+
+
+def _fit_members(
+    stage: _Stage, rules: Rules, budget: Budget, start: TrainedModel | None
+) -> tuple[Members, RelationHead]:
+    """Each member within its share of the budget; a member that is switched off leaves its share to the others."""
+    graph, text, model, settings, progress = stage.graph, stage.text, stage.model, stage.settings, stage.progress
+    shares = {name: share for name, share in SHARES.items() if name != "structure" or model.structure_rank > 0}
+    seconds = {name: budget.seconds * share / sum(shares.values()) for name, share in shares.items()}
+    structure = None
+    if "structure" in seconds:
+        part = budget.part(seconds["structure"])
+        lent = start.members.structure if start else None
+        structure = fit_structure(graph, model.structure_rank, settings, part, lent, _shown(progress, "structure", part))
+    part = budget.part(seconds["tower"])
+    lent_tower = start.members.tower if start else None
+    tower = fit_tower(graph, text, model, settings, part, lent_tower, _shown(progress, "tower", part))
+    encoded = encode_all(tower, graph, text, model)
+    part = budget.part(budget.left)
+    head = RelationHead(graph.num_relations, text.shape[1])
+    fit_relation_head(head, graph, text, settings, part, _shown(progress, "relation head", part))
+    return Members(graph, text, rules, structure, tower, encoded, model, graph.num_entities), head
+
+
+def _shown(progress: Progress, name: str, budget: Budget) -> Callable[[float], None]:
+    return lambda loss: progress(name, budget.fraction)
+
+
+def _base_rate(train: KnowledgeGraph, holdout: IntArray) -> float:
+    """Share of the questions that could be asked, (head, relation) with an edge, to which held-out edges answer."""
+    asked = both_directions(holdout, train.num_relations)
+    width = 2 * train.num_relations
+    hidden = np.unique(asked[:, 0] * width + asked[:, 1])
+    everything = np.union1d(train.query_keys, hidden)
+    return float(np.clip(len(hidden) / max(1, len(everything)), 1e-3, 1.0))
