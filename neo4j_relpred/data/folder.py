@@ -24,12 +24,12 @@ MANIFEST = "manifest.json"
 def write_folder(target: Path, fill: Callable[[Path], None], about: Mapping[str, Any]) -> Path:
     """Lets `fill` write files into a temporary sibling, adds the manifest, syncs, and renames it to `target`.
 
-    A folder that stands at `target` is replaced. Errors and kills leave `target` as it was; nothing else remains
-    but, after a kill, a hidden temporary folder that the next call sweeps away.
+    A folder that stands at `target` is replaced. An error leaves `target` as it was, a kill leaves it whole: the old
+    one or the new one. Only a kill between the two renames of a replacement leaves none; the next call puts the old
+    one back, and sweeps away what else a kill left.
     """
     target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    for stale in target.parent.glob(f".{target.name}.*.tmp"):
-        shutil.rmtree(stale, ignore_errors=True)
+    _sweep(target)
     aside = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent))
     try:
         fill(aside)
@@ -38,9 +38,7 @@ def write_folder(target: Path, fill: Callable[[Path], None], about: Mapping[str,
         for path in aside.iterdir():
             _sync(path)
         _sync(aside)
-        if target.exists():
-            shutil.rmtree(target)
-        aside.rename(target)
+        _replace(target, aside)
         _sync(target.parent)
     except BaseException:
         shutil.rmtree(aside, ignore_errors=True)
@@ -79,6 +77,30 @@ def write_text(path: Path, text: str) -> None:
         file.flush()
         os.fsync(file.fileno())
     aside.replace(path)
+
+
+def _replace(target: Path, aside: Path) -> None:
+    """Two renames, since a folder cannot be renamed over another one that holds files."""
+    old = aside.with_suffix(".old")
+    if target.exists():
+        target.rename(old)
+    try:
+        aside.rename(target)
+    except BaseException:
+        if old.exists():
+            old.rename(target)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _sweep(target: Path) -> None:
+    for old in target.parent.glob(f".{target.name}.*.old"):
+        if target.exists():
+            shutil.rmtree(old, ignore_errors=True)
+        else:
+            old.rename(target)
+    for stale in target.parent.glob(f".{target.name}.*.tmp"):
+        shutil.rmtree(stale, ignore_errors=True)
 
 
 def _described(path: Path) -> dict[str, Any]:

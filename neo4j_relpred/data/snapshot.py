@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -77,17 +77,17 @@ class Snapshot:
     @cached_property
     def ids(self) -> list[EntityId]:
         """Entity ids by index."""
-        return self.nodes["id"].to_pylist()
+        return cast("list[EntityId]", self.nodes["id"].to_pylist())
 
     @cached_property
     def element_ids(self) -> list[str]:
         """Element ids by index, good for the life of the store they were read from."""
-        return self.nodes["element_id"].to_pylist()
+        return cast("list[str]", self.nodes["element_id"].to_pylist())
 
     @cached_property
     def labels(self) -> list[tuple[str, ...]]:
         """Labels by index."""
-        return [tuple(labels) for labels in self.nodes["labels"].to_pylist()]
+        return [tuple(labels) for labels in cast("list[list[str]]", self.nodes["labels"].to_pylist())]
 
     @cached_property
     def index(self) -> dict[EntityId, int]:
@@ -101,7 +101,7 @@ class Snapshot:
 
     def properties(self) -> list[dict[str, str]]:
         """Naming and describing properties by index."""
-        return [dict(pairs) for pairs in self.nodes["properties"].to_pylist()]
+        return [dict(pairs) for pairs in cast("list[list[tuple[str, str]]]", self.nodes["properties"].to_pylist())]
 
     def triple(self, row: Sequence[int] | IntArray) -> Triple:
         """A row of indices in words."""

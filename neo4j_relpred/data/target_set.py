@@ -17,20 +17,19 @@ from neo4j_relpred.triples import EntityId, Relation, ScoredTriple, edge_key
 
 __all__ = ["TargetEdge", "TargetSet"]
 
-SCHEMA = pa.schema(
-    [
-        ("key", pa.string()),
-        ("head", pa.string()),
-        ("relation", pa.string()),
-        ("tail", pa.string()),
-        ("score", pa.float64()),
-        ("probability", pa.float64()),
-        ("rank", pa.int64()),
-        ("model", pa.string()),
-        ("run", pa.string()),
-        ("evidence", pa.string()),
-    ]
-)
+FIELDS: list[tuple[str, pa.DataType]] = [
+    ("key", pa.string()),
+    ("head", pa.string()),
+    ("relation", pa.string()),
+    ("tail", pa.string()),
+    ("score", pa.float64()),
+    ("probability", pa.float64()),
+    ("rank", pa.int64()),
+    ("model", pa.string()),
+    ("run", pa.string()),
+    ("evidence", pa.string()),
+]
+SCHEMA = pa.schema(FIELDS)
 CORRUPT_HINT = "Publish again: `relpred publish` makes a new set."
 
 

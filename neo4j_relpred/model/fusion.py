@@ -32,7 +32,8 @@ class Fusion(nn.Module):
         c = self.text(text)
         f = self.both(torch.cat([text, entity], -1))
         weight = torch.softmax(self.gate(torch.cat([c, f, signals], -1)), -1)  # (rows, 2): alpha, beta
-        return weight[:, :1] * c + weight[:, 1:] * f
+        fused: Tensor = weight[:, :1] * c + weight[:, 1:] * f
+        return fused
 
     def entities(self, nodes: Tensor, unknown_share: float = 0.0) -> Tensor:
         """R (rows, entity width), with "unknown" where a node is new or by chance in training."""

@@ -38,7 +38,8 @@ class CompGCNConv(MessagePassing):  # type: ignore[misc]  # PyG carries no types
         """(edges, hidden) twice -> (edges, hidden)."""
         values = torch.addcmul(self.shift[edge_type], x_j, self.relation[edge_type])
         logits = functional.leaky_relu(x_i + values, 0.2) @ self.attention  # (edges,)
-        return values * softmax(logits, index, num_nodes=size_i).unsqueeze(-1)
+        weights: Tensor = softmax(logits, index, num_nodes=size_i)
+        return values * weights.unsqueeze(-1)
 
 
 class GraphLayer(nn.Module):

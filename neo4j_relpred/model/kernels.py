@@ -33,7 +33,7 @@ def _steps(size: int, limit: int) -> tuple[int, int]:
 
 
 @njit(cache=True)
-def mine_pairs(
+def mine_pairs(  # noqa: C901, PLR0913 - a compiled loop takes plain arrays, and a call costs in it
     offsets: IntArray, relation: IntArray, neighbor: IntArray, by_neighbor: IntArray, width: int, fanout: int,
     first: int, bodies: IntArray, found: IntArray, mark: IntArray,
 ) -> tuple[int, int]:  # fmt: skip
@@ -257,7 +257,7 @@ def apply_backward(
 
 
 @njit(cache=True)
-def relation_paths(
+def relation_paths(  # noqa: C901, PLR0913 - see mine_pairs
     offsets: IntArray, relation: IntArray, neighbor: IntArray, heads: IntArray, tails: IntArray, hidden: IntArray,
     rule_offsets: IntArray, rule_head: IntArray, rule_confidence: FloatArray, fanout: int, out: FloatArray,
 ) -> None:  # fmt: skip
@@ -293,7 +293,7 @@ def relation_paths(
 
 
 @njit(cache=True)
-def best_path(
+def best_path(  # noqa: PLR0913 - see mine_pairs
     offsets: IntArray, relation: IntArray, neighbor: IntArray, heads: IntArray, tails: IntArray, single: FloatArray,
     double: FloatArray, found: IntArray, confidences: FloatArray,
 ) -> None:  # fmt: skip
@@ -319,7 +319,7 @@ def best_path(
 
 
 @njit(cache=True)
-def sample_neighbors(
+def sample_neighbors(  # noqa: C901 - see mine_pairs
     offsets: IntArray, relation: IntArray, neighbor: IntArray, nodes: IntArray, barred: IntArray, fanout: int,
     seed: int, out: IntArray,
 ) -> None:  # fmt: skip

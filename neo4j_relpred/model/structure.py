@@ -42,5 +42,7 @@ class ComplEx(nn.Module):
     def n3(self, heads: Tensor, relations: Tensor, tails: Tensor) -> Tensor:
         """Sum over the triples of the cubed moduli (the nuclear 3-norm), a scalar."""
         parts = (self.entity[heads], self.relation[relations], self.entity[tails])
-        return sum(((re.square() + im.square() + 1e-12).pow(1.5).sum() for re, im in (p.chunk(2, -1) for p in parts)),
-                   torch.zeros(()))
+        return sum(
+            ((re.square() + im.square() + 1e-12).pow(1.5).sum() for re, im in (p.chunk(2, -1) for p in parts)),
+            torch.zeros(()),
+        )

@@ -50,11 +50,13 @@ class Tower(nn.Module):
             hops = len(self.layers) - done
             edges = around.edges[hops]
             x = layer(x, around.edge_index[:, :edges], around.edge_type[:edges], around.rows[hops])
-        return self.out(x[: around.seeds] + self.context(around.context))
+        encoded: Tensor = self.out(x[: around.seeds] + self.context(around.context))
+        return encoded
 
     def describe(self, nodes: Tensor, text: Tensor) -> Tensor:
         """(n,) -> (n, hidden): the view from the text alone, for the contrast."""
-        return self.text_view(self.fusion.text(text[nodes]))
+        view: Tensor = self.text_view(self.fusion.text(text[nodes]))
+        return view
 
     def query(self, encoded: Tensor, relations: Tensor) -> Tensor:
         """H (q, hidden), relations (q,) -> unit vectors (q, hidden)."""

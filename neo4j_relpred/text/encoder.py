@@ -55,8 +55,8 @@ class TransformersEncoder:
 
     def __init__(self, settings: TextSettings, device: str = "cpu") -> None:
         """Loads tokenizer and weights. Raises EncoderNotFound when either is missing."""
-        import torch  # noqa: PLC0415 - torch loads only where an encoder is opened
-        from transformers import AutoModel, AutoTokenizer  # noqa: PLC0415
+        import torch  # torch loads only where an encoder is opened
+        from transformers import AutoModel, AutoTokenizer
 
         self._settings, self._device, self._torch = settings, device, torch
         place = bundled_encoder(settings.encoder) or settings.encoder
@@ -85,8 +85,11 @@ class TransformersEncoder:
                 vectors[unique[row]] = vector
             if progress:
                 progress(len(vectors), len(unique))
-        empty = np.zeros(self.width, np.float32)
-        return np.stack([vectors.get(text, empty) for text in texts]) if len(texts) else np.zeros((0, self.width))
+        found = np.zeros((len(texts), self.width), np.float32)
+        for row, text in enumerate(texts):
+            if text in vectors:
+                found[row] = vectors[text]
+        return found
 
     def _batches(self, texts: Sequence[str]) -> Iterator[tuple[Any, list[int]]]:
         """Batches of token ids, short texts first, none with more padded tokens than the settings allow."""
@@ -125,10 +128,12 @@ class TransformersEncoder:
         return result
 
     def _fingerprint(self, place: Path) -> str:
-        """Hash of the weights (or of the hub's commit) and of the settings that change a vector."""
+        """Hash of weights, configuration and tokenizer (or of the hub's commit), and of what changes a vector."""
         digest = hashlib.sha256()
         if place.is_dir():
-            for file in sorted(place.glob("*.safetensors")) or sorted(place.glob("*.bin")):
+            weights = sorted(place.glob("*.safetensors")) or sorted(place.glob("*.bin"))
+            words = [file for end in ("*.json", "*.txt", "*.model") for file in sorted(place.glob(end))]
+            for file in weights + words:
                 with file.open("rb") as data:
                     digest.update(hashlib.file_digest(data, "sha256").digest())
         else:

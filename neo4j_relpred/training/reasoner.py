@@ -24,8 +24,9 @@ BATCH = 64
 class RankingData:
     """Queries with features of their candidates.
 
-    features (q, c, f); relations (q, 1) or (q, c), as Reasoner.forward takes them; labels (q, c) 1.0 for answers; real (q, c) False for fillers; droppable:
-    columns that some queries do without in training, as those of new nodes do.
+    features (q, c, f); relations (q, 1) or (q, c), as Reasoner.forward takes them; labels (q, c) 1.0 for answers;
+    real (q, c) False for fillers; droppable: columns that some queries do without in training, as those of new
+    nodes do.
     """
 
     features: Tensor

@@ -81,7 +81,7 @@ def _loss(
     """Mean loss per triple. rows, tails: (t,) the query and the answer of each triple."""
     query = model.query(torch.from_numpy(anchors), torch.from_numpy(relations))  # (q, 2 rank)
     row, tail = torch.from_numpy(rows), torch.from_numpy(tails)
-    candidates = model.entity
+    candidates: Tensor = model.entity
     column = tail
     if graph.num_entities > EXACT_ENTITIES:
         drawn = np.unique(np.concatenate([tails, rng.integers(graph.num_entities, size=SHARED_NEGATIVES)]))
