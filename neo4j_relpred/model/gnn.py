@@ -53,15 +53,15 @@ class GraphLayer(nn.Module):
         self.edge = nn.Embedding(num_relations, hidden) if kind == "gat" else None
         self.layer: Any = _LAYERS[kind](hidden, num_relations)
 
-    def forward(self, x: Tensor, edge_index: Tensor, edge_type: Tensor, targets: int) -> Tensor:
+    def forward(self, x: Tensor, edge_index: Tensor, edge_type: Tensor, degree: Tensor, targets: int) -> Tensor:
         """x (rows, hidden); edge_index (2, edges) from a row to one of the first `targets` rows; edge_type (edges,).
 
-        Returns (targets, hidden).
+        degree: (rows,) log degrees in the whole graph. Returns (targets, hidden).
         """
         pair = (x, x[:targets])
-        if self.kind == "gcn":  # normalises by degree, so it wants one set of nodes
-            passed = self.layer(x, edge_index)[:targets]
-        elif self.kind == "sage":  # knows no relation types, as gcn
+        if self.kind == "gcn":  # knows no relation types
+            passed = self.layer(x, edge_index, _symmetric(edge_index, degree))[:targets]
+        elif self.kind == "sage":  # knows none, either
             passed = self.layer(pair, edge_index)
         elif self.edge is not None:
             passed = self.layer(pair, edge_index, self.edge(edge_type))
@@ -70,8 +70,19 @@ class GraphLayer(nn.Module):
         return functional.gelu(self.norm(self.own(pair[1]) + passed))
 
 
+def _symmetric(edge_index: Tensor, degree: Tensor) -> Tensor:
+    """(edges,): 1 / sqrt(d_i d_j) after Kipf and Welling 2017, scaled up from the sampled edges of i to all d_i.
+
+    The degrees are those of the graph: those of a sample would be 0 for leaves and would depend on the batch.
+    """
+    source, target = edge_index
+    whole = torch.expm1(degree).clamp(min=1)  # (rows,)
+    sampled = torch.bincount(target, minlength=len(degree)).to(degree)
+    return (whole[target] / whole[source]).sqrt() / sampled[target]
+
+
 _LAYERS: dict[Gnn, Callable[[int, int], nn.Module]] = {
-    "gcn": lambda hidden, relations: GCNConv(hidden, hidden, add_self_loops=False),
+    "gcn": lambda hidden, relations: GCNConv(hidden, hidden, add_self_loops=False, normalize=False),
     "sage": lambda hidden, relations: SAGEConv(hidden, hidden, root_weight=False),
     "gat": lambda hidden, relations: GATv2Conv(hidden, hidden // 4, heads=4, edge_dim=hidden, add_self_loops=False),
     "rgcn": lambda hidden, relations: RGCNConv(hidden, hidden, relations, num_bases=8, root_weight=False),

@@ -172,15 +172,15 @@ def _range(offsets: IntArray, relation: IntArray, node: int, wanted: int) -> tup
 
 @njit(cache=True)
 def apply_forward(
-    offsets: IntArray, relation: IntArray, neighbor: IntArray, anchors: IntArray, wanted: int, fanout: int,
-    out: FloatArray,
+    offsets: IntArray, relation: IntArray, neighbor: IntArray, anchors: IntArray, wanted: int, half: int,
+    fanout: int, out: FloatArray,
 ) -> None:  # fmt: skip
     """Rules with a constant, fact (b, d) of the anchor => (wanted, z).
 
     Confidence: of the nodes that share the fact (at most `fanout` looked at), the share that has z, with 5 added
-    below. out: (anchors, entities, 3).
+    below. `half` is the number of relations without inverses. out: (anchors, entities, 3).
     """
-    entities, half = len(offsets) - 1, (relation.max() + 1) // 2 if len(relation) else 1
+    entities = len(offsets) - 1
     best = np.zeros((entities, BEST), np.float32)
     count = np.zeros(entities, np.int64)
     touched = np.empty(entities, np.int64)
@@ -214,15 +214,15 @@ def apply_forward(
 
 @njit(cache=True)
 def apply_backward(
-    offsets: IntArray, relation: IntArray, neighbor: IntArray, anchors: IntArray, wanted: int, fanout: int,
-    out: FloatArray,
+    offsets: IntArray, relation: IntArray, neighbor: IntArray, anchors: IntArray, wanted: int, half: int,
+    fanout: int, out: FloatArray,
 ) -> None:  # fmt: skip
     """Candidates that share a fact (b, d) with known answers of the anchor.
 
     Confidence: of the nodes that have the fact, the share that already answers, with 5 added below.
     out: (anchors, entities, 3).
     """
-    entities, half = len(offsets) - 1, (relation.max() + 1) // 2 if len(relation) else 1
+    entities = len(offsets) - 1
     best = np.zeros((entities, BEST), np.float32)
     count = np.zeros(entities, np.int64)
     touched = np.empty(entities, np.int64)
@@ -274,7 +274,8 @@ def relation_paths(  # noqa: C901, PLR0913 - see mine_pairs
         for edge in range(offsets[head], offsets[head + 1]):
             r1, middle = relation[edge], neighbor[edge]
             if middle == tail:
-                if r1 != hidden[row] and not (head == tail and r1 == (hidden[row] + half) % width):
+                back = (hidden[row] + half) % width if hidden[row] >= 0 and head == tail else -1
+                if r1 != hidden[row] and r1 != back:  # a self-loop is seen from both of its ends
                     for rule in range(rule_offsets[r1], rule_offsets[r1 + 1]):
                         doubt[rule_head[rule]] *= 1.0 - rule_confidence[rule]
                 continue

@@ -43,7 +43,7 @@ class Reasoner(nn.Module):
         """Takes mean and spread of the features (q, c, f) over real candidates (q, c)."""
         rows = features[real]
         self.mean.copy_(rows.mean(0))
-        self.scale.copy_(rows.std(0).clamp(min=1e-3))
+        self.scale.copy_(rows.std(0, correction=0).clamp(min=1e-3))  # a single row has no spread
 
     def forward(self, features: Tensor, relations: Tensor, real: Tensor) -> Tensor:
         """features (q, c, f), real (q, c) -> logits (q, c).
@@ -53,11 +53,12 @@ class Reasoner(nn.Module):
         x = ((features - self.mean) / self.scale).clamp(-CLIP, CLIP)
         asked = self.relation(relations).expand(-1, x.shape[1], -1)  # (q, c, RELATION_WIDTH)
         hidden = self.into(torch.cat([x, asked], -1))  # (q, c, hidden)
+        padding = ~real & real.any(1, keepdim=True)  # attention over nothing at all would be NaN
         if self.kind == "attention":
-            mixed, _ = self.compare(hidden, hidden, hidden, key_padding_mask=~real, need_weights=False)
+            mixed, _ = self.compare(hidden, hidden, hidden, key_padding_mask=padding, need_weights=False)
             hidden = hidden + mixed
         elif self.kind == "transformer":
-            hidden = self.compare(hidden, src_key_padding_mask=~real)
+            hidden = self.compare(hidden, src_key_padding_mask=padding)
         plain = self.linear(x)[..., 0] + (x * self.by_relation(relations)).sum(-1)
         out: Tensor = plain + self.out(hidden)[..., 0]
         return out

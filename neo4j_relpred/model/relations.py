@@ -38,7 +38,9 @@ def relation_features(
     pairs = pair_inputs(graph, heads, tails, hidden)
     from_head = torch.log_softmax(head(pairs, members.text), -1).numpy()  # (q, R)
     rules = members.rules.pairs(graph, heads, tails, hidden)[:, :count]
-    frequency = np.log1p(np.bincount(graph.triples[:, 1], minlength=count))
+    frequency = np.tile(np.bincount(graph.triples[:, 1], minlength=count), (len(heads), 1))
+    rows = np.flatnonzero(hidden >= 0)
+    frequency[rows, hidden[rows]] -= 1
     context = pairs.context.numpy()
     columns: dict[str, FloatArray] = {
         "head": from_head,
@@ -46,7 +48,7 @@ def relation_features(
         "rules": np.log(rules + 1e-3),
         "heads": context[:, :count],
         "tails": context[:, 3 * count :],
-        "frequency": np.broadcast_to(frequency.astype(np.float32), from_head.shape),
+        "frequency": np.log1p(frequency, dtype=np.float32),
     }
     if members.structure is not None:
         known = (heads < members.trained) & (tails < members.trained)

@@ -75,8 +75,8 @@ class Rules:
         out = np.zeros(shape, np.float32)
         arrays = arrays_of(graph)
         kernels.apply_cyclic(*arrays, anchors, *self.tables(relation), APPLY_FANOUT, out[0])
-        kernels.apply_forward(*arrays, anchors, relation, FANOUT, out[1])
-        kernels.apply_backward(*arrays, anchors, relation, FANOUT, out[2])
+        kernels.apply_forward(*arrays, anchors, relation, graph.num_relations, FANOUT, out[1])
+        kernels.apply_backward(*arrays, anchors, relation, graph.num_relations, FANOUT, out[2])
         return np.concatenate(list(out), axis=2)
 
     def pairs(self, graph: KnowledgeGraph, heads: IntArray, tails: IntArray, hidden: IntArray) -> FloatArray:

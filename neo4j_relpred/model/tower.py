@@ -49,7 +49,8 @@ class Tower(nn.Module):
         for done, layer in enumerate(self.layers, start=1):
             hops = len(self.layers) - done
             edges = around.edges[hops]
-            x = layer(x, around.edge_index[:, :edges], around.edge_type[:edges], around.rows[hops])
+            degree = around.degree[: len(x)]
+            x = layer(x, around.edge_index[:, :edges], around.edge_type[:edges], degree, around.rows[hops])
         encoded: Tensor = self.out(x[: around.seeds] + self.context(around.context))
         return encoded
 
