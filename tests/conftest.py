@@ -1,0 +1,44 @@
+"""What all tests share: no network, one thread, quick and repeatable properties, one trained model."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+if TYPE_CHECKING:
+    from neo4j_relpred.model.trained import TrainedModel
+    from tests.synthetic import World
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+for variable in [name for name in os.environ if name.startswith("RELPRED_")]:
+    del os.environ[variable]
+
+settings.register_profile(
+    "quick",
+    deadline=None,  # the first example compiles
+    max_examples=30,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.register_profile("thorough", settings.get_profile("quick"), max_examples=1000, derandomize=False)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
+
+
+@pytest.fixture(scope="session")
+def world() -> World:
+    from tests.synthetic import family
+
+    return family()
+
+
+@pytest.fixture(scope="session")
+def trained(world: World) -> TrainedModel:
+    """A whole model fitted on the family tree, with text."""
+    from neo4j_relpred.training.fit import fit
+    from tests.synthetic import TINY_MODEL, TINY_TRAINING
+
+    return fit(world.train, world.split.holdout, world.text, TINY_MODEL, TINY_TRAINING)
