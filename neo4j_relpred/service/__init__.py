@@ -1,0 +1,1 @@
+"""The HTTP service: answers the questions of the procedures, and of whoever else speaks JSON."""

@@ -1,0 +1,150 @@
+"""The one thread that asks the model, behind a bounded queue. It also looks for a new live version of the model.
+
+A prediction takes the processor for itself, so it must neither block the event loop nor run beside another one.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from typing import Any, Protocol, TypeVar
+
+from neo4j_relpred.errors import ModelNotFound, Overloaded, RelpredError
+from neo4j_relpred.service.refusals import NotReady, ServiceFailed, log_failure
+from neo4j_relpred.triples import EntityId, Query, ScoredTriple, Triple
+
+__all__ = ["ModelWorker", "Predictor"]
+
+T = TypeVar("T")
+LOOK_SECONDS = 1.0  # between two looks for a new live version
+LONGEST_PAUSE = 30.0  # between two tries to load a model that cannot be loaded
+CLOSING_SECONDS = 5.0  # all requests have ended by then: what still runs, nobody waits for
+
+log = logging.getLogger(__name__)
+
+
+class Predictor(Protocol):
+    """What the service needs of the facade. Only the worker's thread calls it."""
+
+    def ready(self) -> str:
+        """Loads the live model if it is not loaded; its name and version ("name/version")."""
+
+    def entity_of(self, element_id: str) -> EntityId:
+        """The entity of a node."""
+
+    def element_id_of(self, entity: EntityId) -> str:
+        """The node of an entity."""
+
+    def predict(self, query: Query, top_k: int = 10, min_probability: float = 0.0) -> list[ScoredTriple]:
+        """The candidates for the part that is missing, the best first."""
+
+    def score(self, triples: Sequence[Triple]) -> list[ScoredTriple]:
+        """Given triples, in the order given."""
+
+
+class ModelWorker:
+    """Runs what is submitted, one after the other."""
+
+    def __init__(self, predictor: Predictor, queue_size: int) -> None:
+        self._predictor, self._queue_size = predictor, queue_size
+        self._waiting: deque[tuple[Future[Any], Callable[[Predictor], Any]]] = deque()
+        self._change = threading.Condition()
+        self._closing = False
+        self._next_look = 0.0
+        self._failures = 0
+        self._thread = threading.Thread(target=self._work, name="relpred-model", daemon=True)
+        self.model: str | None = None
+        self.problem: RelpredError | None = None
+
+    def start(self) -> None:
+        """Starts the thread, which loads the model first."""
+        self._thread.start()
+
+    def close(self, patience: float = CLOSING_SECONDS) -> None:
+        """Refuses the waiting calls and lets the running one end, or leaves it behind when it takes too long."""
+        with self._change:
+            self._closing = True
+            abandoned = [future for future, _ in self._waiting if future.set_running_or_notify_cancel()]
+            self._waiting.clear()
+            self._change.notify()
+        for future in abandoned:
+            future.set_exception(NotReady("The service is stopping.", hint="Ask again in a moment."))
+        self._thread.join(patience)
+
+    def submit(self, call: Callable[[Predictor], T]) -> Future[T]:
+        """Queues a call. Raises Overloaded when the queue is full, NotReady while stopping."""
+        future: Future[T] = Future()
+        with self._change:
+            if self._closing:
+                raise NotReady("The service is stopping.", hint="Ask again in a moment.")
+            if len(self._waiting) >= self._queue_size:
+                raise Overloaded(
+                    f"{self._queue_size} questions are waiting already.",
+                    hint="Ask again in a moment, or raise service.queue_size.",
+                )
+            self._waiting.append((future, call))
+            self._change.notify()
+        return future
+
+    def give_up(self, future: Future[Any]) -> None:
+        """Frees the place in the queue of a call that nobody waits for any more. A running call runs to its end."""
+        if future.cancel():
+            with self._change:
+                self._waiting = deque(entry for entry in self._waiting if entry[0] is not future)
+
+    def _work(self) -> None:
+        while True:
+            self._look()
+            with self._change:
+                if not self._waiting and not self._closing:
+                    self._change.wait(max(0.0, self._next_look - time.monotonic()))
+                if self._closing:
+                    return
+                entry = self._waiting.popleft() if self._waiting else None
+            if entry is not None and entry[0].set_running_or_notify_cancel():
+                self._answer(*entry)
+
+    def _answer(self, future: Future[Any], call: Callable[[Predictor], Any]) -> None:
+        try:
+            if self.model is None and self.problem is not None:
+                raise self.problem.with_traceback(None)
+            future.set_result(call(self._predictor))
+        except RelpredError as error:
+            future.set_exception(error)
+        except Exception as error:
+            log_failure("a question", error)
+            future.set_exception(_fault())
+
+    def _look(self) -> None:
+        """Loads the live model, or the version that has become live. An old one goes on answering when that fails."""
+        if time.monotonic() < self._next_look:
+            return
+        try:
+            model = self._predictor.ready()
+        except RelpredError as error:
+            self._not_loaded(error)
+            return
+        except Exception as error:
+            log_failure("loading the model", error)
+            self._not_loaded(_fault())
+            return
+        if model != self.model:
+            log.info("model loaded model=%s", model)
+        self.model, self.problem, self._failures = model, None, 0
+        self._next_look = time.monotonic() + LOOK_SECONDS
+
+    def _not_loaded(self, error: RelpredError) -> None:
+        if self.problem is None or self.problem.code != error.code:
+            log.error("model not loaded code=%s hint=%s", error.code, error.hint)
+        self.problem = error
+        # Looking for a model costs nothing, reading a damaged one again and again would.
+        self._failures = 0 if isinstance(error, ModelNotFound) else self._failures + 1
+        self._next_look = time.monotonic() + min(LOOK_SECONDS * 2 ** min(self._failures, 10), LONGEST_PAUSE)
+
+
+def _fault() -> ServiceFailed:
+    return ServiceFailed("The service failed.", hint="Its log says where.")

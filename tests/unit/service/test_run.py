@@ -1,0 +1,131 @@
+"""The service as a process: its socket and its signals."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from neo4j_relpred.config import Settings
+from neo4j_relpred.errors import InvalidSettings
+from neo4j_relpred.service.alive import problem
+from neo4j_relpred.service.run import run_service
+from neo4j_relpred.service.worker import Predictor
+
+CHILD = """
+import sys, time
+from neo4j_relpred.config import ServiceSettings, Settings
+from neo4j_relpred.service.run import run_service
+
+class Slow:
+    def ready(self): return "main/1"
+    def entity_of(self, element_id): return element_id
+    def element_id_of(self, entity): return entity
+    def score(self, triples): return []
+    def predict(self, query, top_k, min_probability):
+        print("asked", flush=True)
+        time.sleep(float(query.relation))
+        return []
+
+run_service(Settings(service=ServiceSettings(port=int(sys.argv[1]))), Slow())
+print("ended", flush=True)
+"""
+
+
+@pytest.fixture
+def port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+def service(port: int) -> Iterator[subprocess.Popen[str]]:
+    with subprocess.Popen(
+        [sys.executable, "-W", "error", "-c", CHILD, str(port)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])},
+    ) as child:
+        until = time.monotonic() + 30
+        while problem(f"http://127.0.0.1:{port}/readyz") is not None:
+            assert child.poll() is None
+            assert time.monotonic() < until
+            time.sleep(0.05)
+        yield child
+        child.kill()
+
+
+def asked(port: int, seconds: float) -> http.client.HTTPConnection:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    question = {"head": {"id": "a"}, "relation": str(seconds)}
+    connection.request("POST", "/v1/tails", json.dumps(question), {"Content-Type": "application/json"})
+    return connection
+
+
+def test_the_first_signal_lets_running_requests_end(service: subprocess.Popen[str], port: int) -> None:
+    connection = asked(port, 0.5)
+    assert service.stdout is not None
+    assert service.stdout.readline() == "asked\n"
+    service.send_signal(signal.SIGTERM)
+    response = connection.getresponse()
+    assert (response.status, response.read()) == (200, b"[]")
+    connection.close()
+    output, errors = service.communicate(timeout=10)
+    assert (service.returncode, output) == (0, "ended\n")
+    assert "route=/v1/tails status=200" in errors
+    assert "Traceback" not in errors
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_the_second_signal_does_not_wait(
+    service: subprocess.Popen[str], port: int, number: signal.Signals, code: int
+) -> None:
+    connection = asked(port, 60)
+    assert service.stdout is not None
+    assert service.stdout.readline() == "asked\n"
+    service.send_signal(number)
+    time.sleep(0.3)
+    service.send_signal(number)
+    assert service.wait(timeout=15) == code
+    connection.close()
+
+
+def test_a_port_in_use_is_told_by_the_setting_to_change(port: int) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", port))
+        other.listen()
+        settings = Settings.model_validate({"service": {"port": port}})
+        with pytest.raises(InvalidSettings, match=r"already\. .*service\.port") as caught:
+            run_service(settings, _never_asked())
+    assert str(port) in caught.value.message
+
+
+def test_a_host_that_is_not_ours_is_told(token_file: Path) -> None:
+    for host in ("192.0.2.1", "no such host"):
+        settings = Settings.model_validate({"service": {"host": host, "token_file": token_file}})
+        with pytest.raises(InvalidSettings, match=r"service\.host"):
+            run_service(settings, _never_asked())
+
+
+def test_the_probe_says_why_a_service_is_not_ready(port: int) -> None:
+    assert "does not answer" in (problem(f"http://127.0.0.1:{port}/readyz") or "")
+
+
+def _never_asked() -> Predictor:
+    class Never:
+        def __getattr__(self, name: str) -> Callable[..., None]:
+            raise AssertionError(name)
+
+    never: Predictor = Never()  # type: ignore[assignment]
+    return never
