@@ -1,0 +1,103 @@
+"""When to refresh and when to retrain. The scheduler only says that it is time; the work is done elsewhere."""
+
+from __future__ import annotations
+
+import re
+import zoneinfo
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, tzinfo
+from typing import Any
+
+from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.jobstores.memory import MemoryJobStore
+from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.triggers.cron import CronTrigger
+from apscheduler.triggers.interval import IntervalTrigger
+
+from neo4j_relpred.config import DaemonSettings
+from neo4j_relpred.errors import InvalidSettings, did_you_mean
+
+__all__ = ["REFRESH", "RETRAIN", "Schedule", "make_schedule"]
+
+REFRESH, RETRAIN = "refresh", "retrain"
+DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat", "sun")  # cron counts from Sunday, and twice
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """The two triggers and their time zone; `retrain` None for never."""
+
+    zone: tzinfo
+    refresh: Any
+    retrain: Any | None
+
+    def scheduler(self, tick: Callable[[str], None], beat: Callable[[], None], beat_seconds: float) -> Any:  # noqa: ANN401 - untyped library
+        """A scheduler, not started yet. Calls tick(job) when it is time; missed times count once, however late."""
+        scheduler = BackgroundScheduler(
+            jobstores={"default": MemoryJobStore()},
+            executors={"default": ThreadPoolExecutor(1)},
+            job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
+            timezone=self.zone,
+        )
+        scheduler.add_job(tick, self.refresh, args=[REFRESH], id=REFRESH)
+        if self.retrain is not None:
+            scheduler.add_job(tick, self.retrain, args=[RETRAIN], id=RETRAIN)
+        scheduler.add_job(beat, "interval", seconds=beat_seconds, id="beat")
+        return scheduler
+
+
+def make_schedule(settings: DaemonSettings) -> Schedule:
+    """The schedule that the settings describe. Raises InvalidSettings."""
+    zone = _zone(settings.timezone)
+    try:
+        interval = timedelta(minutes=settings.interval_minutes)
+        refresh = IntervalTrigger(seconds=interval.total_seconds(), timezone=zone)
+    except (OverflowError, ValueError) as error:
+        raise InvalidSettings(
+            f"daemon.interval_minutes cannot be {settings.interval_minutes}.", hint="Give a number of minutes, like 5."
+        ) from error
+    return Schedule(zone, refresh, _cron(settings.retrain_cron, zone) if settings.retrain_cron.strip() else None)
+
+
+def _zone(name: str) -> tzinfo:
+    if name.upper() == "UTC":
+        return UTC  # also where no time zones are installed
+    try:
+        return zoneinfo.ZoneInfo(name)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise InvalidSettings(
+            f"daemon.timezone {name!r} is not a time zone of this machine.",
+            hint=did_you_mean(name, zoneinfo.available_timezones()) or "Use UTC.",
+        ) from error
+
+
+def _cron(text: str, zone: tzinfo) -> Any:  # noqa: ANN401 - untyped library
+    fields = text.split()
+    try:
+        trigger = CronTrigger.from_crontab(" ".join([*fields[:4], *map(_days_by_name, fields[4:])]), timezone=zone)
+    except ValueError as error:
+        raise InvalidSettings(
+            f"daemon.retrain_cron {text!r} is not five cron fields: {error}.",
+            hint="Write minute, hour, day, month and weekday, like '0 3 * * *'; '' for never.",
+        ) from error
+    if trigger.get_next_fire_time(None, datetime.now(zone)) is None:
+        raise InvalidSettings(f"daemon.retrain_cron {text!r} never comes.", hint="Write '' for never.")
+    return trigger
+
+
+def _days_by_name(field: str) -> str:
+    """The weekdays of cron as names: APScheduler counts its numbers from Monday, so 0 would be the wrong day."""
+    return ",".join(_day_range(part) for part in field.split(","))
+
+
+def _day_range(part: str) -> str:
+    numbers = re.fullmatch(r"(?:\*|(\d)(?:-(\d))?)(?:/(\d+))?", part)
+    if numbers is None or part == "*":
+        return part  # names, or something for APScheduler to refuse
+    first, last, step = numbers.groups()
+    begin = int(first or 0)
+    end = int(last) if last else (6 if first is None or step else begin)
+    if not begin <= end < len(DAYS) or step == "0":
+        raise ValueError(f"{part!r} is not a weekday from 0 to 7")
+    return ",".join(DAYS[begin : end + 1 : int(step or 1)])
