@@ -127,7 +127,7 @@ class TrainingSettings(Section):
 class EvaluationSettings(Section):
     """How a trained model is judged."""
 
-    test_share: float = Field(0.05, ge=0, lt=0.5, description="Edges kept away from training for the report.")
+    test_share: float = Field(0.05, gt=0, lt=0.5, description="Edges kept away from training for the report.")
     test_file: Path | None = Field(
         None, description="Triples for the report instead (head, relation, tail by key; TSV or gzip with a header row)."
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 
 from neo4j_relpred.config import GraphSettings
@@ -21,7 +22,12 @@ def verbalize(labels: Iterable[str], properties: Mapping[str, str], settings: Gr
     nor text is told by its labels; one with nothing at all gives ''.
     """
     name = display_name(properties, settings.names, "")
-    kinds = ", ".join(sorted(label.replace("_", " ") for label in labels))
+    kinds = ", ".join(sorted(_words(label) for label in labels))
     head = f"{name} ({kinds})" if name and kinds else name or kinds
     rest = [properties[key].strip() for key in settings.texts if key not in settings.names and properties.get(key)]
     return ". ".join(part for part in (head, *rest) if part)
+
+
+def _words(label: str) -> str:
+    """'SovereignState' and 'SOVEREIGN_STATE' as words; other scripts stay as they are."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", label).replace("_", " ").lower()

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from neo4j_relpred.model.calibration import Calibration, evidence_of
 
-__all__ = ["CalibrationReport", "fit_calibration", "measure"]
+__all__ = ["CalibrationReport", "complete", "fit_calibration", "measure"]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -56,6 +56,39 @@ def fit_calibration(
     return Calibration(weights, np.maximum(slope, 0.05), intercept)
 
 
+def complete(
+    calibration: Calibration,
+    logits: FloatArray,
+    real: Mask,
+    labels: FloatArray,
+    relations: IntArray,
+    rng: np.random.Generator,
+) -> Calibration:
+    """Corrects for true answers that the graph lacks and that therefore counted as wrong when this was fitted.
+
+    Assumes that as many edges are missing as were held out. What such answers do is measured: half of the held-out
+    ones are treated as missing, once left among the candidates as if they were wrong, once taken away. The
+    difference in log odds, per relation and shrunk to the global one, is added. All arrays (q, c).
+    """
+    hidden = (labels > 0) & (rng.random(labels.shape) < 0.5)
+    known = labels * ~hidden
+    asked = known.sum(1) > 0  # questions that still have an answer
+    if known.sum() < 10:
+        return calibration
+    shifts = []
+    for candidates in (real, real & ~hidden):
+        z = calibration.log_odds(logits[asked], candidates[asked], relations[asked])[candidates[asked]]
+        truth, group = known[asked][candidates[asked]], relations[asked][candidates[asked]]
+        overall = _newton(np.ones((len(z), 1)), truth, np.zeros(1), np.full(1, 1e-3), z)[0]
+        shift = np.full(len(calibration.slope), overall)
+        for relation in np.unique(group):
+            mine = group == relation
+            ones = np.ones((int(mine.sum()), 1))
+            shift[relation] = _newton(ones, truth[mine], np.full(1, overall), np.full(1, SHRINKAGE / 4), z[mine])[0]
+        shifts.append(shift)
+    return replace(calibration, intercept=calibration.intercept + shifts[1] - shifts[0])
+
+
 def measure(probabilities: FloatArray, labels: FloatArray) -> CalibrationReport:
     """Both (n,). ECE over BINS bins of equal number, so that no bin rests on a handful."""
     if not len(probabilities):
@@ -70,16 +103,18 @@ def measure(probabilities: FloatArray, labels: FloatArray) -> CalibrationReport:
     return CalibrationReport(float(ece), float(brier), float(log_loss), len(probabilities), diagram)
 
 
-def _newton(rows: FloatArray, truth: FloatArray, start: FloatArray, ridge: FloatArray) -> FloatArray:
-    """Logistic regression with a ridge towards `start`, by damped Newton steps."""
+def _newton(
+    rows: FloatArray, truth: FloatArray, start: FloatArray, ridge: FloatArray, offset: FloatArray | float = 0.0
+) -> FloatArray:
+    """Logistic regression with a ridge towards `start` and a fixed offset, by damped Newton steps."""
     weights = start.copy()
 
     def loss(w: FloatArray) -> float:
-        z = rows @ w
+        z = rows @ w + offset
         return float((np.logaddexp(0, z) - truth * z).sum() + (ridge * (w - start) ** 2).sum() / 2)
 
     for _ in range(STEPS):
-        p = 1 / (1 + np.exp(-np.clip(rows @ weights, -40, 40)))
+        p = 1 / (1 + np.exp(-np.clip(rows @ weights + offset, -40, 40)))
         gradient = rows.T @ (p - truth) + ridge * (weights - start)
         hessian = (rows * (p * (1 - p))[:, None]).T @ rows + np.diag(ridge + 1e-9)
         step = np.linalg.solve(hessian, gradient)

@@ -30,18 +30,17 @@ class Calibration:
         """The softmax within the query, for a model that could not be calibrated."""
         return cls(np.array([0.0, 0.0, 1.0]), np.ones(num_relations), np.zeros(num_relations))
 
-    def shifted(self, log_odds: float) -> Calibration:
-        """The same curve for questions that have more or fewer answers, by a shift of the log odds (Bayes)."""
-        return Calibration(self.weights, self.slope, self.intercept + log_odds)
-
     def probabilities(
         self, logits: FloatArray, real: npt.NDArray[np.bool_], relations: npt.NDArray[np.int64], base_rate: float = 1.0
     ) -> FloatArray:
         """logits, real, relations: (q, c), the relation of each candidate triple -> (q, c)."""
-        z = evidence_of(logits, real) @ self.weights
-        z = self.slope[relations] * z + self.intercept[relations] + base_rate_shift(base_rate)
+        z = self.log_odds(logits, real, relations) + base_rate_shift(base_rate)
         p = 1 / (1 + np.exp(-np.clip(z, -40, 40)))
         return np.where(real, np.clip(p, LEAST, 1 - LEAST), 0.0)
+
+    def log_odds(self, logits: FloatArray, real: npt.NDArray[np.bool_], relations: npt.NDArray[np.int64]) -> FloatArray:
+        """What `probabilities` puts through the logistic function, at base rate 1. All (q, c)."""
+        return self.slope[relations] * (evidence_of(logits, real) @ self.weights) + self.intercept[relations]
 
 
 def base_rate_shift(base_rate: float) -> float:

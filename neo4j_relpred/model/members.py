@@ -97,8 +97,17 @@ class Members:
         return torch.from_numpy(np.sort(rng.choice(self.trained, size, replace=False)))
 
     @torch.no_grad()
-    def propose(self, relation: int, anchors: IntArray, excluded: tuple[IntArray, IntArray]) -> Proposal:
-        """anchors (q,) of queries by `relation`; excluded: rows and entities that are no candidates."""
+    def propose(
+        self,
+        relation: int,
+        anchors: IntArray,
+        excluded: tuple[IntArray, IntArray],
+        wanted: IntArray | None = None,
+    ) -> Proposal:
+        """anchors (q,) of queries by `relation`; excluded: rows and entities that are no candidates.
+
+        wanted: (q,) one entity per query that is a candidate in any case.
+        """
         structure, tower = self._structure_scores(relation, anchors), self._tower_scores(relation, anchors)
         rules = self.rules.features(self.graph, anchors, relation)  # (q, entities, 9)
         rule_score = 1 - (1 - rules[..., 0]) * (1 - rules[..., 3]) * (1 - rules[..., 6])
@@ -107,7 +116,7 @@ class Members:
         for scores in members:
             base += (scores - scores.mean(1, keepdims=True)) / (scores.std(1, keepdims=True) + 1e-6)
         base[excluded] = -np.inf
-        candidates = self._choose(base, members)
+        candidates = self._choose(base, members, wanted)
         real = np.isfinite(np.take_along_axis(base, candidates, 1))
         columns = _Columns((len(anchors), candidates.shape[1]))
         chosen = torch.from_numpy(candidates)
@@ -138,8 +147,8 @@ class Members:
         query = self.tower.query(self.encoded[index], torch.full_like(index, relation))
         return query @ self.unit.T / self.tower.log_temperature.exp()
 
-    def _choose(self, base: FloatArray, members: list[FloatArray]) -> IntArray:
-        """(q, c): the best of the sum, with the best of every member always in."""
+    def _choose(self, base: FloatArray, members: list[FloatArray], wanted: IntArray | None) -> IntArray:
+        """(q, c): the best of the sum, with the best of every member always in, sorted by entity."""
         size = min(self.settings.candidates, base.shape[1])
         lifted = base.copy()
         always = min(ALWAYS_IN, size // (len(members) + 1))
@@ -147,6 +156,8 @@ class Members:
             open_scores = np.where(np.isfinite(base), scores, -np.inf)
             best = np.argpartition(-open_scores, always - 1, axis=1)[:, :always]
             np.put_along_axis(lifted, best, np.take_along_axis(base, best, 1) + 1e4, 1)
+        if wanted is not None:
+            np.put_along_axis(lifted, wanted[:, None], 1e6, 1)
         chosen = np.argpartition(-lifted, size - 1, axis=1)[:, :size] if size < base.shape[1] else None
         if chosen is None:
             chosen = np.broadcast_to(np.arange(size), base.shape)

@@ -20,10 +20,11 @@ from neo4j_relpred.model.reasoner import Reasoner
 from neo4j_relpred.model.relation_head import RelationHead
 from neo4j_relpred.model.relations import relation_features
 
-__all__ = ["EntityAnswers", "RelationAnswers", "TrainedModel", "chunks_by_relation"]
+__all__ = ["EntityAnswers", "RelationAnswers", "TrainedModel", "centred", "chunks_by_relation"]
 
 FloatArray = npt.NDArray[np.float64]
 MEMORY = 24_000_000  # numbers in the largest array of a chunk
+TEXT_SCALE = 4.0  # length of a text vector, so that its parts are about as large as other inputs
 OUTSIDE = 1e4  # how far the rest stands below the candidates
 
 
@@ -54,7 +55,10 @@ class RelationAnswers:
 
 @dataclass(frozen=True)
 class TrainedModel:
-    """What a checkpoint holds, ready to answer. `base_rate` is the measured share of questions with an answer."""
+    """What a checkpoint holds, ready to answer.
+
+    base_rate: the measured share of questions with a missing answer; centre (text width,): see `centred`.
+    """
 
     members: Members
     head: RelationHead
@@ -63,38 +67,59 @@ class TrainedModel:
     entity_calibration: Calibration
     relation_calibration: Calibration
     base_rate: float
+    centre: Tensor
 
     @property
     def graph(self) -> KnowledgeGraph:
         """The graph that messages, rules and counts come from."""
         return self.members.graph
 
-    def over(self, graph: KnowledgeGraph, text: Tensor | None = None) -> TrainedModel:
-        """The same weights over another graph of the same relations, maybe with more entities at the end."""
+    def over(self, graph: KnowledgeGraph, vectors: Tensor | None = None) -> TrainedModel:
+        """The same weights over another graph of the same relations, maybe with more entities at the end.
+
+        vectors: (entities, text width) from the encoder where texts changed or entities were added.
+        """
         members = self.members
-        vectors = members.text if text is None else text
+        text = members.text if vectors is None else centred(vectors, self.centre)
         encoded = members.encoded
         if members.tower is not None:
-            encoded = encode_all(members.tower, graph, vectors, members.settings)
-        return replace(self, members=replace(members, graph=graph, text=vectors, encoded=encoded))
+            encoded = encode_all(members.tower, graph, text, members.settings)
+        return replace(self, members=replace(members, graph=graph, text=text, encoded=encoded))
 
-    def with_node(self, text: Tensor, edges: IntArray) -> TrainedModel:
-        """One more entity, at the end: text (text width,), edges (n, 3) that touch it. Others stay as encoded."""
+    def with_node(self, vector: Tensor, edges: IntArray) -> TrainedModel:
+        """One more entity, at the end: vector (text width,), edges (n, 3) that touch it. Others stay as encoded."""
         members = self.members
         graph = members.graph.with_triples(edges, members.graph.num_entities + 1)
-        vectors = torch.cat([members.text, text[None]])
+        text = torch.cat([members.text, centred(vector[None], self.centre)])
         encoded = members.encoded
         if members.tower is not None:
             new = np.array([graph.num_entities - 1])
-            encoded = torch.cat([encoded, encode_all(members.tower, graph, vectors, members.settings, new)])
-        return replace(self, members=replace(members, graph=graph, text=vectors, encoded=encoded))
+            encoded = torch.cat([encoded, encode_all(members.tower, graph, text, members.settings, new)])
+        return replace(self, members=replace(members, graph=graph, text=text, encoded=encoded))
+
+    def without(self, triples: IntArray) -> TrainedModel:
+        """The model as if these triples (n, 3) were not in the graph; their ends are encoded anew."""
+        members = self.members
+        width, count = 2 * members.graph.num_relations, members.graph.num_entities
+        both = (members.graph.triples, triples)
+        keys, gone = ((rows[:, 0] * width + rows[:, 1]) * count + rows[:, 2] for rows in both)
+        kept = members.graph.triples[~np.isin(keys, gone)]
+        graph, encoded = KnowledgeGraph(count, members.graph.num_relations, kept), members.encoded
+        if members.tower is not None:
+            ends = np.unique(triples[:, [0, 2]])
+            encoded = encoded.clone()
+            encoded[torch.from_numpy(ends)] = encode_all(members.tower, graph, members.text, members.settings, ends)
+        return replace(self, members=replace(members, graph=graph, encoded=encoded))
 
     def answer_entities(
-        self, relation: int, anchors: IntArray, known: KnowledgeGraph | None = None, base_rate: float = 1.0
+        self, relation: int, anchors: IntArray, base_rate: float = 1.0, wanted: IntArray | None = None
     ) -> EntityAnswers:
-        """Queries (anchor, relation, ?) by one relation, inverses for heads; answers of `known` are left out."""
-        excluded = (known or self.graph).answers(anchors, np.full(len(anchors), relation))
-        proposal = self.members.propose(relation, anchors, excluded)
+        """Queries (anchor, relation, ?) by one relation, inverses for heads; known answers are left out.
+
+        wanted: (q,) one entity per query that is a candidate in any case.
+        """
+        known = self.graph.answers(anchors, np.full(len(anchors), relation))
+        proposal = self.members.propose(relation, anchors, known, wanted)
         return self.reason(relation, proposal, base_rate)
 
     @torch.no_grad()
@@ -131,6 +156,12 @@ class TrainedModel:
     def inverse(self, relation: int) -> int:
         """The index of the inverse relation."""
         return int(inverse(np.array(relation), self.graph.num_relations))
+
+
+def centred(vectors: Tensor, centre: Tensor) -> Tensor:
+    """Encoder vectors (n, text width) without what all texts share; the zero vector of an empty text stays zero."""
+    present = vectors.abs().amax(-1, keepdim=True) > 0 if vectors.shape[1] else torch.zeros(len(vectors), 1)
+    return torch.nn.functional.normalize(vectors - centre, dim=-1) * TEXT_SCALE * present
 
 
 def chunks_by_relation(relations: IntArray, num_entities: int) -> Iterator[tuple[int, IntArray]]:

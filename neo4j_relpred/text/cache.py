@@ -21,7 +21,7 @@ class CachedEncoder:
     def __init__(self, encoder: Encoder, file: Path) -> None:
         """Creates the file and its folder where they are missing."""
         self._encoder, self._file = encoder, file
-        self.encoded = 0  # texts that the last call really encoded
+        self.encoded = 0  # texts that were really encoded so far
         file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with closing(self._connect()) as connection, connection:
             connection.execute("PRAGMA journal_mode = WAL")
@@ -44,7 +44,7 @@ class CachedEncoder:
         keys = [self._key(text) for text in texts]
         known = self._load(set(keys))
         missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in known}
-        self.encoded = len(missing)
+        self.encoded += len(missing)
         if missing:
             fresh = self._encoder.encode(list(missing.values()), progress)
             rows = list(zip(missing, fresh, strict=True))

@@ -19,7 +19,7 @@ from neo4j_relpred.model.relation_head import RelationHead
 from neo4j_relpred.model.rules import Rules, mine_rules
 from neo4j_relpred.model.structure import ComplEx
 from neo4j_relpred.model.tower import Tower
-from neo4j_relpred.model.trained import TrainedModel
+from neo4j_relpred.model.trained import TrainedModel, centred
 from neo4j_relpred.training.budget import Budget
 from neo4j_relpred.training.holdout import entity_data, fit_on_folds, relation_data
 from neo4j_relpred.training.reasoner import EPOCHS, fit_reasoner
@@ -58,7 +58,7 @@ def prepare_torch(settings: TrainingSettings) -> None:
 def fit(
     train: KnowledgeGraph,
     holdout: IntArray,
-    text: Tensor,
+    vectors: Tensor,
     model: ModelSettings,
     settings: TrainingSettings,
     progress: Progress = lambda stage, share: None,
@@ -66,8 +66,8 @@ def fit(
 ) -> TrainedModel:
     """Trains on `train`; the reasoners and the calibration are fitted on `holdout` (n, 3), which no member sees.
 
-    text: (entities, text width). `start` lends the weights of a model over the same relations and entities, so that
-    a refresh goes on from them. Raises TooLittleData.
+    vectors: (entities, text width) from the encoder. `start` lends the weights of a model over the same relations
+    and entities, so that a refresh goes on from them. Raises TooLittleData.
     """
     budget = Budget.minutes(settings.minutes)
     if len(train.triples) < LEAST_TRIPLES or not len(holdout):
@@ -76,27 +76,27 @@ def fit(
             hint=f"At least {LEAST_TRIPLES} are needed after some are held out; read more types or labels.",
         )
     prepare_torch(settings)
-    stage = _Stage(train, text, model, settings, progress)
+    centre = vectors.mean(0) if start is None or start.centre.shape != vectors.shape[1:] else start.centre
+    stage = _Stage(train, centred(vectors, centre), model, settings, progress)
     holdout = holdout[np.random.default_rng([settings.seed, 5]).permutation(len(holdout))]
-    folds = np.arange(len(holdout)) % 2
     rules = mine_rules(train, model.rule_length)
     affordable, reserve = _plan(stage, rules, holdout, budget)
     if affordable < len(holdout):  # what the reasoners have no time for trains the members
         train = train.with_triples(holdout[affordable:])
-        stage, holdout, folds = replace(stage, graph=train), holdout[:affordable], folds[:affordable]
+        stage, holdout = replace(stage, graph=train), holdout[:affordable]
         rules = mine_rules(train, model.rule_length)
     progress("rules", 1.0)
     members, head = _fit_members(stage, rules, budget.part(budget.left - reserve), start)
     progress("reasoner", 0.0)
-    held = entity_data(members, holdout, folds)
+    held = entity_data(members, holdout)
     width = 2 * train.num_relations
     entities = fit_on_folds(held, model, settings, budget.part(0.75 * budget.left), width)
     progress("reasoner", 0.75)
-    pairs = relation_data(members, head, holdout, folds)
+    pairs = relation_data(members, head, holdout)
     relations = fit_on_folds(pairs, model, settings, budget, width)
     progress("reasoner", 1.0)
     base_rate = _base_rate(train, holdout)
-    return TrainedModel(members, head, entities[0], relations[0], entities[1], relations[1], base_rate)
+    return TrainedModel(members, head, entities[0], relations[0], entities[1], relations[1], base_rate, centre)
 
 
 def _plan(stage: _Stage, rules: Rules, holdout: IntArray, budget: Budget) -> tuple[int, float]:
@@ -109,19 +109,18 @@ def _plan(stage: _Stage, rules: Rules, holdout: IntArray, budget: Budget) -> tup
         graph=graph,
         text=stage.text,
         rules=rules,
-        structure=ComplEx(graph.num_entities, width, stage.model.structure_rank) if stage.model.structure_rank else None,
+        structure=ComplEx(graph.num_entities, width, rank) if (rank := stage.model.structure_rank) else None,
         tower=Tower(graph.num_entities, width, stage.text.shape[1], stage.model).eval(),
         encoded=torch.randn(graph.num_entities, stage.model.hidden),
         settings=stage.model,
         trained=graph.num_entities,
     )
     pilot = holdout[:PILOT_TRIPLES]
-    folds = np.arange(len(pilot)) % 2
     few = max(1, len(pilot) // 8)
-    entity_data(untrained, pilot[:few], folds[:few])  # compiles the kernels
-    few_seconds, _ = _timed(lambda: entity_data(untrained, pilot[:few], folds[:few]))
-    all_seconds, held = _timed(lambda: entity_data(untrained, pilot, folds))
-    data, _ = held.data((0, 1))
+    entity_data(untrained, pilot[:few])  # compiles the kernels
+    few_seconds, _ = _timed(lambda: entity_data(untrained, pilot[:few]))
+    all_seconds, held = _timed(lambda: entity_data(untrained, pilot))
+    data = held.data()
     one_pass, _ = _timed(
         lambda: fit_reasoner(data, stage.model.reasoner, width, stage.settings, Budget.minutes(1), epochs=1)
     )
@@ -149,7 +148,8 @@ def _fit_members(
     if "structure" in seconds:
         part = budget.part(seconds["structure"])
         lent = start.members.structure if start else None
-        structure = fit_structure(graph, model.structure_rank, settings, part, lent, _shown(progress, "structure", part))
+        shown = _shown(progress, "structure", part)
+        structure = fit_structure(graph, model.structure_rank, settings, part, lent, shown)
     part = budget.part(seconds["tower"])
     lent_tower = start.members.tower if start else None
     tower = fit_tower(graph, text, model, settings, part, lent_tower, _shown(progress, "tower", part))

@@ -1,0 +1,71 @@
+# `make demo` and `make test` do everything on a machine with Python 3.11+, a JDK 17+ and Maven.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+BUILD := .build
+VERSION := $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' neo4j_relpred/__init__.py)
+JAR := procedures/target/relpred-procedures-$(VERSION).jar
+JAVA_SOURCES := $(shell find procedures/src/main -type f) procedures/pom.xml
+LINES ?= 5 2026
+export HF_HUB_OFFLINE ?= 1
+export NUMBA_CACHE_DIR ?= $(CURDIR)/$(BUILD)/numba
+
+.PHONY: setup demo test test-unit test-integration test-java check format bench build lock clean
+
+setup: $(VENV)/.ready $(JAR) ## Make the environment, the jar and the server homes.
+	@for line in $(LINES); do $(BIN)/python -m neo4j_relpred.demo.prepare --line $$line --cache $(BUILD) || exit 1; done
+
+demo: LINES :=
+demo: setup ## The main job on an embedded Neo4j.
+	$(BIN)/relpred demo --cache $(BUILD)
+
+test: setup check test-java test-integration ## Everything, on both server lines.
+
+test-unit: $(VENV)/.ready
+	$(BIN)/python -m pytest -q tests --ignore=tests/integration
+
+test-integration: setup
+	@for line in $(LINES); do \
+	  echo "Integration tests on Neo4j line $$line"; \
+	  RELPRED_TEST_NEO4J=$$line $(BIN)/python -m pytest -q tests/integration || exit 1; \
+	done
+
+test-java: $(VENV)/.ready
+	mvn -q -B -f procedures -Drevision=$(VERSION) verify
+
+check: $(VENV)/.ready ## Format, lint, types, import contracts, maxima, docs, fast tests.
+	$(BIN)/ruff format --check neo4j_relpred tests benchmarks
+	$(BIN)/ruff check neo4j_relpred tests benchmarks
+	$(BIN)/mypy neo4j_relpred tests benchmarks
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -q tests --ignore=tests/integration
+
+format: $(VENV)/.ready
+	$(BIN)/ruff format neo4j_relpred tests benchmarks
+	$(BIN)/ruff check --fix neo4j_relpred tests benchmarks
+
+bench: setup ## make bench NAME=demo ARGS="--json out.json"
+	$(BIN)/python -m benchmarks.$(NAME) $(ARGS)
+
+build: $(VENV)/.ready $(JAR) ## Wheel (with the jar in it) and jar, one version number.
+	mkdir -p neo4j_relpred/demo/plugins && cp $(JAR) neo4j_relpred/demo/plugins/
+	$(VENV)/uv/bin/uv build --wheel --python $(BIN)/python
+
+lock: $(VENV)/.ready ## Renew requirements.lock from pyproject.toml.
+	$(VENV)/uv/bin/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+	  --extra demo --extra dev --extra onnx --upgrade pyproject.toml -o requirements.lock
+
+clean:
+	rm -rf $(VENV) $(BUILD) procedures/target neo4j_relpred/demo/plugins dist
+
+$(VENV)/.ready: requirements.lock pyproject.toml
+	$(PYTHON) -m venv $(VENV)/uv
+	$(VENV)/uv/bin/pip install -q --disable-pip-version-check uv
+	$(VENV)/uv/bin/uv venv -q --allow-existing --python $(PYTHON) $(VENV)
+	$(VENV)/uv/bin/uv pip install -q --python $(BIN)/python --require-hashes -r requirements.lock
+	$(VENV)/uv/bin/uv pip install -q --python $(BIN)/python --no-deps -e .
+	touch $@
+
+$(JAR): $(JAVA_SOURCES) neo4j_relpred/__init__.py
+	mvn -q -B -f procedures -Drevision=$(VERSION) -DskipTests package
+	touch $@

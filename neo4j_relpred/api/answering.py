@@ -1,0 +1,116 @@
+"""The live model over the latest snapshot, and nodes that are newer than both."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from neo4j_relpred.api.workspace import Workspace
+from neo4j_relpred.data.snapshot import Snapshot
+from neo4j_relpred.data.verbalize import verbalize
+from neo4j_relpred.errors import InvalidSettings, UnknownEntity
+from neo4j_relpred.graph.client import GraphClient
+from neo4j_relpred.graph.live import LiveNode, read_node, read_node_by_id
+from neo4j_relpred.model.registry import ModelVersion
+from neo4j_relpred.scoring.scorer import Scorer
+from neo4j_relpred.scoring.serving import Serving, serve
+from neo4j_relpred.training.fit import prepare_torch
+from neo4j_relpred.triples import EntityId
+
+__all__ = ["Answering", "Loaded"]
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A version, ready to answer over a snapshot."""
+
+    version: ModelVersion
+    serving: Serving
+    snapshot: Snapshot
+
+
+class Answering:
+    """Loads the live version when it is asked, and again when another one went live."""
+
+    def __init__(self, workspace: Workspace, client: Callable[[], GraphClient]) -> None:
+        self._workspace, self._client = workspace, client
+        self._loaded: Loaded | None = None
+
+    def forget(self) -> None:
+        """Loads anew at the next question: the snapshot changed."""
+        self._loaded = None
+
+    def live(self) -> Loaded:
+        """Raises ModelNotFound, CheckpointCorrupt, InvalidSettings (another encoder)."""
+        workspace = self._workspace
+        if self._loaded is None or self._loaded.version.version != workspace.registry.live_version():
+            prepare_torch(workspace.settings.training)
+            version, checkpoint = workspace.registry.load()
+            snapshot = workspace.latest_snapshot()
+            vectors = np.zeros((len(snapshot.ids), 0), np.float32)
+            if checkpoint.model.centre.shape[0]:
+                self._same_encoder(version)
+                vectors = workspace.encode(snapshot)
+            serving = serve(checkpoint, snapshot, vectors, workspace.settings.graph)
+            self._loaded = Loaded(version, serving, snapshot)
+        return self._loaded
+
+    def scorer(self, ends: Iterable[EntityId] = ()) -> Scorer:
+        """A scorer that knows these entities, read from the graph where the snapshot lacks them.
+
+        Raises UnknownEntity.
+        """
+        serving = self.live().serving
+        for entity in dict.fromkeys(ends):
+            if entity not in serving.rows:
+                serving = self._joined(serving, self.read(entity))
+        return Scorer(serving, self._workspace.settings.training.base_rate or serving.model.base_rate)
+
+    def entity_of(self, element_id: str) -> EntityId:
+        """The entity id of a node as it stands in the graph. Raises UnknownEntity."""
+        live = read_node(self._client(), self._workspace.settings.graph, element_id)
+        if live is None:
+            raise UnknownEntity(
+                f"The graph has no node {element_id!r} that the settings read.",
+                hint="Commit the node first, and see that graph.labels covers it.",
+            )
+        return live.node.id
+
+    def element_id_of(self, entity: EntityId) -> str:
+        """The element id of an entity. Raises UnknownEntity."""
+        loaded = self.live()
+        row = loaded.snapshot.index.get(entity)
+        return loaded.snapshot.element_ids[row] if row is not None else self.read(entity).node.element_id
+
+    def read(self, entity: EntityId) -> LiveNode:
+        """A node as it stands in the graph. Raises UnknownEntity."""
+        live = read_node_by_id(self._client(), self._workspace.settings.graph, entity)
+        if live is None:
+            self.live().serving.row(entity)  # raises with the nearest known ids
+            raise UnknownEntity(
+                f"There is no node {entity!r} any more.", hint="`relpred snapshot` reads the graph again."
+            )
+        return live
+
+    def _joined(self, serving: Serving, live: LiveNode) -> Serving:
+        """The serving model with a node that the snapshot lacks, its text encoded on the spot."""
+        node, row, edges = live.node, len(serving.entities), []
+        for edge in live.edges:
+            relation = serving.relation_rows.get(edge.relation)
+            other = row if edge.other == node.id else serving.rows.get(edge.other)
+            if relation is not None and other is not None:
+                edges.append((row, relation, other) if edge.direction == "out" else (other, relation, row))
+        settings = self._workspace.settings
+        vector = np.zeros(0, np.float32)
+        if serving.model.centre.shape[0]:
+            vector = self._workspace.encoder.encode([verbalize(node.labels, node.properties, settings.graph)])[0]
+        return serving.with_node(node, vector, np.array(edges, np.int64).reshape(-1, 3), settings.graph.names)
+
+    def _same_encoder(self, version: ModelVersion) -> None:
+        if version.about.get("encoder") != self._workspace.encoder.fingerprint:
+            raise InvalidSettings(
+                f"Model {version.label} was trained with another text encoder than the settings name.",
+                hint="Put text.encoder, pooling, max_tokens and prompt back, or train again.",
+            )

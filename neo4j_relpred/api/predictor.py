@@ -1,0 +1,243 @@
+"""RelationPredictor: reads a graph, trains, answers, publishes, refreshes."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from neo4j_relpred.api.answering import Answering
+from neo4j_relpred.api.training import evaluate_file, train
+from neo4j_relpred.api.workspace import Progress, Workspace, silent
+from neo4j_relpred.config import Settings
+from neo4j_relpred.data.changes import count_changes
+from neo4j_relpred.data.snapshot import Snapshot
+from neo4j_relpred.data.target_set import TargetEdge, TargetSet
+from neo4j_relpred.errors import ModelNotFound
+from neo4j_relpred.evaluation.report import Report
+from neo4j_relpred.graph.client import Neo4jClient
+from neo4j_relpred.graph.reader import read_snapshot
+from neo4j_relpred.graph.runs import Run, get_run, list_runs
+from neo4j_relpred.graph.schema import GraphSchema, check_settings, discover_schema
+from neo4j_relpred.graph.writer import PublicationPlan, PublicationReport, publish
+from neo4j_relpred.model.registry import ModelVersion
+from neo4j_relpred.triples import EntityId, Query, Relation, ScoredTriple, Triple
+
+__all__ = ["RefreshReport", "RelationPredictor"]
+
+
+@dataclass(frozen=True)
+class RefreshReport:
+    """What a refresh found and did."""
+
+    changed_nodes: int
+    changed_edges: int
+    encoded_texts: int
+    retrained: bool
+    model: str
+    publication: PublicationReport | None
+    seconds: float
+
+
+class RelationPredictor:
+    """Reads a graph, trains, answers, publishes. Connects and loads nothing before it is needed."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._workspace = Workspace(settings)
+        self._answering = Answering(self._workspace, lambda: self.client)
+
+    @classmethod
+    def open(cls, settings: Settings) -> RelationPredictor:
+        """For `with`: closes the connection at the end."""
+        return cls(settings)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Closes the connection to the graph."""
+        client = self.__dict__.pop("client", None)
+        if client is not None:
+            client.close()
+
+    @cached_property
+    def client(self) -> Neo4jClient:
+        """The connection. Raises GraphUnavailable, LoginRefused, DatabaseNotFound."""
+        return Neo4jClient.open(self.settings.graph)
+
+    # reading
+
+    def schema(self) -> GraphSchema:
+        """What the graph holds."""
+        return discover_schema(self.client, self.settings.graph)
+
+    def snapshot(self, progress: Progress = silent) -> Snapshot:
+        """Reads the graph and keeps it as the latest snapshot. Raises InvalidSettings, EmptyGraph."""
+        graph = self.settings.graph
+        check_settings(self.schema(), graph)
+        data = read_snapshot(self.client, graph, lambda what, n, of: progress(f"read {what}", n / max(1, of)))
+        self._workspace.keep_snapshot(data)
+        return data
+
+    # training
+
+    def fit(
+        self, snapshot: Snapshot | None = None, progress: Progress = silent, *, go_on: bool = False
+    ) -> tuple[ModelVersion, Report]:
+        """Trains, evaluates and calibrates on a snapshot (a new one by default); the version saved goes live.
+
+        `go_on` starts from the live version's weights, and goes live only if it is not worse. Raises TooLittleData.
+        """
+        return train(self._workspace, snapshot or self.snapshot(progress), progress, go_on=go_on)
+
+    def evaluate(self, file: Path) -> Report:
+        """The live model on the triples of a file (head, relation, tail by key) that the graph does not hold."""
+        return evaluate_file(self._answering.live(), file)
+
+    # answering
+
+    def ready(self) -> str:
+        """Loads the live model where that is not done, and says which it is. Raises ModelNotFound."""
+        version = self._answering.live().version
+        return f"{version.name}/{version.version}"
+
+    def predict(self, query: Query, top_k: int = 10, min_probability: float = 0.0) -> list[ScoredTriple]:
+        """The most probable answers that the graph does not hold, best first.
+
+        A node that is newer than the snapshot is read from the graph as it stands now. Raises UnknownEntity,
+        UnknownRelation, ModelNotFound.
+        """
+        scorer = self._answering.scorer(end for end in (query.head, query.tail) if end is not None)
+        return scorer.predict(query, top_k, min_probability)
+
+    def score(self, triples: Sequence[Triple]) -> list[ScoredTriple]:
+        """Each triple with its probability at the base rate, whether the graph holds it or not."""
+        return self._answering.scorer(end for t in triples for end in (t.head, t.tail)).score(triples)
+
+    def entity_of(self, element_id: str) -> EntityId:
+        """The entity id of a node. Raises UnknownEntity."""
+        return self._answering.entity_of(element_id)
+
+    def element_id_of(self, entity: EntityId) -> str:
+        """The element id of an entity. Raises UnknownEntity."""
+        return self._answering.element_id_of(entity)
+
+    def name_of(self, entity: EntityId) -> str:
+        """What a person calls an entity."""
+        serving = self._answering.live().serving
+        row = serving.rows.get(entity)
+        return serving.names[row] if row is not None else entity
+
+    # publishing
+
+    def publish(
+        self,
+        progress: Progress = silent,
+        *,
+        min_probability: float | None = None,
+        dry_run: bool = False,
+        confirm_shrink: bool = False,
+        take_over: bool = False,
+    ) -> PublicationReport:
+        """Sweeps the graph and leaves exactly the predicted edges of the sweep in it. Raises PublicationStopped."""
+        loaded, settings, run = self._answering.live(), self.settings.publishing, _new_run()
+        if min_probability is not None:
+            settings = settings.model_copy(update={"min_probability": min_probability})
+        relations = settings.relations or loaded.serving.relations
+        scorer = self._answering.scorer()
+        scored = scorer.sweep(relations, settings, lambda n, of: progress("score", n / max(1, of)))
+        target = TargetSet.of(TargetEdge.of(triple, loaded.version.label, run) for triple in scored)
+        plan = self._plan(run, target, relations, progress)
+        return self._publish(target, replace(plan, dry_run=dry_run, confirm_shrink=confirm_shrink, take_over=take_over))
+
+    def undo(self, run: str, progress: Progress = silent, *, dry_run: bool = False) -> PublicationReport:
+        """Puts back what stood in the graph before a run; itself a publication that can be undone.
+
+        Raises RunNotFound.
+        """
+        before, after = self._workspace.sets.before(run), self._workspace.sets.read(run)
+        plan = self._plan(_new_run(), before, after.relations, progress)
+        return self._publish(before, replace(plan, kind="undo", dry_run=dry_run, confirm_shrink=True))
+
+    def runs(self) -> list[Run]:
+        """The ledger of runs in the graph, newest first."""
+        return list(list_runs(self.client))
+
+    def run(self, run: str) -> Run:
+        """One run of the ledger. Raises RunNotFound."""
+        return get_run(self.client, run)
+
+    def _plan(self, run: str, target: TargetSet, relations: Iterable[Relation], progress: Progress) -> PublicationPlan:
+        return PublicationPlan(
+            graph=self.settings.graph,
+            publishing=self.settings.publishing,
+            run=run,
+            model=self.settings.model_name,
+            relations=tuple(sorted({*relations, *target.relations})),
+            progress=lambda what, n, of: progress(f"write {what}", n / max(1, of)),
+        )
+
+    def _publish(self, target: TargetSet, plan: PublicationPlan) -> PublicationReport:
+        """The set is kept before it is published, so that a kill half-way can be undone as well."""
+        if plan.dry_run:
+            return publish(self.client, target, plan)
+        sets = self._workspace.sets
+        with self._workspace.exclusive():
+            sets.add(plan.run, target, plan.model)
+            report = publish(self.client, target, plan)
+            sets.settle(plan.run, plan.model)
+        return report
+
+    # refreshing
+
+    def refresh(self, *, retrain: bool = False, publish: bool = True, progress: Progress = silent) -> RefreshReport:
+        """Reads what changed, encodes new texts, retrains when asked (or never trained), publishes the difference."""
+        started = time.monotonic()
+        before = self._workspace.latest_snapshot() if self._workspace.snapshot_folder.is_dir() else None
+        snapshot = self.snapshot(progress)
+        nodes, edges = count_changes(before, snapshot)
+        encoded_before = self._workspace.encoded_texts
+        retrain = retrain or self._workspace.registry.live_version() is None
+        if retrain:
+            self.fit(snapshot, progress, go_on=True)
+        self._answering.forget()
+        loaded = self._answering.live()
+        report = self.publish(progress) if publish else None
+        encoded = self._workspace.encoded_texts - encoded_before
+        seconds = time.monotonic() - started
+        return RefreshReport(nodes, edges, encoded, retrain, loaded.version.label, report, seconds)
+
+    # models
+
+    def models(self) -> list[ModelVersion]:
+        """All versions of the model that the settings name, oldest first."""
+        return self._workspace.registry.versions()
+
+    def report(self, version: int | None = None) -> tuple[ModelVersion, Report]:
+        """A version with its report; the live one by default. Raises ModelNotFound."""
+        registry = self._workspace.registry
+        number = registry.live_version() if version is None else version
+        if number is None:
+            raise ModelNotFound(f"No model {registry.name!r} was trained yet.", hint="`relpred train` trains one.")
+        found = registry.get(number)
+        return found, Report.from_json(found.about["report"])
+
+    def promote(self, version: int) -> None:
+        """Makes a version the live one. Raises ModelNotFound."""
+        self._workspace.registry.promote(version)
+
+
+def _new_run() -> str:
+    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"

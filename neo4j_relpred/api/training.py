@@ -1,0 +1,136 @@
+"""From a snapshot to a new version of the model, with its report."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from neo4j_relpred.api.answering import Loaded
+from neo4j_relpred.api.workspace import Progress, Workspace
+from neo4j_relpred.data.knowledge_graph import IntArray, KnowledgeGraph
+from neo4j_relpred.data.snapshot import Snapshot
+from neo4j_relpred.data.splits import Split, split_triples
+from neo4j_relpred.data.triple_file import read_triple_file
+from neo4j_relpred.errors import TooLittleData
+from neo4j_relpred.evaluation.report import Report, evaluate
+from neo4j_relpred.model.checkpoint import Checkpoint
+from neo4j_relpred.model.registry import ModelVersion
+from neo4j_relpred.model.trained import TrainedModel
+from neo4j_relpred.training.baselines import cheap_baselines
+from neo4j_relpred.training.fit import fit
+
+__all__ = ["evaluate_file", "train"]
+
+PROMOTION_TOLERANCE = 0.02  # how much worse, in MRR, a retrained model may be and still take over
+
+
+def train(workspace: Workspace, data: Snapshot, progress: Progress, *, go_on: bool) -> tuple[ModelVersion, Report]:
+    """Trains, evaluates, calibrates and saves a version; it becomes the live one.
+
+    `go_on` starts from the live version's weights where they fit; then the new version takes over only if it is not
+    worse beyond a tolerance. Raises TooLittleData, InvalidSettings.
+    """
+    settings, registry = workspace.settings, workspace.registry
+    with workspace.exclusive():
+        vectors = torch.from_numpy(workspace.encode(data, progress))
+        split, warnings = _split(workspace, data)
+        if not vectors.shape[1]:
+            warnings = (*warnings, "No node has a text: the model sees structure and labels' edges alone.")
+        graph = KnowledgeGraph(len(data.ids), len(data.relations), split.train)
+        before = registry.load() if go_on and registry.live_version() is not None else None
+        fits = before is not None and before[1].entities == tuple(data.ids) and before[1].relations == data.relations
+        started = time.monotonic()
+        lent = before[1].model if before and fits else None
+        model = fit(graph, split.holdout, vectors, settings.model, settings.training, progress, lent)
+        seconds = time.monotonic() - started
+        report = _evaluate(workspace, model, data, split, progress)
+        report = replace(report, seconds=seconds, threads=settings.training.threads, warnings=warnings)
+        everything = model.over(KnowledgeGraph(len(data.ids), len(data.relations), data.triples))
+        about = _about(workspace, data, report)
+        version = registry.save(Checkpoint(everything, tuple(data.ids), data.relations, about))
+        if before is None or _not_worse(report, Report.from_json(before[0].about["report"])):
+            registry.promote(version.version)
+        return registry.get(version.version), report
+
+
+def _split(workspace: Workspace, data: Snapshot) -> tuple[Split, tuple[str, ...]]:
+    """The split, and what a reader of the report should be warned of."""
+    settings = workspace.settings
+    rng = np.random.default_rng([settings.training.seed, 0])
+    file = settings.evaluation.test_file
+    share = settings.evaluation.test_share if file is None else 0.0
+    split = split_triples(data.triples, settings.training.holdout_share, share, rng)
+    warnings = []
+    if file is not None:
+        test, dropped = read_triple_file(file, data.index, data.relation_index)
+        split = replace(split, test=_unseen(test, data.triples))
+        if dropped:
+            warnings.append(f"{dropped} triples of {file.name} name nodes or types that the graph lacks.")
+        if len(split.test) < len(test):
+            warnings.append(f"{len(test) - len(split.test)} triples of {file.name} stand in the graph: left out.")
+    if not len(split.test) or not len(split.holdout):
+        raise TooLittleData(
+            f"{len(data.triples)} relationships are too few to keep some for the report.",
+            hint="Read more labels or types, or raise evaluation.test_share and training.holdout_share.",
+        )
+    if len(data.relations) == 1:
+        warnings.append("There is one relationship type: relation figures say nothing.")
+    return split, tuple(warnings)
+
+
+def _unseen(test: IntArray, seen: IntArray) -> IntArray:
+    """Test triples (n, 3) without those that stand in the graph: a model that saw them would be praised for it."""
+    both, index, count = np.unique(np.concatenate([seen, test]), axis=0, return_index=True, return_counts=True)
+    unseen: IntArray = both[(count == 1) & (index >= len(seen))]
+    return unseen
+
+
+def evaluate_file(loaded: Loaded, file: Path) -> Report:
+    """The live model on the triples of a file that the graph does not hold. Raises InvalidSettings, TooLittleData."""
+    serving = loaded.serving
+    graph = serving.model.graph
+    test, dropped = read_triple_file(file, serving.rows, serving.relation_rows)
+    unseen = _unseen(test, graph.triples)
+    if not len(unseen):
+        raise TooLittleData(f"{file} holds no triple that is new to the graph.", hint="Give triples by key property.")
+    left_out = len(test) - len(unseen)
+    warnings = [f"{dropped} triples name nodes or types that the graph lacks."] if dropped else []
+    if left_out:
+        warnings.append(f"{left_out} triples stand in the graph: left out.")
+    report = evaluate(serving.model, unseen, graph.with_triples(unseen), serving.relations)
+    return replace(report, warnings=tuple(warnings))
+
+
+def _evaluate(workspace: Workspace, model: TrainedModel, data: Snapshot, split: Split, progress: Progress) -> Report:
+    """Ranks the test triples; held-out edges are known facts by then."""
+    progress("evaluate", 0.0)
+    minutes = workspace.settings.evaluation.baseline_minutes
+    rivals = cheap_baselines(model.members, workspace.settings.training, minutes) if minutes > 0 else ()
+    progress("evaluate", 0.4)
+    seen = model.over(model.graph.with_triples(split.holdout))
+    known = KnowledgeGraph(len(data.ids), len(data.relations), data.triples).with_triples(split.test)
+    report = evaluate(seen, split.test, known, data.relations, rivals)
+    progress("evaluate", 1.0)
+    return report
+
+
+def _about(workspace: Workspace, data: Snapshot, report: Report) -> dict[str, Any]:
+    settings = workspace.settings
+    return {
+        "report": report.to_json(),
+        "snapshot": data.content_hash,
+        "encoder": workspace.encoder.fingerprint if settings.text.encoder else "none",
+        "trainedAt": datetime.now(UTC).isoformat(timespec="seconds"),
+        "minutes": settings.training.minutes,
+        "seed": settings.training.seed,
+    }
+
+
+def _not_worse(new: Report, old: Report) -> bool:
+    return new.entities.mrr >= old.entities.mrr - PROMOTION_TOLERANCE

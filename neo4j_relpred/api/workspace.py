@@ -1,0 +1,102 @@
+"""What the facade works with: the folder of snapshots, models and published sets, and the text encoder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+from filelock import FileLock, Timeout
+
+from neo4j_relpred.config import Settings
+from neo4j_relpred.data.published import PublishedSets
+from neo4j_relpred.data.snapshot import Snapshot
+from neo4j_relpred.data.verbalize import verbalize
+from neo4j_relpred.errors import PublicationStopped
+from neo4j_relpred.model.registry import Registry
+from neo4j_relpred.text.cache import CachedEncoder
+from neo4j_relpred.text.encoder import Vectors, open_encoder
+
+__all__ = ["Progress", "Workspace", "silent"]
+
+Progress = Callable[[str, float], None]
+
+
+def silent(_stage: str, _share: float) -> None:
+    """The progress of somebody who does not look."""
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """The folder `settings.home` and the encoder. Creates nothing before something is kept."""
+
+    settings: Settings
+
+    @property
+    def snapshot_folder(self) -> Path:
+        """Where the latest snapshot lies."""
+        return self.settings.home / "snapshot"
+
+    @property
+    def registry(self) -> Registry:
+        """The versions of the model that the settings name."""
+        return Registry(self.settings.home / "models" / self.settings.model_name, self.settings.model_name)
+
+    @property
+    def sets(self) -> PublishedSets:
+        """The published sets."""
+        return PublishedSets(self.settings.home / "runs", self.settings.publishing.keep_sets)
+
+    @property
+    def device(self) -> str:
+        """cpu or cuda."""
+        wanted = self.settings.training.device
+        return ("cuda" if torch.cuda.is_available() else "cpu") if wanted == "auto" else wanted
+
+    @cached_property
+    def encoder(self) -> CachedEncoder:
+        """The text encoder behind its cache. Raises EncoderNotFound."""
+        encoder = open_encoder(self.settings.text, self.device)
+        return CachedEncoder(encoder, self.settings.home / "cache" / "text.sqlite")
+
+    @property
+    def encoded_texts(self) -> int:
+        """Texts encoded so far, not counting those that the cache held."""
+        return self.encoder.encoded if "encoder" in self.__dict__ else 0
+
+    def keep_snapshot(self, snapshot: Snapshot) -> None:
+        """Makes it the latest one. Element ids are no content, so they are renewed even where all else is equal."""
+        snapshot.write(self.snapshot_folder)
+
+    def latest_snapshot(self) -> Snapshot:
+        """The snapshot read last, by this process or another one. Raises SnapshotCorrupt."""
+        return Snapshot.read(self.snapshot_folder)
+
+    def texts(self, data: Snapshot) -> list[str]:
+        """The text of each node."""
+        rows = zip(data.labels, data.properties(), strict=True)
+        return [verbalize(labels, properties, self.settings.graph) for labels, properties in rows]
+
+    def encode(self, data: Snapshot, progress: Progress = silent) -> Vectors:
+        """(nodes, text width); no columns where there is no encoder or nothing to read."""
+        texts = self.texts(data)
+        if not self.settings.text.encoder or not any(texts):
+            return np.zeros((len(texts), 0), np.float32)
+        return self.encoder.encode(texts, lambda done, total: progress("encode text", done / max(1, total)))
+
+    @contextmanager
+    def exclusive(self) -> Iterator[None]:
+        """One training or publication at a time with this folder. Raises PublicationStopped."""
+        self.settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+        try:
+            with FileLock(self.settings.home / "lock", timeout=self.settings.graph.timeout_seconds):
+                yield
+        except Timeout as error:
+            raise PublicationStopped(
+                f"Another process is training or publishing with {self.settings.home}.",
+                hint="Wait for it, or give this one a home of its own.",
+            ) from error

@@ -1,0 +1,47 @@
+"""Commands that learn and judge: train, evaluate."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from neo4j_relpred.cli.lazy import Opened
+from neo4j_relpred.cli.show import json_option, progress_bars, show_report
+
+__all__ = ["evaluate", "train"]
+
+
+@click.command()
+@click.option("--minutes", type=float, help="Time budget of the training.")
+@click.option("--seed", type=int, help="Seed of everything random.")
+@click.option("--encoder", help="Text encoder: name or folder of a transformers model.")
+@json_option
+@click.pass_obj
+def train(opened: Opened, minutes: float | None, seed: int | None, encoder: str | None, as_json: bool) -> None:
+    """Read the graph, train a model, evaluate and calibrate it, and make it the live version.
+
+    Example: relpred train --minutes 10
+    """
+    training = {"minutes": minutes, "seed": seed}
+    with opened.predictor(training=training, text={"encoder": encoder}) as predictor, progress_bars() as progress:
+        version, report = predictor.fit(progress=progress)
+    show_report(report, f"Model {version.label}", as_json=as_json)
+    if not version.live and not as_json:
+        click.secho("It is worse than the live version and was kept as a candidate.", fg="yellow", err=True)
+
+
+@click.command()
+@click.option("--triples", type=click.Path(path_type=Path), help="Judge on these instead (head, relation, tail; TSV).")
+@json_option
+@click.pass_obj
+def evaluate(opened: Opened, triples: Path | None, as_json: bool) -> None:
+    """Show the report of the live version, or judge it on a file of triples that the graph does not hold.
+
+    Example: relpred evaluate --triples held-out.tsv
+    """
+    with opened.predictor() as predictor:
+        version, report = predictor.report()
+        if triples is not None:
+            report = predictor.evaluate(triples)
+    show_report(report, f"Model {version.label}", as_json=as_json)

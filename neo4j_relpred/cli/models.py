@@ -1,0 +1,68 @@
+"""Commands over trained versions: model list|show|promote."""
+
+from __future__ import annotations
+
+import click
+
+from neo4j_relpred.cli.lazy import Opened
+from neo4j_relpred.cli.show import json_option, print_json, show_report, table
+
+__all__ = ["model"]
+
+
+@click.group()
+def model() -> None:
+    """Look at trained versions, and choose which one answers."""
+
+
+@model.command("list")
+@json_option
+@click.pass_obj
+def list_models(opened: Opened, as_json: bool) -> None:
+    """List all versions of the model.
+
+    Example: relpred model list
+    """
+    with opened.predictor() as predictor:
+        versions = predictor.models()
+    rows = []
+    for version in versions:
+        report = version.about["report"]
+        figures = report["entities"]["mrr"], report["relations"]["hits"]["1"]
+        rows.append((version.label, "live" if version.live else "", version.about["trainedAt"], *figures))
+    columns = ("version", "", "trained", "entity MRR", "relation H@1")
+    if as_json:
+        keys = ("version", "live", "trainedAt", "entityMrr", "relationHitsAt1")
+        print_json([dict(zip(keys, (row[0], row[1] == "live", *row[2:]), strict=True)) for row in rows])
+    else:
+        table("", columns, [(*row[:3], f"{row[3]:.3f}", f"{row[4]:.3f}") for row in rows], numbers=(3, 4))
+
+
+@model.command("show")
+@click.argument("version", type=int, required=False)
+@json_option
+@click.pass_obj
+def show_model(opened: Opened, version: int | None, as_json: bool) -> None:
+    """Show the report of VERSION, the live one by default.
+
+    Example: relpred model show 2
+    """
+    with opened.predictor() as predictor:
+        found, report = predictor.report(version)
+    show_report(report, f"Model {found.label}{' (live)' if found.live else ''}", as_json=as_json)
+    if not as_json:
+        rows = [(name, f"{mrr:.3f}") for name, mrr in sorted(report.per_relation.items(), key=lambda pair: -pair[1])]
+        table("Entity MRR by relation", ("relation", "MRR"), rows, numbers=(1,))
+
+
+@model.command()
+@click.argument("version", type=int)
+@click.pass_obj
+def promote(opened: Opened, version: int) -> None:
+    """Make VERSION the live one.
+
+    Example: relpred model promote 1
+    """
+    with opened.predictor() as predictor:
+        predictor.promote(version)
+        click.echo(f"Version {version} of {predictor.settings.model_name} is live.")

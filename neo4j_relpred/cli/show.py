@@ -1,0 +1,150 @@
+"""How results look: tables and progress bars on a terminal, plain lines elsewhere, JSON where it is asked for."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from neo4j_relpred.evaluation.report import Report
+    from neo4j_relpred.graph.writer import PublicationReport
+    from neo4j_relpred.triples import ScoredTriple
+
+__all__ = ["json_option", "print_json", "progress_bars", "show_answers", "show_publication", "show_report", "table"]
+
+json_option = click.option("--json/--no-json", "as_json", default=False, help="Print JSON instead of tables.")
+PLAIN_SECONDS = 15.0
+
+
+def print_json(value: Any) -> None:
+    """One JSON document on standard output."""
+    click.echo(json.dumps(value, ensure_ascii=False, default=str))
+
+
+def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], numbers: Sequence[int] = ()) -> None:
+    """A table; `numbers` are the columns set to the right. Off a terminal it is as wide as it needs to be."""
+    grid = Table(title=title or None, title_justify="left", header_style="bold", expand=False)
+    for number, column in enumerate(columns):
+        grid.add_column(column, justify="right" if number in numbers else "left", overflow="fold")
+    for row in rows:
+        grid.add_row(*("" if value is None else str(value) for value in row))
+    Console(width=None if sys.stdout.isatty() else 200, highlight=False, markup=False).print(grid)
+
+
+@contextmanager
+def progress_bars() -> Iterator[Callable[[str, float], None]]:
+    """A callback (stage, share) drawn as one bar per stage on a terminal, as plain lines elsewhere."""
+    if not sys.stderr.isatty():
+        yield _PlainProgress()
+        return
+    columns = (
+        TextColumn("{task.description:<16}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f} %"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=False) as bars:
+        tasks: dict[str, Any] = {}
+
+        def update(stage: str, share: float) -> None:
+            if stage not in tasks:
+                for done in tasks.values():
+                    bars.update(done, completed=1.0)
+                tasks[stage] = bars.add_task(stage, total=1.0)
+            bars.update(tasks[stage], completed=min(1.0, share))
+
+        yield update
+        for done in tasks.values():
+            bars.update(done, completed=1.0)
+
+
+class _PlainProgress:
+    """A line when a stage begins, and now and then while it lasts."""
+
+    def __init__(self) -> None:
+        self._stage, self._last = "", 0.0
+
+    def __call__(self, stage: str, share: float) -> None:
+        now = time.monotonic()
+        if stage != self._stage or now - self._last > PLAIN_SECONDS:
+            self._stage, self._last = stage, now
+            click.echo(f"{stage}: {share:.0%}", err=True)
+
+
+def show_answers(answers: Sequence[ScoredTriple], name_of: Callable[[str], str], *, as_json: bool) -> None:
+    """Scored triples with names, probability and the line of evidence."""
+    if as_json:
+        for answer in answers:
+            triple = answer.triple
+            ends = {"head": triple.head, "relation": triple.relation, "tail": triple.tail}
+            values = {"score": answer.score, "probability": answer.probability, "rank": answer.rank}
+            print_json({**ends, **values, "evidence": answer.evidence.summary, "shares": answer.evidence.shares})
+        return
+    rows = [
+        (
+            a.rank,
+            name_of(a.triple.head),
+            a.triple.relation,
+            name_of(a.triple.tail),
+            f"{a.probability:.3f}",
+            a.evidence.summary,
+        )
+        for a in answers
+    ]
+    table("", ("rank", "head", "relation", "tail", "probability", "evidence"), rows, numbers=(0, 4))
+    if not rows:
+        click.echo("No answer that the graph does not hold already.")
+
+
+def show_publication(report: PublicationReport, *, as_json: bool) -> None:
+    """What a publication did."""
+    if as_json:
+        print_json({name: getattr(report, name) for name in report.__dataclass_fields__})
+        return
+    verb = "would be " if report.dry_run else ""
+    click.echo(
+        f"Run {report.run}: {report.created} edges {verb}created, {report.updated} updated, {report.removed} removed, "
+        f"{report.unchanged} unchanged, in {report.seconds:.1f} s."
+    )
+    for reason, count in report.skipped.items():
+        click.echo(f"  {count} skipped: {reason}.")
+
+
+def show_report(report: Report, title: str, *, as_json: bool) -> None:
+    """The evaluation table with the baselines below us, calibration, and warnings."""
+    if as_json:
+        print_json(report.to_json())
+        return
+    rows: list[tuple[Any, ...]] = [("relpred", *_figures(report.entities), *_figures(report.relations))]
+    rows += [(name, *_figures(s.entities), *_figures(s.relations)) for name, s in report.baselines.items()]
+    columns = ("", "entity MRR", "H@1", "H@10", "relation MRR", "H@1", "H@10")
+    table(title, columns, rows, numbers=range(1, 7))
+    low, high = report.entities.interval
+    click.echo(
+        f"{report.triples} test triples, filtered, all candidates, both sides, realistic ties. "
+        f"Entity MRR 95 % interval {low:.3f} to {high:.3f}."
+    )
+    calibration = report.calibration
+    click.echo(
+        f"Calibration (ECE of first answers): entities {calibration.entities.ece:.3f}, relations "
+        f"{calibration.relations.ece:.3f}. Base rate of sweeps {report.base_rate:.3f}."
+    )
+    if report.seconds:
+        click.echo(f"Trained in {report.seconds:.0f} s on {report.device}, {report.threads} thread(s).")
+    for warning in report.warnings:
+        click.secho(f"Warning: {warning}", fg="yellow", err=True)
+
+
+def _figures(summary: Any) -> tuple[str, str, str]:
+    if summary is None:
+        return ("", "", "")
+    return (f"{summary.mrr:.3f}", f"{summary.hits_at(1):.3f}", f"{summary.hits_at(10):.3f}")

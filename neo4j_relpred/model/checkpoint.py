@@ -1,0 +1,153 @@
+"""A trained model as a folder: weights in safetensors, the rest in JSON, hashes in the manifest. No pickle.
+
+Loading needs nothing of the training code. Layout: weights.safetensors (every tensor, by the part it belongs to),
+model.json (shapes, settings, names, report), manifest.json.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from neo4j_relpred.config import ModelSettings
+from neo4j_relpred.data.folder import verified, write_folder
+from neo4j_relpred.data.knowledge_graph import KnowledgeGraph
+from neo4j_relpred.errors import CheckpointCorrupt
+from neo4j_relpred.model.calibration import Calibration
+from neo4j_relpred.model.members import Members
+from neo4j_relpred.model.reasoner import Reasoner
+from neo4j_relpred.model.relation_head import RelationHead
+from neo4j_relpred.model.rules import Rules
+from neo4j_relpred.model.structure import ComplEx
+from neo4j_relpred.model.tower import Tower
+from neo4j_relpred.model.trained import TrainedModel
+from neo4j_relpred.triples import EntityId, Relation
+
+__all__ = ["Checkpoint", "load_checkpoint", "save_checkpoint"]
+
+FORMAT = 1
+Part = TypeVar("Part", bound=nn.Module)
+HINT = "Train again with `relpred train`, or go back to another version with `relpred model promote`."
+WEIGHTS, DESCRIPTION = "weights.safetensors", "model.json"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A trained model with the names of its rows. entities[i] is row i; about: what else was recorded."""
+
+    model: TrainedModel
+    entities: tuple[EntityId, ...]
+    relations: tuple[Relation, ...]
+    about: Mapping[str, Any]
+
+
+def save_checkpoint(checkpoint: Checkpoint, folder: Path) -> Path:
+    """Writes the folder, whole or not at all."""
+    model, members = checkpoint.model, checkpoint.model.members
+    tensors: dict[str, Tensor] = {
+        "graph.triples": torch.from_numpy(model.graph.triples),
+        "text": members.text,
+        "centre": model.centre,
+        "encoded": members.encoded,
+        "rules.body": torch.from_numpy(members.rules.body),
+        "rules.head": torch.from_numpy(members.rules.head),
+        "rules.confidence": torch.from_numpy(members.rules.confidence),
+        "rules.support": torch.from_numpy(members.rules.support),
+    }
+    for name, part in _modules(model).items():
+        tensors |= {f"{name}.{key}": value for key, value in part.state_dict().items()}
+    for name, calibration in (("entities", model.entity_calibration), ("relations", model.relation_calibration)):
+        for key in ("weights", "slope", "intercept"):
+            tensors[f"calibration.{name}.{key}"] = torch.from_numpy(getattr(calibration, key))
+    description = {
+        "settings": members.settings.model_dump(),
+        "entities": checkpoint.entities,
+        "relations": checkpoint.relations,
+        "trained": members.trained,
+        "baseRate": model.base_rate,
+        "members": [name for name in ("structure", "tower") if getattr(members, name) is not None],
+        "headUses": model.head.uses,
+        "about": checkpoint.about,
+    }
+
+    def fill(aside: Path) -> None:
+        save_file({name: tensor.contiguous().clone() for name, tensor in tensors.items()}, aside / WEIGHTS)
+        (aside / DESCRIPTION).write_text(json.dumps(description, ensure_ascii=False), encoding="utf-8")
+
+    return write_folder(folder, fill, {"format": FORMAT})
+
+
+def load_checkpoint(folder: Path) -> Checkpoint:
+    """Reads a folder that `save_checkpoint` wrote. Raises CheckpointCorrupt when anything in it differs."""
+    manifest = verified(folder, CheckpointCorrupt, HINT)
+    if manifest.get("format") != FORMAT:
+        raise CheckpointCorrupt(f"{folder} has another format than {FORMAT}.", hint=HINT)
+    try:
+        description = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
+        tensors = load_file(folder / WEIGHTS)
+        model = _assembled(description, tensors)
+    except (KeyError, ValueError, RuntimeError, TypeError, SafetensorError) as error:
+        raise CheckpointCorrupt(f"{folder} does not hold a whole model: {error}.", hint=HINT) from error
+    return Checkpoint(model, tuple(description["entities"]), tuple(description["relations"]), description["about"])
+
+
+def _assembled(description: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> TrainedModel:
+    settings = ModelSettings(**description["settings"])
+    entities, relations = len(description["entities"]), len(description["relations"])
+    width, trained = 2 * relations, int(description["trained"])
+    text = tensors["text"]
+    structure, tower = None, None
+    if "structure" in description["members"]:
+        structure = _filled(ComplEx(trained, width, settings.structure_rank), "structure", tensors)
+    if "tower" in description["members"]:
+        tower = _filled(Tower(trained, width, text.shape[1], settings), "tower", tensors)
+    columns = (tensors[f"rules.{key}"].numpy() for key in ("body", "head", "confidence", "support"))
+    graph = KnowledgeGraph(entities, relations, tensors["graph.triples"].numpy())
+    members = Members(graph, text, Rules(width, *columns), structure, tower, tensors["encoded"], settings, trained)
+    head = _filled(RelationHead(relations, text.shape[1], **description["headUses"]), "head", tensors)
+
+    def reasoner(name: str) -> Reasoner:
+        features = tensors[f"{name}.mean"].shape[0]
+        return _filled(Reasoner(settings.reasoner, features, width), name, tensors)
+
+    def calibration(name: str) -> Calibration:
+        keys = ("weights", "slope", "intercept")
+        return Calibration(*(tensors[f"calibration.{name}.{key}"].numpy() for key in keys))
+
+    return TrainedModel(
+        members=members,
+        head=head,
+        entity_reasoner=reasoner("entity_reasoner"),
+        relation_reasoner=reasoner("relation_reasoner"),
+        entity_calibration=calibration("entities"),
+        relation_calibration=calibration("relations"),
+        base_rate=float(description["baseRate"]),
+        centre=tensors["centre"],
+    )
+
+
+def _modules(model: TrainedModel) -> dict[str, nn.Module]:
+    parts: dict[str, nn.Module | None] = {
+        "structure": model.members.structure,
+        "tower": model.members.tower,
+        "head": model.head,
+        "entity_reasoner": model.entity_reasoner,
+        "relation_reasoner": model.relation_reasoner,
+    }
+    return {name: part for name, part in parts.items() if part is not None}
+
+
+def _filled(module: Part, name: str, tensors: Mapping[str, Tensor]) -> Part:
+    prefix = f"{name}."
+    module.load_state_dict({key[len(prefix) :]: value for key, value in tensors.items() if key.startswith(prefix)})
+    for parameter in module.parameters():
+        parameter.requires_grad = False
+    return module.eval()

@@ -1,0 +1,97 @@
+"""The versions of a model on disk, and which of them is live."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from neo4j_relpred.data.folder import read_manifest, write_text
+from neo4j_relpred.errors import CheckpointCorrupt, ModelNotFound
+from neo4j_relpred.model.checkpoint import DESCRIPTION, HINT, Checkpoint, load_checkpoint, save_checkpoint
+
+__all__ = ["ModelVersion", "Registry"]
+
+LIVE = "live.json"
+
+
+@dataclass(frozen=True)
+class ModelVersion:
+    """One trained version. about: what training recorded (report, snapshot, settings, time)."""
+
+    name: str
+    version: int
+    live: bool
+    about: dict[str, Any]
+
+    @property
+    def label(self) -> str:
+        """Name and version in one word, as it stands on predicted edges."""
+        return f"{self.name}@{self.version}"
+
+
+@dataclass(frozen=True)
+class Registry:
+    """The folder of all versions of one model: numbered folders and live.json."""
+
+    folder: Path
+    name: str
+
+    def versions(self) -> list[ModelVersion]:
+        """Every whole version, oldest first."""
+        live = self.live_version()
+        numbers = sorted(int(path.name) for path in self.folder.glob("*") if path.is_dir() and path.name.isdigit())
+        return [ModelVersion(self.name, number, number == live, self._about(number)) for number in numbers]
+
+    def live_version(self) -> int | None:
+        """The number of the version that answers, None before the first training."""
+        try:
+            live = json.loads((self.folder / LIVE).read_text(encoding="utf-8"))["version"]
+        except FileNotFoundError:
+            return None
+        except (json.JSONDecodeError, KeyError) as error:
+            raise CheckpointCorrupt(
+                f"{self.folder / LIVE} is damaged.", hint="Choose a version with `relpred model promote`."
+            ) from error
+        return int(live)
+
+    def save(self, checkpoint: Checkpoint) -> ModelVersion:
+        """Writes the next version; it does not answer before it is promoted."""
+        known = [version.version for version in self.versions()]
+        number = max(known, default=0) + 1
+        save_checkpoint(checkpoint, self.folder / str(number))
+        return ModelVersion(self.name, number, live=False, about=dict(checkpoint.about))
+
+    def promote(self, version: int) -> None:
+        """Makes a version the live one. Raises ModelNotFound."""
+        self._existing(version)
+        record = {"version": version, "since": datetime.now(UTC).isoformat(timespec="seconds")}
+        write_text(self.folder / LIVE, json.dumps(record))
+
+    def load(self, version: int | None = None) -> tuple[ModelVersion, Checkpoint]:
+        """The live version, or the one asked for. Raises ModelNotFound, CheckpointCorrupt."""
+        number = self.live_version() if version is None else version
+        if number is None:
+            raise ModelNotFound(f"No model {self.name!r} was trained yet.", hint="`relpred train` trains one.")
+        checkpoint = load_checkpoint(self._existing(number))
+        return ModelVersion(self.name, number, number == self.live_version(), dict(checkpoint.about)), checkpoint
+
+    def get(self, version: int) -> ModelVersion:
+        """What was recorded of a version. Raises ModelNotFound."""
+        self._existing(version)
+        return ModelVersion(self.name, version, version == self.live_version(), self._about(version))
+
+    def _existing(self, version: int) -> Path:
+        folder = self.folder / str(version)
+        if not folder.is_dir():
+            known = ", ".join(str(v.version) for v in self.versions()) or "none"
+            raise ModelNotFound(f"Model {self.name!r} has no version {version}.", hint=f"Known versions: {known}.")
+        return folder
+
+    def _about(self, version: int) -> dict[str, Any]:
+        folder = self.folder / str(version)
+        read_manifest(folder, CheckpointCorrupt, HINT)
+        about: dict[str, Any] = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))["about"]
+        return about

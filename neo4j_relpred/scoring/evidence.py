@@ -1,0 +1,95 @@
+"""Why a triple was scored as it was: the rule that leads there, and the share of each kind of evidence."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from neo4j_relpred.model.members import FEATURE_GROUPS, group_columns
+from neo4j_relpred.model.reasoner import Reasoner
+from neo4j_relpred.scoring.serving import Serving
+from neo4j_relpred.triples import Evidence
+
+__all__ = ["evidence_shares", "explain"]
+
+LEAST_CONFIDENCE = 0.05
+NAME_LENGTH = 40
+
+
+@torch.no_grad()
+def evidence_shares(
+    reasoner: Reasoner, features: npt.NDArray[np.float32], relation: int, rows: npt.NDArray[np.int64]
+) -> list[dict[str, float]]:
+    """How much the logit of some candidates falls when a group of features is put back to its mean.
+
+    features: (c, f) of one query; rows: the candidates to explain. Shares of the falls, at least 0, sum to 1.
+    """
+    x = torch.from_numpy(features)[None]
+    asked, real = torch.full((1, 1), relation), torch.ones(1, len(features), dtype=torch.bool)
+    full = reasoner(x, asked, real)[0, rows]
+    falls = {}
+    for group in FEATURE_GROUPS:
+        if group == "question":  # the same for every candidate
+            continue
+        columns = group_columns(group)
+        without = x.clone()
+        without[:, :, columns] = reasoner.mean[columns]
+        falls[group] = (full - reasoner(without, asked, real)[0, rows]).clamp(min=0).numpy()
+    total = np.maximum(sum(falls.values()), 1e-6)
+    return [{group: round(float(fall[i] / total[i]), 3) for group, fall in falls.items()} for i in range(len(rows))]
+
+
+def explain(serving: Serving, head: int, relation: int, tail: int, shares: dict[str, float]) -> Evidence:
+    """One line: the most telling rule with its counts where there is one, then the shares."""
+    parts = []
+    rule = _path_rule(serving, head, relation, tail) or _fact_rule(serving, head, relation, tail)
+    if rule:
+        parts.append(rule)
+    weights = sorted(((share, group) for group, share in shares.items() if share >= 0.05), reverse=True)
+    if weights:
+        parts.append(", ".join(f"{group} {share:.0%}" for share, group in weights))
+    return Evidence("; ".join(parts), shares)
+
+
+def _path_rule(serving: Serving, head: int, relation: int, tail: int) -> str | None:
+    """A mined rule that leads from head to tail, as a Cypher pattern with names."""
+    found = serving.model.members.rules.explain(serving.model.graph, head, relation, tail)
+    if found is None or found[0].confidence < LEAST_CONFIDENCE:
+        return None
+    rule, middle = found
+    nodes = [head, tail] if len(rule.body) == 1 else [head, middle, tail]
+    pattern = _node(serving, nodes[0])
+    for step, node in zip(rule.body, nodes[1:], strict=True):
+        pattern += f"{_arrow(serving, step)}{_node(serving, node)}"
+    return f"{pattern} (such paths hold {rule.confidence:.0%} of the time, seen {rule.support} times)"
+
+
+def _fact_rule(serving: Serving, head: int, relation: int, tail: int) -> str | None:
+    """The fact of the head whose other bearers have this tail most often."""
+    graph = serving.model.graph
+    bearers_of_answer = graph.answers(np.array([tail]), np.array([serving.model.inverse(relation)]))[1]
+    best, text = LEAST_CONFIDENCE, None
+    for _, step, constant in graph.edges[graph.offsets[head] : graph.offsets[head + 1]].tolist():
+        if constant == tail and step == relation:
+            continue
+        back = serving.model.inverse(step)
+        bearers = graph.answers(np.array([constant]), np.array([back]))[1]
+        bearers = bearers[bearers != head]
+        with_answer = int(np.isin(bearers, bearers_of_answer).sum())
+        confidence = with_answer / (len(bearers) + 5)
+        if confidence > best:
+            pattern = f"(){_arrow(serving, step)}{_node(serving, constant)}"
+            best, text = confidence, f"{with_answer} of {len(bearers)} others with {pattern} have it"
+    return text
+
+
+def _arrow(serving: Serving, relation: int) -> str:
+    count = len(serving.relations)
+    name = serving.relations[relation % count]
+    return f"-[:{name}]->" if relation < count else f"<-[:{name}]-"
+
+
+def _node(serving: Serving, row: int) -> str:
+    name = serving.names[row]
+    return f"({name if len(name) <= NAME_LENGTH else name[: NAME_LENGTH - 1] + '…'})"

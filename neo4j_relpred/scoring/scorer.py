@@ -1,0 +1,154 @@
+"""Answers queries, scores given triples, and sweeps a whole graph for what to publish."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from neo4j_relpred.config import PublishingSettings
+from neo4j_relpred.data.knowledge_graph import IntArray
+from neo4j_relpred.model.trained import EntityAnswers, chunks_by_relation
+from neo4j_relpred.scoring.evidence import evidence_shares, explain
+from neo4j_relpred.scoring.serving import Serving
+from neo4j_relpred.triples import Evidence, Query, Relation, ScoredTriple, Triple
+
+__all__ = ["Scorer"]
+
+ASKED_SHARE = 0.3  # a label whose nodes have a relation this often makes its other nodes worth asking
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """`base_rate` is the share of questions taken to have a missing answer where nobody asked (scores and sweeps)."""
+
+    serving: Serving
+    base_rate: float
+
+    def predict(self, query: Query, top_k: int, min_probability: float = 0.0) -> list[ScoredTriple]:
+        """The most probable answers that are not in the graph yet, given that the question has one."""
+        if query.target == "relation":
+            answers = self._relations(query, top_k)
+        else:
+            answers = self._entities(query, top_k)
+        return [answer for answer in answers if answer.probability >= min_probability]
+
+    def score(self, triples: Sequence[Triple]) -> list[ScoredTriple]:
+        """Each triple as a tail query, at the base rate; edges that are in the graph are taken out of it before."""
+        rows = np.array([self._row(triple) for triple in triples], np.int64).reshape(-1, 3)
+        model = self.serving.model.without(rows)
+        scored: list[ScoredTriple | None] = [None] * len(triples)
+        for relation, chosen in chunks_by_relation(rows[:, 1], model.graph.num_entities):
+            wanted = rows[chosen, 2]
+            answers = model.answer_entities(relation, rows[chosen, 0], self.base_rate, wanted)
+            for line, number in enumerate(chosen.tolist()):
+                place = int(np.searchsorted(answers.candidates[line], wanted[line]))
+                rank = 1 + int((answers.logits[line][answers.real[line]] > answers.logits[line, place]).sum())
+                values = float(answers.logits[line, place]), float(answers.probabilities[line, place]), rank
+                head, _, tail = rows[number].tolist()
+                evidence = explain(self.serving, head, relation, tail, {})
+                scored[number] = ScoredTriple(triples[number], *values, evidence)
+        return [triple for triple in scored if triple is not None]
+
+    def sweep(
+        self,
+        relations: Iterable[Relation],
+        settings: PublishingSettings,
+        progress: Callable[[int, int], None] = lambda done, total: None,
+    ) -> list[ScoredTriple]:
+        """The best new tails of every head that may have one, by the limits of the settings, most probable first."""
+        asked = np.concatenate([self._questions(self.serving.relation_row(r)) for r in relations])
+        found: list[ScoredTriple] = []
+        done = 0
+        for relation, rows in chunks_by_relation(asked[:, 1], self.serving.model.graph.num_entities):
+            found.extend(self._swept(relation, asked[rows, 0], settings))
+            done += len(rows)
+            progress(done, len(asked))
+        found.sort(key=lambda scored: (-scored.probability, scored.triple))
+        return found[: settings.max_edges]
+
+    def _questions(self, relation: int) -> IntArray:
+        """(n, 2): heads that have the relation, and those of labels where having it is common."""
+        serving, graph = self.serving, self.serving.model.graph
+        has = graph.context[:, relation] > 0
+        asked = has & serving.alive
+        carriers: dict[str, list[int]] = {}
+        for row in np.flatnonzero(serving.alive).tolist():
+            for label in serving.labels[row]:
+                carriers.setdefault(label, []).append(row)
+        for rows in carriers.values():
+            if has[rows].mean() >= ASKED_SHARE:
+                asked[rows] = True
+        heads = np.flatnonzero(asked)
+        return np.stack([heads, np.full(len(heads), relation)], axis=1)
+
+    def _swept(self, relation: int, heads: IntArray, settings: PublishingSettings) -> Iterator[ScoredTriple]:
+        model = self.serving.model
+        known = model.graph.answers(heads, np.full(len(heads), relation))
+        proposal = model.members.propose(relation, heads, known)
+        answers = model.reason(relation, proposal, self.base_rate)
+        fits = self.serving.fits(relation)[answers.candidates] & answers.real
+        probabilities = np.where(fits & (answers.candidates != heads[:, None]), answers.probabilities, 0.0)
+        for line in np.flatnonzero(probabilities.max(1) >= settings.min_probability).tolist():
+            order = np.argsort(-probabilities[line], kind="stable")[: settings.top_k]
+            order = order[probabilities[line, order] >= settings.min_probability]
+            shares = evidence_shares(model.entity_reasoner, proposal.features[line], relation, order)
+            for rank, (place, share) in enumerate(zip(order.tolist(), shares, strict=True), start=1):
+                values = float(answers.logits[line, place]), float(probabilities[line, place]), rank
+                tail = int(answers.candidates[line, place])
+                yield self._answer(int(heads[line]), relation, tail, values, share)
+
+    def _entities(self, query: Query, top_k: int) -> list[ScoredTriple]:
+        serving, model = self.serving, self.serving.model
+        assert query.relation is not None
+        relation = serving.relation_row(query.relation)
+        asks_head = query.target == "head"
+        anchor = serving.row((query.tail if asks_head else query.head) or "")
+        step = model.inverse(relation) if asks_head else relation
+        anchors = np.array([anchor])
+        known = model.graph.answers(anchors, np.array([step]))
+        proposal = model.members.propose(step, anchors, known)
+        answers = model.reason(step, proposal)
+        keep = serving.alive[answers.candidates[0]] & answers.real[0] & (answers.candidates[0] != anchor)
+        order = self._best(answers, keep, top_k)
+        shares = evidence_shares(model.entity_reasoner, proposal.features[0], step, order)
+        result = []
+        for rank, (place, share) in enumerate(zip(order.tolist(), shares, strict=True), start=1):
+            other = int(answers.candidates[0, place])
+            head, tail = (other, anchor) if asks_head else (anchor, other)
+            values = float(answers.logits[0, place]), float(answers.probabilities[0, place]), rank
+            result.append(self._answer(head, relation, tail, values, share))
+        return result
+
+    @staticmethod
+    def _best(answers: EntityAnswers, keep: npt.NDArray[np.bool_], top_k: int) -> IntArray:
+        order: IntArray = np.argsort(-answers.logits[0], kind="stable")
+        return order[keep[order]][:top_k]
+
+    def _relations(self, query: Query, top_k: int) -> list[ScoredTriple]:
+        serving, model = self.serving, self.serving.model
+        head, tail = serving.row(query.head or ""), serving.row(query.tail or "")
+        ends = np.array([head]), np.array([tail])
+        known = model.known_relations(*ends)
+        answers = model.answer_relations(*ends, known)
+        order = np.argsort(-answers.logits[0], kind="stable")
+        order = order[~np.isin(order, known[1])][:top_k]
+        found = []
+        for rank, relation in enumerate(order.tolist(), start=1):
+            values = float(answers.logits[0, relation]), float(answers.probabilities[0, relation]), rank
+            found.append(self._answer(head, relation, tail, values, {}))
+        return found
+
+    def _answer(
+        self, head: int, relation: int, tail: int, values: tuple[float, float, int], shares: dict[str, float]
+    ) -> ScoredTriple:
+        serving = self.serving
+        triple = Triple(serving.entities[head], serving.relations[relation], serving.entities[tail])
+        evidence: Evidence = explain(serving, head, relation, tail, shares)
+        return ScoredTriple(triple, *values, evidence)
+
+    def _row(self, triple: Triple) -> tuple[int, int, int]:
+        serving = self.serving
+        return serving.row(triple.head), serving.relation_row(triple.relation), serving.row(triple.tail)

@@ -1,0 +1,124 @@
+"""A trained model over the graph as it is now: rows of the checkpoint first, nodes that came later after them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from neo4j_relpred.config import GraphSettings
+from neo4j_relpred.data.knowledge_graph import IntArray, KnowledgeGraph
+from neo4j_relpred.data.snapshot import Node, Snapshot
+from neo4j_relpred.data.verbalize import display_name
+from neo4j_relpred.errors import UnknownEntity, UnknownRelation, did_you_mean
+from neo4j_relpred.model.checkpoint import Checkpoint
+from neo4j_relpred.model.trained import TrainedModel
+from neo4j_relpred.triples import EntityId, Relation
+
+__all__ = ["Serving", "serve"]
+
+
+@dataclass(frozen=True)
+class Serving:
+    """entities, names, labels by row; alive (entities,) is False for rows whose node is gone."""
+
+    model: TrainedModel
+    entities: tuple[EntityId, ...]
+    names: tuple[str, ...]
+    labels: tuple[frozenset[str], ...]
+    alive: npt.NDArray[np.bool_]
+    relations: tuple[Relation, ...]
+
+    @cached_property
+    def rows(self) -> dict[EntityId, int]:
+        """Row by entity."""
+        return {entity: row for row, entity in enumerate(self.entities)}
+
+    @cached_property
+    def relation_rows(self) -> dict[Relation, int]:
+        """Row by relation."""
+        return {relation: row for row, relation in enumerate(self.relations)}
+
+    def row(self, entity: EntityId) -> int:
+        """The row of an entity. Raises UnknownEntity."""
+        row = self.rows.get(entity)
+        if row is None or not self.alive[row]:
+            raise UnknownEntity(
+                f"There is no node {entity!r} in the snapshot.",
+                hint=f"{did_you_mean(entity, self.entities)} Nodes are named by their key property; "
+                "`relpred snapshot` reads the graph again.".strip(),
+            )
+        return row
+
+    def relation_row(self, relation: Relation) -> int:
+        """The row of a relation. Raises UnknownRelation."""
+        row = self.relation_rows.get(relation)
+        if row is None:
+            raise UnknownRelation(
+                f"The model knows no relationship type {relation!r}.", hint=did_you_mean(relation, self.relations)
+            )
+        return row
+
+    def with_node(self, node: Node, vector: npt.NDArray[np.float32], edges: IntArray, names: Sequence[str]) -> Serving:
+        """One more node, in the last row. edges: (n, 3) with its own row as len(entities)."""
+        return replace(
+            self,
+            model=self.model.with_node(torch.from_numpy(vector.copy()), edges),
+            entities=(*self.entities, node.id),
+            names=(*self.names, display_name(node.properties, names, node.id)),
+            labels=(*self.labels, frozenset(node.labels)),
+            alive=np.append(self.alive, [True]),
+        )
+
+    @cached_property
+    def end_labels(self) -> Mapping[int, frozenset[str]]:
+        """Labels seen at the answering end of each relation, inverses too."""
+        found: dict[int, set[str]] = {}
+        for _, relation, tail in self.model.graph.edges.tolist():
+            found.setdefault(relation, set()).update(self.labels[tail])
+        return {relation: frozenset(labels) for relation, labels in found.items()}
+
+    def fits(self, relation: int) -> npt.NDArray[np.bool_]:
+        """(entities,): alive and of a label that the answering end of the relation was seen with."""
+        labels = self.end_labels.get(relation, frozenset())
+        if not labels:  # nothing is labelled there: labels say nothing
+            return self.alive
+        fitting: npt.NDArray[np.bool_] = self.alive & np.array([bool(own & labels) for own in self.labels])
+        return fitting
+
+
+def serve(
+    checkpoint: Checkpoint, snapshot: Snapshot, vectors: npt.NDArray[np.float32], settings: GraphSettings
+) -> Serving:
+    """vectors: (nodes of the snapshot, text width) from the encoder."""
+    old = {entity: row for row, entity in enumerate(checkpoint.entities)}
+    new = [entity for entity in snapshot.ids if entity not in old]
+    entities = (*checkpoint.entities, *new)
+    rows = {entity: row for row, entity in enumerate(entities)}
+    place = np.array([rows[entity] for entity in snapshot.ids], np.int64)  # snapshot row -> our row
+    alive = np.zeros(len(entities), bool)
+    alive[place] = True
+    text = np.zeros((len(entities), vectors.shape[1]), np.float32)
+    text[place] = vectors
+    names, labels = list(entities), [frozenset[str]()] * len(entities)
+    for properties, own, row in zip(snapshot.properties(), snapshot.labels, place.tolist(), strict=True):
+        names[row] = display_name(properties, settings.names, entities[row])
+        labels[row] = frozenset(own)
+    graph = KnowledgeGraph(len(entities), len(checkpoint.relations), _triples(checkpoint, snapshot, place))
+    model = checkpoint.model.over(graph, torch.from_numpy(text))
+    return Serving(model, entities, tuple(names), tuple(labels), alive, checkpoint.relations)
+
+
+def _triples(checkpoint: Checkpoint, snapshot: Snapshot, place: IntArray) -> IntArray:
+    """The snapshot's triples in our rows; types that the model does not know are left out."""
+    known = {relation: row for row, relation in enumerate(checkpoint.relations)}
+    of_type = np.array([known.get(relation, -1) for relation in snapshot.relations], np.int64)
+    triples = snapshot.triples
+    if not len(triples):
+        return triples
+    moved = np.stack([place[triples[:, 0]], of_type[triples[:, 1]], place[triples[:, 2]]], axis=1)
+    return np.unique(moved[moved[:, 1] >= 0], axis=0)

@@ -1,0 +1,178 @@
+"""The cheap rivals of every report: frequency, popularity, context only, text only, structure only, rules only."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from neo4j_relpred.config import TrainingSettings
+from neo4j_relpred.data.knowledge_graph import IntArray, KnowledgeGraph, inverse
+from neo4j_relpred.evaluation.report import Baseline
+from neo4j_relpred.model.members import Members
+from neo4j_relpred.model.relation_head import RelationHead, pair_inputs
+from neo4j_relpred.training.budget import Budget
+from neo4j_relpred.training.relation_head import fit_relation_head
+
+__all__ = ["cheap_baselines"]
+
+FloatArray = npt.NDArray[np.floating]
+
+
+def cheap_baselines(members: Members, settings: TrainingSettings, minutes: float) -> tuple[Baseline, ...]:
+    """The baselines of design 7 over the graph of `members`; `minutes` are shared by those that train."""
+    graph, text = members.graph, members.text.shape[1] > 0
+    rivals: list[Baseline] = [Frequency(graph), Popularity(graph)]
+    part = minutes / 2 if text else minutes
+    rivals.append(ContextOnly(members, settings, part))
+    if text:
+        rivals.append(TextOnly(members, settings, part))
+    if members.structure is not None:
+        rivals.append(StructureOnly(members))
+    if len(members.rules):
+        rivals.append(RulesOnly(members))
+    return tuple(rivals)
+
+
+class Frequency:
+    """The commonest relation, the best connected entity."""
+
+    name = "frequency"
+
+    def __init__(self, graph: KnowledgeGraph) -> None:
+        self._relations = np.bincount(graph.triples[:, 1], minlength=graph.num_relations)
+        self._degrees = graph.degrees
+
+    def entity_scores(self, relation: int, anchors: IntArray) -> FloatArray:
+        """(q, entities): degree."""
+        return np.broadcast_to(self._degrees.astype(np.float64), (len(anchors), len(self._degrees)))
+
+    def relation_scores(self, heads: IntArray, tails: IntArray) -> FloatArray:
+        """(q, R): how many edges a relation has."""
+        return np.broadcast_to(self._relations.astype(np.float64), (len(heads), len(self._relations)))
+
+
+class Popularity:
+    """How often an entity answers queries by this relation; how often head and tail stand in a relation."""
+
+    name = "popularity"
+
+    def __init__(self, graph: KnowledgeGraph) -> None:
+        self._graph = graph
+
+    def entity_scores(self, relation: int, anchors: IntArray) -> FloatArray:
+        """(q, entities)."""
+        back = inverse(np.array(relation), self._graph.num_relations)
+        counts = self._graph.context[:, back].astype(np.float64)
+        return np.broadcast_to(counts, (len(anchors), len(counts)))
+
+    def relation_scores(self, heads: IntArray, tails: IntArray) -> FloatArray:
+        """(q, R)."""
+        count = self._graph.num_relations
+        scores: FloatArray = np.log1p(self._graph.context[heads, :count]) + np.log1p(self._graph.context[tails, count:])
+        return scores
+
+
+class _Trained:
+    """A relation head that sees one kind of input, and an entity score of that kind."""
+
+    def __init__(self, members: Members, head: RelationHead, settings: TrainingSettings, minutes: float) -> None:
+        self._members = members
+        budget = Budget.minutes(minutes)
+        self._head = fit_relation_head(head, members.graph, members.text, settings, budget)
+
+    @torch.no_grad()
+    def relation_scores(self, heads: IntArray, tails: IntArray) -> FloatArray:
+        """(q, R)."""
+        pairs = pair_inputs(self._members.graph, heads, tails, np.full(len(heads), -1, np.int64))
+        scores: FloatArray = self._head(pairs, self._members.text).numpy()
+        return scores
+
+    def _tails(self, relation: int) -> IntArray:
+        edges = self._members.graph.edges
+        tails: IntArray = edges[edges[:, 1] == relation, 2]
+        return tails
+
+
+class ContextOnly(_Trained):
+    """Which relation types touch the nodes, leave-one-out, and nothing else."""
+
+    name = "context only"
+
+    def __init__(self, members: Members, settings: TrainingSettings, minutes: float) -> None:
+        head = RelationHead(members.graph.num_relations, members.text.shape[1], text=False, links=False)
+        super().__init__(members, head, settings, minutes)
+
+    def entity_scores(self, relation: int, anchors: IntArray) -> FloatArray:
+        """(q, entities): cosine to the mean context of the relation's answers, relation itself left out."""
+        back = int(inverse(np.array(relation), self._members.graph.num_relations))
+        context = np.log1p(self._members.graph.context)
+        context[:, back] = 0
+        unit = context / (np.linalg.norm(context, axis=1, keepdims=True) + 1e-6)
+        tails = self._tails(relation)
+        mean = unit[tails].mean(0) if len(tails) else np.zeros(unit.shape[1])
+        return np.broadcast_to((unit @ mean).astype(np.float64), (len(anchors), len(unit)))
+
+
+class TextOnly(_Trained):
+    """Text vectors and nothing else."""
+
+    name = "text only"
+
+    def __init__(self, members: Members, settings: TrainingSettings, minutes: float) -> None:
+        head = RelationHead(members.graph.num_relations, members.text.shape[1], context=False, links=False)
+        super().__init__(members, head, settings, minutes)
+
+    @torch.no_grad()
+    def entity_scores(self, relation: int, anchors: IntArray) -> FloatArray:
+        """(q, entities): cosine to the anchor's text plus cosine to the mean text of the relation's answers."""
+        unit = torch.nn.functional.normalize(self._members.text, dim=-1)
+        tails = self._tails(relation)
+        mean = unit[torch.from_numpy(tails)].mean(0) if len(tails) else unit.new_zeros(unit.shape[1])
+        scores: FloatArray = (unit[torch.from_numpy(anchors)] @ unit.T + 2 * (unit @ mean)).numpy()
+        return scores
+
+
+class StructureOnly:
+    """ComplEx with N3 and the relation softmax alone: the structure member before the reasoner."""
+
+    name = "structure only"
+
+    def __init__(self, members: Members) -> None:
+        assert members.structure is not None
+        self._members, self._structure = members, members.structure
+
+    @torch.no_grad()
+    def entity_scores(self, relation: int, anchors: IntArray) -> FloatArray:
+        """(q, entities)."""
+        index = torch.from_numpy(anchors)
+        scores: FloatArray = self._structure(index, torch.full_like(index, relation)).numpy()
+        return scores
+
+    @torch.no_grad()
+    def relation_scores(self, heads: IntArray, tails: IntArray) -> FloatArray:
+        """(q, R)."""
+        pairs = self._structure.pairs(torch.from_numpy(heads), torch.from_numpy(tails))
+        scores: FloatArray = pairs[:, : self._members.graph.num_relations].numpy()
+        return scores
+
+
+class RulesOnly:
+    """Noisy-or of the mined rules and the rules with constants."""
+
+    name = "rules only"
+
+    def __init__(self, members: Members) -> None:
+        self._members = members
+
+    def entity_scores(self, relation: int, anchors: IntArray) -> FloatArray:
+        """(q, entities)."""
+        rules = self._members.rules.features(self._members.graph, anchors, relation)
+        scores: FloatArray = 1 - (1 - rules[..., 0]) * (1 - rules[..., 3]) * (1 - rules[..., 6])
+        return scores
+
+    def relation_scores(self, heads: IntArray, tails: IntArray) -> FloatArray:
+        """(q, R)."""
+        hidden = np.full(len(heads), -1, np.int64)
+        pairs = self._members.rules.pairs(self._members.graph, heads, tails, hidden)
+        return pairs[:, : self._members.graph.num_relations]
