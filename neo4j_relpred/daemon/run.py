@@ -163,7 +163,7 @@ class _Daemon:
             failures=beat.failures + 1,
         )
 
-    def _say(self, **changes: Any) -> None:  # noqa: ANN401 - fields of Heartbeat
+    def _say(self, **changes: Any) -> None:
         """Writes the heartbeat. One that cannot be written becomes late, which its readers notice."""
         with self._lock:
             self._beat = replace(self._beat, beat_at=_now(), next_runs=self._next_runs(), **changes)

@@ -32,7 +32,7 @@ class Schedule:
     refresh: Any
     retrain: Any | None
 
-    def scheduler(self, tick: Callable[[str], None], beat: Callable[[], None], beat_seconds: float) -> Any:  # noqa: ANN401 - untyped library
+    def scheduler(self, tick: Callable[[str], None], beat: Callable[[], None], beat_seconds: float) -> Any:
         """A scheduler, not started yet. Calls tick(job) when it is time; missed times count once, however late."""
         scheduler = BackgroundScheduler(
             jobstores={"default": MemoryJobStore()},
@@ -72,7 +72,7 @@ def _zone(name: str) -> tzinfo:
         ) from error
 
 
-def _cron(text: str, zone: tzinfo) -> Any:  # noqa: ANN401 - untyped library
+def _cron(text: str, zone: tzinfo) -> Any:
     fields = text.split()
     try:
         trigger = CronTrigger.from_crontab(" ".join([*fields[:4], *map(_days_by_name, fields[4:])]), timezone=zone)

@@ -74,6 +74,12 @@ def nothing() -> None:
     """A refresh without adventures."""
 
 
+@pytest.fixture(autouse=True)
+def _logger_speaks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever configures logging in this process may have switched off the loggers that were there."""
+    monkeypatch.setattr(run_module.log, "disabled", False)
+
+
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     return Settings.model_validate(

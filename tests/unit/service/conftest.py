@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
@@ -69,6 +70,13 @@ def scored(head: str, relation: str, tail: str, rank: int = 1) -> ScoredTriple:
 
 
 Serve = Callable[..., TestClient]
+
+
+@pytest.fixture(autouse=True)
+def _loggers_speak(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever configures logging in this process may have switched off the loggers that were there."""
+    for module in ("guard", "refusals", "run", "tokens", "worker"):
+        monkeypatch.setattr(logging.getLogger(f"neo4j_relpred.service.{module}"), "disabled", False)
 
 
 @pytest.fixture
