@@ -1,0 +1,57 @@
+"""docs/reference/http.md names every route, code, status and key."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from neo4j_relpred import errors
+from neo4j_relpred.config import ServiceSettings
+from neo4j_relpred.errors import RelpredError
+from neo4j_relpred.service import bodies, refusals
+from neo4j_relpred.service.app import DEADLINE_SECONDS, create_app
+from neo4j_relpred.service.worker import Predictor
+
+PAGE = (Path(__file__).parents[3] / "docs" / "reference" / "http.md").read_text(encoding="utf-8")
+
+
+def test_every_code_stands_beside_its_status() -> None:
+    told = {code: int(status) for status, code in re.findall(r"^\| (\d{3})[, \d]* \| `([a-z-]+)` ", PAGE, re.MULTILINE)}
+    kinds = [
+        kind
+        for module in (errors, refusals)
+        for kind in vars(module).values()
+        if isinstance(kind, type) and issubclass(kind, RelpredError)
+    ]
+    assert told == {kind.code: kind.http_status for kind in kinds}
+
+
+def test_every_route_is_described(predictor: Predictor) -> None:
+    paths: dict[str, Any] = create_app(predictor, ServiceSettings()).openapi()["paths"]
+    told = re.findall(r"^\| `(GET|POST) (/[a-z0-9/]+)` \|", PAGE, re.MULTILINE)
+    assert sorted(told) == sorted((method.upper(), path) for path, methods in paths.items() for method in methods)
+
+
+@pytest.mark.parametrize("body", [bodies.RelationsBody, bodies.TailsBody, bodies.HeadsBody, bodies.ScoreBody])
+def test_every_key_of_a_question_is_described(body: type[bodies.QuestionBody]) -> None:
+    route = body.__name__.removesuffix("Body").lower()
+    told = {
+        key for key, routes in re.findall(r"^\| `([a-z_]+)` \| ([a-z, ]+) \|", PAGE, re.MULTILINE) if route in routes
+    }
+    assert told == set(body.model_fields)
+
+
+def test_every_key_of_a_row_is_described() -> None:
+    table = PAGE[PAGE.index("## Answers") : PAGE.index("## Errors")]
+    told = {
+        key for keys in re.findall(r"^\| (`.+?`) \| [a-z]", table, re.MULTILINE) for key in re.findall("`(.+?)`", keys)
+    }
+    assert told == set(bodies.ScoredTripleBody.model_fields)
+
+
+def test_the_deadline_and_the_most_rows_are_as_told() -> None:
+    assert f"not there within {DEADLINE_SECONDS:g} seconds" in PAGE
+    assert f"1 to {bodies.MOST_ROWS}" in PAGE
