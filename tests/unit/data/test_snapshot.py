@@ -1,0 +1,141 @@
+"""Snapshots: the same data is the same snapshot, and damage is noticed."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from neo4j_relpred.data.changes import count_changes
+from neo4j_relpred.data.snapshot import Node, Snapshot
+from neo4j_relpred.errors import SnapshotCorrupt
+from neo4j_relpred.triples import Triple
+
+NODES = [
+    Node("ada", "4:x:1", ("Person", "Mathematician"), {"name": "Ada", "born": "1815"}),
+    Node("bab", "4:x:2", ("Person",), {"name": "Babbage"}),
+    Node("eng", "4:x:3", (), {}),
+]
+TRIPLES = [Triple("ada", "KNOWS", "bab"), Triple("bab", "BUILT", "eng"), Triple("ada", "KNOWS", "ada")]
+
+
+@st.composite
+def rows(draw: st.DrawFn) -> tuple[list[Node], list[Triple]]:
+    ids = draw(st.lists(st.text(max_size=3), min_size=1, max_size=5, unique=True))
+    words = st.dictionaries(st.sampled_from(["name", "about"]), st.text(max_size=3))
+    labels = st.lists(st.sampled_from("ABC"), unique=True).map(tuple)
+    nodes = [Node(i, f"4:{n}", draw(labels), draw(words)) for n, i in enumerate(ids)]
+    ends = st.sampled_from(ids)
+    triples = draw(st.lists(st.builds(Triple, ends, st.sampled_from(["R", "S"]), ends), max_size=8))
+    return nodes, triples
+
+
+@given(rows(), st.randoms(use_true_random=False))
+def test_the_order_of_rows_is_nothing(data: tuple[list[Node], list[Triple]], order: random.Random) -> None:
+    nodes, triples = data
+    snapshot = Snapshot.of(nodes, triples)
+    mixed = [
+        replace(
+            node,
+            labels=tuple(order.sample(node.labels, len(node.labels))),
+            properties=dict(order.sample(list(node.properties.items()), len(node.properties))),
+        )
+        for node in order.sample(nodes, len(nodes))
+    ]
+    again = Snapshot.of(mixed, order.sample([*triples, *triples[:2]], len(triples) + len(triples[:2])))
+    assert again.content_hash == snapshot.content_hash
+    assert again.ids == sorted(snapshot.ids)
+    np.testing.assert_array_equal(again.triples, snapshot.triples)
+
+
+@given(rows())
+def test_element_ids_do_not_count_but_everything_else_does(data: tuple[list[Node], list[Triple]]) -> None:
+    nodes, triples = data
+    snapshot = Snapshot.of(nodes, triples)
+    reloaded = [replace(node, element_id=f"5:{node.element_id}") for node in nodes]
+    assert Snapshot.of(reloaded, triples).content_hash == snapshot.content_hash
+    relabelled = [replace(nodes[0], labels=(*nodes[0].labels, "New")), *nodes[1:]]
+    retold = [replace(nodes[0], properties={**nodes[0].properties, "other": "x"}), *nodes[1:]]
+    extra = Triple(nodes[0].id, "NEW", nodes[0].id)
+    others = [
+        Snapshot.of(relabelled, triples),
+        Snapshot.of(retold, triples),
+        Snapshot.of(nodes, [*triples, extra]),
+        Snapshot.of([*nodes, Node("a new node", "4:new", (), {})], triples),
+    ]
+    assert len({snapshot.content_hash, *(other.content_hash for other in others)}) == 5
+
+
+def test_an_edge_that_changes_only_its_type_changes_the_hash() -> None:
+    types = [[Triple("ada", name, "bab")] for name in ("KNOWS", "LIKES")]
+    assert len({Snapshot.of(NODES, triples).content_hash for triples in types}) == 2
+
+
+@pytest.mark.parametrize("triples", [TRIPLES, []], ids=["edges", "no edges"])
+@pytest.mark.parametrize("nodes", [NODES, NODES[:2] + [replace(NODES[2], properties={"name": "Ünïcode \x00"})]])
+def test_a_snapshot_read_back_is_the_same(nodes: list[Node], triples: list[Triple], tmp_path: Path) -> None:
+    snapshot = Snapshot.of(nodes, triples)
+    again = Snapshot.read(snapshot.write(tmp_path / "s"))
+    assert again.content_hash == snapshot.content_hash
+    assert again.ids == snapshot.ids
+    assert again.element_ids == snapshot.element_ids
+    assert again.labels == snapshot.labels
+    assert again.properties() == snapshot.properties()
+    assert again.relations == snapshot.relations
+    np.testing.assert_array_equal(again.triples, snapshot.triples)
+
+
+def test_an_empty_snapshot_can_be_kept(tmp_path: Path) -> None:
+    again = Snapshot.read(Snapshot.of([], []).write(tmp_path / "s"))
+    assert again.ids == []
+    assert again.triples.shape == (0, 3)
+
+
+def test_rows_of_indices_become_words() -> None:
+    snapshot = Snapshot.of(NODES, TRIPLES)
+    assert {snapshot.triple(row) for row in snapshot.triples} == set(TRIPLES)
+    assert snapshot.index == {"ada": 0, "bab": 1, "eng": 2}
+    assert snapshot.relation_index == {"BUILT": 0, "KNOWS": 1}
+    assert snapshot.labels[0] == ("Mathematician", "Person")
+
+
+def test_an_edge_to_nowhere_is_an_error() -> None:
+    with pytest.raises(KeyError):
+        Snapshot.of(NODES, [Triple("ada", "KNOWS", "nobody")])
+
+
+@pytest.mark.parametrize("name", ["nodes.parquet", "edges.parquet"])
+def test_a_flipped_byte_is_noticed(name: str, tmp_path: Path) -> None:
+    folder = Snapshot.of(NODES, TRIPLES).write(tmp_path / "s")
+    data = bytearray((folder / name).read_bytes())
+    data[len(data) // 2] ^= 1
+    (folder / name).write_bytes(bytes(data))
+    with pytest.raises(SnapshotCorrupt, match="relpred snapshot"):
+        Snapshot.read(folder)
+
+
+def test_a_snapshot_of_another_format_is_refused(tmp_path: Path) -> None:
+    folder = Snapshot.of(NODES, TRIPLES).write(tmp_path / "s")
+    manifest = folder / "manifest.json"
+    manifest.write_text(manifest.read_text().replace('"format": 1', '"format": 99'))
+    with pytest.raises(SnapshotCorrupt, match="another format"):
+        Snapshot.read(folder)
+
+
+@given(rows(), rows())
+def test_changes_are_counted_and_none_means_the_same_snapshot(
+    before: tuple[list[Node], list[Triple]], after: tuple[list[Node], list[Triple]]
+) -> None:
+    first, second = Snapshot.of(*before), Snapshot.of(*after)
+    assert count_changes(first, first) == (0, 0)
+    assert count_changes(first, second) == count_changes(second, first)
+    assert (count_changes(first, second) == (0, 0)) == (first.content_hash == second.content_hash)
+
+
+def test_a_first_snapshot_is_all_change() -> None:
+    assert count_changes(None, Snapshot.of(NODES, TRIPLES)) == (3, 3)

@@ -1,0 +1,68 @@
+"""Splits: disjoint, repeatable, and fair to what they leave."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from neo4j_relpred.data.knowledge_graph import IntArray, KnowledgeGraph
+from neo4j_relpred.data.splits import Split, split_triples
+from tests.synthetic import family, graphs
+
+SHARES = st.floats(0, 0.45)
+
+
+def split_of(triples: IntArray, holdout: float, test: float, seed: int = 0) -> Split:
+    return split_triples(triples, holdout, test, np.random.default_rng(seed))
+
+
+def rows(triples: IntArray) -> list[tuple[int, ...]]:
+    return [tuple(row) for row in triples.tolist()]
+
+
+@given(graphs(), SHARES, SHARES)
+def test_every_triple_is_in_exactly_one_part(graph: KnowledgeGraph, holdout: float, test: float) -> None:
+    split = split_of(graph.triples, holdout, test)
+    assert sorted(rows(split.train) + rows(split.holdout) + rows(split.test)) == rows(graph.triples)
+    assert len(split.holdout) <= round(holdout * len(graph.triples))
+    assert len(split.test) <= round(test * len(graph.triples))
+
+
+@given(graphs(), SHARES, SHARES)
+def test_the_same_seed_gives_the_same_split(graph: KnowledgeGraph, holdout: float, test: float) -> None:
+    first, second = split_of(graph.triples, holdout, test), split_of(graph.triples, holdout, test)
+    for name in ("train", "holdout", "test"):
+        np.testing.assert_array_equal(getattr(first, name), getattr(second, name))
+
+
+@given(graphs(), SHARES, SHARES)
+def test_no_relation_loses_its_last_edge(graph: KnowledgeGraph, holdout: float, test: float) -> None:
+    split = split_of(graph.triples, holdout, test)
+    assert set(split.train[:, 1]) == set(graph.triples[:, 1])
+
+
+def test_another_seed_gives_another_split_of_the_wanted_size() -> None:
+    triples = family().graph.triples
+    first, second = split_of(triples, 0.1, 0.05, 0), split_of(triples, 0.1, 0.05, 1)
+    assert len(first.holdout) == len(second.holdout) == round(0.1 * len(triples))
+    assert len(first.test) == len(second.test) == round(0.05 * len(triples))
+    assert rows(first.holdout) != rows(second.holdout)
+
+
+def test_an_entity_keeps_its_last_edge_where_others_can_be_drawn() -> None:
+    triples = family().graph.triples
+    split = split_of(triples, 0.2, 0.1)
+    assert set(split.train[:, [0, 2]].ravel()) == set(triples[:, [0, 2]].ravel())
+
+
+@pytest.mark.parametrize("loops", [0, 1])
+def test_a_tree_is_split_all_the_same(loops: int) -> None:
+    triples = np.array([(0, 0, leaf) for leaf in range(1, 21)] + [(0, 0, 0)] * loops)
+    assert len(split_of(triples, 0.2, 0.1).holdout) == 4
+
+
+def test_no_triples_are_split_into_nothing() -> None:
+    split = split_of(np.empty((0, 3), np.int64), 0.1, 0.1)
+    assert [len(part) for part in (split.train, split.holdout, split.test)] == [0, 0, 0]
