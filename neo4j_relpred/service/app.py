@@ -175,6 +175,7 @@ def _answer(request: Request, rows: list[bytes]) -> Response:
     async def chunks() -> AsyncIterator[bytes]:
         for start in range(0, len(rows), ROWS_IN_A_CHUNK):
             yield b"".join(row + b"\n" for row in rows[start : start + ROWS_IN_A_CHUNK])
+            await asyncio.sleep(0)  # or neither other requests nor the end of this connection would be noticed
 
     return StreamingResponse(chunks(), media_type=NDJSON)
 

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from neo4j_relpred.errors import RelpredError
@@ -47,7 +48,7 @@ class Rules:
 
 
 class _Gone(Exception):
-    """The caller hung up while sending."""
+    """The caller hung up while asking."""
 
 
 class Guard:
@@ -77,8 +78,8 @@ class Guard:
             await self._app(scope, _replayed(body, receive), marked)
         except RelpredError as refusal:
             await answer_error(refusal)(scope, receive, marked)
-        except _Gone:
-            pass
+        except (_Gone, ClientDisconnect):
+            pass  # nobody is there to be told
         except Exception as error:
             log_failure("a request", error)
             if status == 0:

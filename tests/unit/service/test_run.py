@@ -25,6 +25,7 @@ CHILD = """
 import sys, time
 from neo4j_relpred.config import ServiceSettings, Settings
 from neo4j_relpred.service.run import run_service
+from neo4j_relpred.triples import ScoredTriple, Triple
 
 class Slow:
     def ready(self): return "main/1"
@@ -34,7 +35,8 @@ class Slow:
     def predict(self, query, top_k, min_probability):
         print("asked", flush=True)
         time.sleep(float(query.relation))
-        return []
+        triple = Triple(query.head, query.relation, "b" * 1000)
+        return [] if top_k == 10 else [ScoredTriple(triple, 0.5, 0.5, n + 1) for n in range(top_k)]
 
 run_service(Settings(service=ServiceSettings(port=int(sys.argv[1]))), Slow())
 print("ended", flush=True)
@@ -85,6 +87,24 @@ def test_the_first_signal_lets_running_requests_end(service: subprocess.Popen[st
     assert (service.returncode, output) == (0, "ended\n")
     assert "route=/v1/tails status=200" in errors
     assert "Traceback" not in errors
+
+
+def test_a_caller_who_has_read_enough_may_hang_up(service: subprocess.Popen[str], port: int) -> None:
+    question = json.dumps({"head": {"id": "a"}, "relation": "0", "top_k": 10_000})
+    headers = {"Content-Type": "application/json", "Accept": "application/x-ndjson"}
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    connection.request("POST", "/v1/tails", question, headers)
+    response = connection.getresponse()
+    assert json.loads(response.readline())["rank"] == 1
+    response.close()
+    connection.close()
+    assert problem(f"http://127.0.0.1:{port}/readyz") is None
+    service.send_signal(signal.SIGTERM)
+    _, errors = service.communicate(timeout=10)
+    assert service.returncode == 0
+    assert "route=/v1/tails status=200" in errors
+    for trouble in ("WARNING", "ERROR", "Traceback"):
+        assert trouble not in errors
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
