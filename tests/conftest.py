@@ -38,7 +38,6 @@ def world() -> World:
 @pytest.fixture(scope="session")
 def trained(world: World) -> TrainedModel:
     """A whole model fitted on the family tree, with text."""
-    from neo4j_relpred.training.fit import fit
-    from tests.synthetic import TINY_MODEL, TINY_TRAINING
+    from tests.synthetic import fitted
 
-    return fit(world.train, world.split.holdout, world.text, TINY_MODEL, TINY_TRAINING)
+    return fitted(world.train, world.split.holdout, world.text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,6 +12,8 @@ from hypothesis import strategies as st
 from neo4j_relpred.config import ModelSettings, TrainingSettings
 from neo4j_relpred.data.knowledge_graph import IntArray, KnowledgeGraph
 from neo4j_relpred.data.splits import Split, split_triples
+from neo4j_relpred.model.trained import TrainedModel
+from neo4j_relpred.training.fit import fit
 
 ENDLESS = 1e20  # minutes; a budget that never binds, so that only epochs end a training
 NOTHING = np.empty((0, 3), np.int64)
@@ -80,6 +83,21 @@ def family(num_entities: int = 60, seed: int = 0) -> World:
     branch = np.eye(TEXT_WIDTH)[[parent.get(person, person) % TEXT_WIDTH for person in range(num_entities)]]
     text = torch.from_numpy(branch + 0.3 * rng.normal(size=branch.shape)).float()
     return World(graph, split, torch.nn.functional.normalize(text, dim=-1))
+
+
+def fitted(
+    train: KnowledgeGraph,
+    holdout: IntArray,
+    vectors: torch.Tensor,
+    model: ModelSettings = TINY_MODEL,
+    training: TrainingSettings = TINY_TRAINING,
+    **more: Any,
+) -> TrainedModel:
+    """A whole training; what it sets for the process is set back, since Hypothesis needs small numbers."""
+    try:
+        return fit(train, holdout, vectors, model, training, **more)
+    finally:
+        torch.set_flush_denormal(False)
 
 
 def text_for(graph: KnowledgeGraph, width: int = TEXT_WIDTH) -> torch.Tensor:

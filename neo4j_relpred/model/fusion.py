@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import torch
 from torch import Tensor, nn
 
@@ -22,8 +24,8 @@ class Fusion(nn.Module):
         self.num_entities, self.entity_width = num_entities, entity_width
         self.entity = nn.Parameter(0.1 * torch.randn(num_entities, entity_width))
         self.unknown = nn.Parameter(torch.zeros(entity_width))
-        self.text = nn.Sequential(nn.Linear(text_width, hidden), nn.LayerNorm(hidden), nn.GELU())
-        self.both = nn.Sequential(nn.Linear(text_width + entity_width, hidden), nn.LayerNorm(hidden), nn.GELU())
+        self.text = nn.Sequential(_linear(text_width, hidden), nn.LayerNorm(hidden), nn.GELU())
+        self.both = nn.Sequential(_linear(text_width + entity_width, hidden), nn.LayerNorm(hidden), nn.GELU())
         self.gate = nn.Sequential(nn.Linear(2 * hidden + SIGNALS, 32), nn.GELU(), nn.Linear(32, 2))
 
     def forward(self, nodes: Tensor, text: Tensor, signals: Tensor, unknown_share: float = 0.0) -> Tensor:
@@ -42,3 +44,10 @@ class Fusion(nn.Module):
             new = new | (torch.rand(len(nodes), device=nodes.device) < unknown_share)
         known = self.entity[nodes.clamp(max=self.num_entities - 1)]
         return torch.where(new.unsqueeze(-1), self.unknown, known)
+
+
+def _linear(inputs: int, outputs: int) -> nn.Linear:
+    """A linear map; of no inputs (a graph without text) it is a constant, which torch warns of."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Initializing zero-element tensors")
+        return nn.Linear(inputs, outputs)

@@ -77,7 +77,7 @@ def test_an_edge_that_changes_only_its_type_changes_the_hash() -> None:
 
 
 @pytest.mark.parametrize("triples", [TRIPLES, []], ids=["edges", "no edges"])
-@pytest.mark.parametrize("nodes", [NODES, NODES[:2] + [replace(NODES[2], properties={"name": "Ünïcode \x00"})]])
+@pytest.mark.parametrize("nodes", [NODES, [*NODES[:2], replace(NODES[2], properties={"name": "Ünïcode \x00"})]])
 def test_a_snapshot_read_back_is_the_same(nodes: list[Node], triples: list[Triple], tmp_path: Path) -> None:
     snapshot = Snapshot.of(nodes, triples)
     again = Snapshot.read(snapshot.write(tmp_path / "s"))

@@ -1,0 +1,47 @@
+"""ComplEx: its score from three sides."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from neo4j_relpred.model.structure import ComplEx
+
+
+@pytest.fixture
+def model() -> ComplEx:
+    torch.manual_seed(0)
+    return ComplEx(5, 6, 3, init=1.0)
+
+
+def by_definition(model: ComplEx, head: int, relation: int, tail: int) -> torch.Tensor:
+    h, r, t = (torch.complex(*v.chunk(2)) for v in (model.entity[head], model.relation[relation], model.entity[tail]))
+    return (h * r * t.conj()).sum().real
+
+
+def test_tail_and_relation_scores_are_those_of_the_definition(model: ComplEx) -> None:
+    tails = model(torch.tensor([1, 2]), torch.tensor([0, 5]))
+    relations = model.pairs(torch.tensor([1, 2]), torch.tensor([3, 0]))
+    assert tails.shape == (2, 5)
+    assert relations.shape == (2, 6)
+    for tail in range(5):
+        torch.testing.assert_close(tails[1, tail], by_definition(model, 2, 5, tail))
+    for relation in range(6):
+        torch.testing.assert_close(relations[0, relation], by_definition(model, 1, relation, 3))
+
+
+def test_n3_is_the_sum_of_cubed_moduli(model: ComplEx) -> None:
+    h, r, t = (torch.tensor([row]) for row in (1, 4, 3))
+    parts = (model.entity[1], model.relation[4], model.entity[3])
+    expected = sum(torch.complex(*part.chunk(2)).abs().pow(3).sum() for part in parts)
+    torch.testing.assert_close(model.n3(h, r, t), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_renaming_entities_renames_scores(model: ComplEx) -> None:
+    names = torch.tensor([3, 0, 4, 1, 2])
+    other = ComplEx(5, 6, 3)
+    with torch.no_grad():
+        other.entity[names] = model.entity
+        other.relation.copy_(model.relation)
+    anchors, relations = torch.tensor([0, 1, 2]), torch.tensor([0, 3, 5])
+    torch.testing.assert_close(other(names[anchors], relations)[:, names], model(anchors, relations))

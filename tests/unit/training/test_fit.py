@@ -1,0 +1,214 @@
+"""A whole training: it learns what is there to learn, nothing else, and the same each time."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+import torch
+
+from neo4j_relpred.config import ModelSettings, TrainingSettings
+from neo4j_relpred.data.knowledge_graph import IntArray, KnowledgeGraph, both_directions
+from neo4j_relpred.data.splits import split_triples
+from neo4j_relpred.errors import TooLittleData
+from neo4j_relpred.evaluation.ranking import Ranks, RankSummary, filtered_ranks, summarize
+from neo4j_relpred.model.trained import TrainedModel, chunks_by_relation
+from neo4j_relpred.training.fit import fit
+from tests.synthetic import NOTHING, PARENT, TINY_MODEL, TINY_TRAINING, World, fitted, graph_of
+
+BRIEF = TINY_TRAINING.model_copy(update={"max_epochs": 2})
+
+
+def judged(model: TrainedModel, test: IntArray, everything: KnowledgeGraph) -> RankSummary:
+    """Filtered ranking of test triples, both sides, over all entities."""
+    asked = both_directions(test, everything.num_relations)
+    parts = []
+    for relation, rows in chunks_by_relation(asked[:, 1], everything.num_entities):
+        anchors, truth = asked[rows, 0], asked[rows, 2]
+        scores = model.answer_entities(relation, anchors).full_scores()
+        known = np.zeros(scores.shape, bool)
+        known[everything.answers(anchors, np.full(len(anchors), relation))] = True
+        parts.append(filtered_ranks(scores, truth, known))
+    return summarize(Ranks.concatenate(parts))
+
+
+def popularity(train: KnowledgeGraph, test: IntArray, everything: KnowledgeGraph) -> RankSummary:
+    asked = both_directions(test, everything.num_relations)
+    scores = train.context[:, (asked[:, 1] + train.num_relations) % (2 * train.num_relations)].T
+    known = np.zeros(scores.shape, bool)
+    known[everything.answers(asked[:, 0], asked[:, 1])] = True
+    return summarize(filtered_ranks(scores, asked[:, 2], known))
+
+
+def parameters(model: TrainedModel) -> dict[str, torch.Tensor]:
+    members = model.members
+    assert members.structure
+    assert members.tower
+    parts = (members.structure, members.tower, model.head, model.entity_reasoner, model.relation_reasoner)
+    return {f"{n}.{key}": value for n, part in enumerate(parts) for key, value in part.state_dict().items()}
+
+
+def test_a_family_is_learnt_far_better_than_by_popularity(trained: TrainedModel, world: World) -> None:
+    ours = judged(trained, world.split.test, world.graph)
+    cheap = popularity(world.train, world.split.test, world.graph)
+    assert ours.mrr > 0.8
+    assert ours.mrr > 3 * cheap.mrr
+
+
+def test_answers_are_more_probable_than_others(trained: TrainedModel, world: World) -> None:
+    parents = world.split.test[world.split.test[:, 1] == PARENT]
+    answers = trained.answer_entities(PARENT, parents[:, 0], wanted=parents[:, 2])
+    true = answers.candidates == parents[:, 2:]
+    assert answers.probabilities[true].mean() > 5 * answers.probabilities[~true & answers.real].mean()
+
+
+def test_shuffled_labels_fall_to_chance(world: World) -> None:
+    """Edges drawn at random hold nothing to learn; whoever ranks them well was told the answer."""
+    rng = np.random.default_rng(0)
+    count, size = 60, len(world.graph.triples)
+    graph = graph_of(count, 4, np.stack([rng.integers(count, size=size), rng.integers(4, size=size),
+                                         rng.integers(count, size=size)], axis=1))  # fmt: skip
+    split = split_triples(graph.triples, 0.15, 0.2, rng)
+    model = fitted(KnowledgeGraph(count, 4, split.train), split.holdout, world.text)
+    found = judged(model, split.test, graph)
+    assert 0.75 < found.adjusted_mean_rank < 1.25
+    assert found.mrr < 0.2
+    relations = model.answer_relations(split.test[:, 0], split.test[:, 2]).logits.argmax(1)
+    assert (relations == split.test[:, 1]).mean() < 0.5
+
+
+def test_the_reasoner_is_not_taught_by_the_members_own_edges(world: World) -> None:
+    """Random graphs again: what is held out must look as unknown as the future, with no trace of the answer in it."""
+    rng = np.random.default_rng(1)
+    triples = graph_of(60, 2, [(rng.integers(60), rng.integers(2), rng.integers(60)) for _ in range(250)]).triples
+    split = split_triples(triples, 0.2, 0.2, rng)
+    train = KnowledgeGraph(60, 2, split.train)
+    model = fitted(train, split.holdout, torch.zeros(60, 0), training=BRIEF)
+    seen = judged(model, split.holdout, KnowledgeGraph(60, 2, triples))
+    fresh = judged(model, split.test, KnowledgeGraph(60, 2, triples))
+    assert abs(seen.mrr - fresh.mrr) < 0.1
+
+
+def test_the_same_seed_gives_the_same_model_bit_by_bit(world: World) -> None:
+    models = [fitted(world.train, world.split.holdout, world.text, training=BRIEF) for _ in range(2)]
+    first, second = map(parameters, models)
+    assert first.keys() == second.keys()
+    assert [key for key in first if not torch.equal(first[key], second[key])] == []
+    for name in ("weights", "slope", "intercept"):
+        for part in ("entity_calibration", "relation_calibration"):
+            left, right = (getattr(getattr(model, part), name) for model in models)
+            np.testing.assert_array_equal(left, right)
+
+
+def test_another_seed_gives_another_model(world: World) -> None:
+    other = BRIEF.model_copy(update={"seed": 1})
+    models = [fitted(world.train, world.split.holdout, world.text, training=s) for s in (BRIEF, other)]
+    left, right = map(parameters, models)
+    assert not torch.equal(left["0.entity"], right["0.entity"])
+
+
+def test_training_leaves_its_inputs_as_they_were(world: World) -> None:
+    holdout, triples, text = world.split.holdout.copy(), world.train.triples.copy(), world.text.clone()
+    fitted(world.train, holdout, text, training=BRIEF)
+    np.testing.assert_array_equal(holdout, world.split.holdout)
+    np.testing.assert_array_equal(world.train.triples, triples)
+    assert torch.equal(text, world.text)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"structure_rank": 0},
+        {"rule_length": 0},
+        {"rule_length": 1, "gnn_layers": 0},
+        {"entity_width": 0, "gnn_layers": 2},
+        {"structure_rank": 0, "rule_length": 0},
+        *({"gnn": kind} for kind in ("gcn", "sage", "gat", "rgcn")),
+        *({"reasoner": kind} for kind in ("attention", "transformer")),
+    ],
+    ids=str,
+)
+def test_any_part_may_be_switched_off_or_exchanged(changes: dict[str, object], world: World) -> None:
+    settings = TINY_MODEL.model_copy(update=changes)
+    check(fitted(world.train, world.split.holdout, world.text, settings, BRIEF), world.split.test)
+
+
+def check(model: TrainedModel, test: IntArray) -> None:
+    """Finite answers, probabilities among them."""
+    relation, anchors = int(test[0, 1]), test[test[:, 1] == test[0, 1], 0]
+    answers = model.answer_entities(relation, anchors)
+    assert np.isfinite(answers.logits).all()
+    assert ((answers.probabilities >= 0) & (answers.probabilities < 1)).all()
+    assert (answers.probabilities.max(1) > 0).all()
+    pairs = model.answer_relations(test[:, 0], test[:, 2])
+    assert np.isfinite(pairs.logits).all()
+    assert 0 < model.base_rate <= 1
+
+
+@pytest.mark.parametrize("entity_width", [0, 4])
+def test_a_graph_without_text_is_learnt_from_its_edges(world: World, entity_width: int) -> None:
+    settings = TINY_MODEL.model_copy(update={"entity_width": entity_width})
+    model = fitted(world.train, world.split.holdout, torch.zeros(60, 0), settings)
+    check(model, world.split.test)
+    assert judged(model, world.split.test, world.graph).mrr > 0.8
+
+
+def test_a_graph_in_which_no_node_has_text_is_learnt_from_its_edges(world: World) -> None:
+    check(fitted(world.train, world.split.holdout, torch.zeros(60, 8), training=BRIEF), world.split.test)
+
+
+def test_a_graph_of_one_relation_can_be_learnt(world: World) -> None:
+    triples = world.graph.triples[world.graph.triples[:, 1] == 3] * [1, 0, 1]
+    split = split_triples(triples, 0.15, 0.1, np.random.default_rng(0))
+    model = fitted(KnowledgeGraph(60, 1, split.train), split.holdout, world.text, training=BRIEF)
+    check(model, split.test)
+    assert model.answer_relations(split.test[:, 0], split.test[:, 2]).logits.shape[1] == 1
+
+
+def test_one_held_out_edge_is_enough_for_a_model_without_nan(world: World) -> None:
+    triples = world.graph.triples[world.graph.triples[:, 1] == 3] * [1, 0, 1]
+    for reasoner in ("mlp", "attention"):
+        settings = TINY_MODEL.model_copy(update={"reasoner": reasoner})
+        model = fitted(KnowledgeGraph(60, 1, triples[1:]), triples[:1], world.text, settings, BRIEF)
+        check(model, triples)
+
+
+def test_a_graph_of_two_nodes_can_be_learnt() -> None:
+    triples = np.array(list(itertools.product((0, 1), range(8), (0, 1))))
+    model = fitted(KnowledgeGraph(2, 8, triples[:-4]), triples[-4:], torch.zeros(2, 0), training=BRIEF)
+    assert model.answer_entities(0, np.array([0])).candidates.shape == (1, 2)
+
+
+@pytest.mark.parametrize("train", [0, 19])
+def test_too_few_edges_are_told_with_a_hint(train: int, world: World) -> None:
+    few = KnowledgeGraph(60, 4, world.train.triples[:train])
+    with pytest.raises(TooLittleData, match="too few to train on") as caught:
+        fit(few, world.split.holdout, world.text, TINY_MODEL, BRIEF)
+    assert "At least 20" in caught.value.hint
+    with pytest.raises(TooLittleData):
+        fit(world.train, NOTHING, world.text, TINY_MODEL, BRIEF)
+
+
+def test_a_refresh_goes_on_from_the_weights_it_is_lent(world: World, trained: TrainedModel) -> None:
+    once = TINY_TRAINING.model_copy(update={"max_epochs": 1})
+    fresh = fitted(world.train, world.split.holdout, world.text, training=once)
+    refreshed = fitted(world.train, world.split.holdout, world.text, TINY_MODEL, once, start=trained)
+    members = (fresh.members, refreshed.members, trained.members)
+    entities = [m.structure.entity.detach() for m in members if m.structure]
+    assert (entities[1] - entities[2]).norm() < (entities[0] - entities[2]).norm()
+
+
+def test_a_budget_that_runs_out_still_gives_a_model(world: World) -> None:
+    hurried = TrainingSettings(minutes=0.004, batch_size=64)
+    model = fitted(world.train, world.split.holdout, world.text, ModelSettings(hidden=16, structure_rank=8), hurried)
+    check(model, world.split.test)
+
+
+def test_progress_names_its_stages_in_order_and_never_exceeds_one(world: World) -> None:
+    seen: list[tuple[str, float]] = []
+    fitted(world.train, world.split.holdout, world.text, training=BRIEF, progress=lambda *step: seen.append(step))
+    stages = list(dict.fromkeys(stage for stage, _ in seen))
+    assert stages == ["rules", "structure", "tower", "relation head", "reasoner"]
+    assert all(0 <= share <= 1 for _, share in seen)
+    assert seen[-1] == ("reasoner", 1.0)
