@@ -88,7 +88,7 @@ class ModelSettings(Section):
     gnn: Gnn = Field("compgcn", description="Message passing layer of the tower: gcn, sage, gat, rgcn or compgcn.")
     gnn_layers: int = Field(1, ge=0, le=2, description="Layers of it.")
     neighbors: int = Field(12, ge=1, description="Neighbours sampled per node and layer.")
-    hidden: int = Field(192, ge=8, description="Width of the tower.")
+    hidden: int = Field(192, ge=8, multiple_of=4, description="Width of the tower, a multiple of 4.")
     entity_width: int = Field(32, ge=0, description="Width of the learned entity vectors R_i; 0 leaves them out.")
     unknown_share: float = Field(0.25, ge=0, le=1, description="Training uses in which R_i is the 'unknown' vector.")
     structure_rank: int = Field(128, ge=0, description="Complex rank of the structure member; 0 leaves it out.")

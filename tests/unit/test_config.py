@@ -80,6 +80,7 @@ def test_an_unknown_key_is_answered_with_the_nearest_one(text: str, hint: str) -
         "[training]\nholdout_share = 0.5",
         "[model]\ngnn = 'other'",
         "[model]\ngnn_layers = 3",
+        "[model]\nhidden = 190",
         "model_name = '../x'",
         "[publishing]\nmin_probability = 1.1",
     ],
@@ -132,4 +133,4 @@ def test_closed_choices_are_listed() -> None:
 def test_settings_do_not_change() -> None:
     settings = load_settings()
     with pytest.raises(ValueError, match="frozen"):
-        settings.training.minutes = 3
+        settings.training.minutes = 3  # type: ignore[misc]

@@ -12,7 +12,10 @@ from neo4j_relpred.errors import SnapshotCorrupt
 
 
 def filled(text: str, folder: Path) -> Path:
-    return write_folder(folder, lambda aside: (aside / "a.txt").write_text(text) and None, {"format": 1})
+    def fill(aside: Path) -> None:
+        (aside / "a.txt").write_text(text)
+
+    return write_folder(folder, fill, {"format": 1})
 
 
 def check(folder: Path) -> dict[str, object]:

@@ -15,14 +15,14 @@ FloatArray = npt.NDArray[np.float64]
 Case = tuple[FloatArray, npt.NDArray[np.bool_], FloatArray, npt.NDArray[np.int64]]
 
 
-def queries(size: int = 400, candidates: int = 8, sharpness: float = 1.0, seed: int = 0) -> Case:
-    """One answer per query, drawn from the softmax of the logits times `sharpness`; two relations."""
-    rng = np.random.default_rng(seed)
+def queries(size: int = 400, candidates: int = 8, sharpness: float = 1.0, answers: int = 1) -> Case:
+    """Answers of each query, drawn from the softmax of the logits times `sharpness`; two relations."""
+    rng = np.random.default_rng(0)
     logits = rng.normal(size=(size, candidates)) * 3
     weight = np.exp(sharpness * logits)
     labels = np.zeros(logits.shape)
     for row, share in enumerate(weight / weight.sum(1, keepdims=True)):
-        labels[row, rng.choice(candidates, p=share)] = 1
+        labels[row, rng.choice(candidates, answers, replace=False, p=share)] = 1
     relations = np.repeat(np.arange(size) % 2, candidates).reshape(logits.shape)
     return logits, np.ones(logits.shape, bool), labels, relations
 
@@ -67,10 +67,12 @@ def test_a_relation_that_was_not_seen_follows_the_global_curve() -> None:
 
 
 def test_answers_that_the_graph_lacks_only_raise_probabilities() -> None:
-    logits, real, labels, relations = queries(600)
+    logits, real, labels, relations = queries(600, answers=3)
     calibration = fit_calibration(logits, real, labels, relations, 2)
     raised = complete(calibration, logits, real, labels, relations, np.random.default_rng(0))
-    assert (raised.intercept >= calibration.intercept).all()
+    parts = (logits, real, relations)
+    assert (raised.probabilities(*parts) >= calibration.probabilities(*parts)).all()
+    assert (raised.probabilities(*parts) > calibration.probabilities(*parts)).any()
 
 
 @given(st.lists(st.tuples(st.floats(0, 1), st.sampled_from([0.0, 1.0])), min_size=1, max_size=30))

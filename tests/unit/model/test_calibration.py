@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -14,16 +16,15 @@ from neo4j_relpred.model.calibration import Calibration, base_rate_shift, eviden
 FloatArray = npt.NDArray[np.float64]
 LOGITS = hnp.arrays(np.float64, st.tuples(st.integers(1, 3), st.integers(1, 6)), elements=st.floats(-30, 30))
 WEIGHT = st.floats(0, 3)
-CALIBRATIONS = st.builds(
-    lambda bias, own, share, slope, intercept: Calibration(
-        np.array([bias, own, share]), np.array([slope, 1.0]), np.array([intercept, 0.0])
-    ),
-    st.floats(-2, 2),
-    WEIGHT,
-    WEIGHT,
-    st.floats(0.05, 3),
-    st.floats(-2, 2),
-)
+SHARE = st.floats(0, 1)
+
+
+@st.composite
+def calibrations(draw: st.DrawFn, missing: st.SearchStrategy[float] = SHARE) -> Calibration:
+    """Any calibration of two relations that trusts the reasoner."""
+    weights = np.array([draw(st.floats(-2, 2)), draw(WEIGHT), draw(WEIGHT)])
+    slope, intercept = draw(st.floats(0.05, 3)), draw(st.floats(-2, 2))
+    return Calibration(weights, np.array([slope, 1.0]), np.array([intercept, 0.0]), np.array([draw(missing), 0.0]))
 
 
 def everything(logits: FloatArray) -> npt.NDArray[np.bool_]:
@@ -34,7 +35,7 @@ def of_relation(logits: FloatArray, relation: int = 0) -> npt.NDArray[np.int64]:
     return np.full(logits.shape, relation)
 
 
-@given(CALIBRATIONS, LOGITS)
+@given(calibrations(), LOGITS)
 def test_a_higher_logit_never_gets_a_lower_probability_within_a_query(
     calibration: Calibration, logits: FloatArray
 ) -> None:
@@ -43,7 +44,7 @@ def test_a_higher_logit_never_gets_a_lower_probability_within_a_query(
     assert (np.diff(np.take_along_axis(found, order, 1), axis=1) >= -1e-12).all()
 
 
-@given(CALIBRATIONS, LOGITS, st.data())
+@given(calibrations(), LOGITS, st.data())
 def test_probabilities_lie_between_nought_and_one_and_fillers_get_nought(
     calibration: Calibration, logits: FloatArray, data: st.DataObject
 ) -> None:
@@ -54,14 +55,29 @@ def test_probabilities_lie_between_nought_and_one_and_fillers_get_nought(
     assert (found[real] < 1).all()
 
 
-@given(CALIBRATIONS, LOGITS, st.floats(0.01, 0.99))
+@given(calibrations(), LOGITS, st.floats(0.01, 0.99))
 def test_a_lower_base_rate_lowers_every_probability(calibration: Calibration, logits: FloatArray, rate: float) -> None:
     parts = (logits, everything(logits), of_relation(logits))
     full, fewer = calibration.probabilities(*parts), calibration.probabilities(*parts, base_rate=rate)
     assert (fewer <= full).all()
+    inner = (full > 2e-7) & (full < 1 - 1e-6)
+    assert (fewer < full)[inner].all()
+
+
+@given(calibrations(missing=st.just(0.0)), LOGITS, st.floats(0.01, 0.99))
+def test_a_base_rate_is_a_shift_of_log_odds(calibration: Calibration, logits: FloatArray, rate: float) -> None:
+    parts = (logits, everything(logits), of_relation(logits))
+    full, fewer = calibration.probabilities(*parts), calibration.probabilities(*parts, base_rate=rate)
     inner = (fewer > 2e-7) & (full < 1 - 2e-7)
     odds = np.log(full / (1 - full)) - np.log(fewer / (1 - fewer))
     np.testing.assert_allclose(odds[inner], -np.log(rate), atol=1e-6)
+
+
+@given(calibrations(), LOGITS)
+def test_answers_that_the_graph_lacked_only_raise_probabilities(calibration: Calibration, logits: FloatArray) -> None:
+    parts = (logits, everything(logits), of_relation(logits))
+    without = replace(calibration, missing=np.zeros(2))
+    assert (calibration.probabilities(*parts) >= without.probabilities(*parts)).all()
 
 
 def test_the_base_rate_shifts_log_odds() -> None:
@@ -86,7 +102,7 @@ def test_fillers_are_no_evidence_about_the_others(logits: FloatArray, filler: fl
 
 
 def test_each_relation_has_its_own_slope_and_intercept() -> None:
-    calibration = Calibration(np.array([0.0, 1.0, 0.0]), np.array([1.0, 2.0]), np.array([0.0, 1.0]))
+    calibration = Calibration(np.array([0.0, 1.0, 0.0]), np.array([1.0, 2.0]), np.array([0.0, 1.0]), np.zeros(2))
     logits = np.array([[1.0]])
     first, second = (calibration.log_odds(logits, everything(logits), of_relation(logits, r))[0, 0] for r in (0, 1))
     assert (first, second) == (1.0, 3.0)

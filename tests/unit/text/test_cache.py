@@ -27,7 +27,7 @@ class Hashing:
     def encode(self, texts: Sequence[str], progress: Progress | None = None) -> Vectors:
         self.asked += texts
         digests = [hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[: self.width] for text in texts]
-        found = np.array([list(digest) for digest in digests], np.float32).reshape(-1, self.width) / 3
+        found = np.array([list(digest) for digest in digests], np.float32).reshape(-1, self.width) / np.float32(3)
         found[[not text for text in texts]] = 0
         return found
 
