@@ -1,0 +1,182 @@
+"""How the members are fitted: no edge is asked while it can be seen, and each fit does what it is for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from neo4j_relpred.data.knowledge_graph import KnowledgeGraph
+from neo4j_relpred.model import neighborhood, relation_head
+from neo4j_relpred.model.relation_head import RelationHead, pair_inputs
+from neo4j_relpred.training import relation_head as fitting_head
+from neo4j_relpred.training import tower as fitting_tower
+from neo4j_relpred.training.budget import Budget
+from neo4j_relpred.training.reasoner import RankingData, fit_reasoner, ranking_loss
+from neo4j_relpred.training.relation_head import fit_relation_head
+from neo4j_relpred.training.structure import fit_structure
+from neo4j_relpred.training.tower import fit_tower
+from tests.synthetic import TINY_MODEL, TINY_TRAINING, World, graph_of
+
+BRIEF = TINY_TRAINING.model_copy(update={"max_epochs": 2})
+
+
+def endless() -> Budget:
+    return Budget.minutes(1e20)
+
+
+@pytest.fixture
+def recorded(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
+    """What the fits ask of `gather` and `pair_inputs`, which go on to do their work."""
+    calls: list[tuple[Any, ...]] = []
+
+    def recording(real: Callable[..., Any]) -> Callable[..., Any]:
+        def record(*arguments: Any) -> Any:
+            calls.append(arguments)
+            return real(*arguments)
+
+        return record
+
+    monkeypatch.setattr(fitting_tower, "gather", recording(neighborhood.gather))
+    monkeypatch.setattr(fitting_head, "pair_inputs", recording(relation_head.pair_inputs))
+    return calls
+
+
+def test_the_tower_is_fitted_with_every_asked_edge_left_out_at_both_ends(
+    world: World, recorded: list[tuple[Any, ...]]
+) -> None:
+    graph = world.train
+    fit_tower(graph, world.text, TINY_MODEL, BRIEF, endless())
+    edges = {tuple(row) for row in graph.edges.tolist()}
+    asked_edges: set[tuple[int, ...]] = set()
+    assert recorded
+    for _, seeds, asked, *_ in recorded:
+        size = int((asked[:, 0] >= 0).sum()) // 2
+        for first, second in zip(range(size), range(size, 2 * size), strict=True):
+            head, (relation, tail) = int(seeds[first]), asked[first].tolist()
+            assert (head, relation, tail) in edges
+            assert int(seeds[second]) == tail
+            assert asked[second].tolist() == [(relation + 4) % 8, head]
+            asked_edges.add((head, relation, tail))
+        assert (asked[2 * size :] == -1).all()
+    assert asked_edges == edges
+
+
+def test_the_relation_head_is_fitted_with_every_asked_edge_left_out(
+    world: World, recorded: list[tuple[Any, ...]]
+) -> None:
+    fit_relation_head(RelationHead(4, 8), world.train, world.text, BRIEF, endless())
+    asked = [np.stack([heads, relations, tails], 1) for _, heads, tails, relations in recorded]
+    assert len(asked) >= 2
+    np.testing.assert_array_equal(np.unique(np.concatenate(asked), axis=0), world.train.triples)
+
+
+def test_a_fit_with_no_time_left_gives_an_untrained_member(world: World) -> None:
+    spent = Budget(0.0, 0.0)
+    assert fit_structure(world.train, 4, BRIEF, spent).entity.shape == (60, 8)
+    assert not fit_tower(world.train, world.text, TINY_MODEL, BRIEF, spent).training
+    assert not fit_relation_head(RelationHead(4, 8), world.train, world.text, BRIEF, spent).training
+
+
+def test_the_structure_member_learns_its_edges(world: World) -> None:
+    training = TINY_TRAINING.model_copy(update={"max_epochs": 60})
+    model = fit_structure(world.train, 16, training, endless())
+    heads, relations, tails = torch.from_numpy(world.train.triples).T
+    with torch.no_grad():
+        ranks = (model(heads, relations) > model(heads, relations).gather(1, tails[:, None])).sum(1)
+        found = model.pairs(heads, tails)[:, :4].argmax(1)
+    assert ranks.float().mean() < 5
+    assert (found == relations).float().mean() > 0.9
+
+
+def test_losses_fall_while_members_are_fitted(world: World) -> None:
+    losses: dict[str, list[float]] = {"structure": [], "tower": [], "head": []}
+    training = TINY_TRAINING.model_copy(update={"max_epochs": 10, "selfsupervised_share": 0.0})
+    fit_structure(world.train, 8, training, endless(), report=losses["structure"].append)
+    fit_tower(world.train, world.text, TINY_MODEL, training, endless(), report=losses["tower"].append)
+    fit_relation_head(RelationHead(4, 8), world.train, world.text, training, endless(), losses["head"].append)
+    for name, seen in losses.items():
+        assert len(seen) == 10, name
+        assert seen[-1] < 0.95 * seen[0], name
+
+
+def test_the_self_supervised_pass_trains_the_view_of_the_text(world: World) -> None:
+    with_pass = BRIEF.model_copy(update={"selfsupervised_share": 0.9})
+    without = BRIEF.model_copy(update={"selfsupervised_share": 0.0})
+    untrained = fit_tower(world.train, world.text, TINY_MODEL, BRIEF, Budget(0.0, 0.0)).text_view.bias
+    trained = fit_tower(world.train, world.text, TINY_MODEL, with_pass, endless()).text_view.bias
+    same = fit_tower(world.train, world.text, TINY_MODEL, without, endless()).text_view.bias
+    assert not torch.allclose(trained, untrained)
+    torch.testing.assert_close(same, untrained, atol=1e-4, rtol=1e-3)
+
+
+def test_other_relations_of_a_pair_are_no_wrong_answers() -> None:
+    graph = KnowledgeGraph(3, 2, graph_of(3, 2, [(0, 0, 1), (0, 1, 1), (1, 0, 2)]).triples)
+    pairs = pair_inputs(graph, np.array([0, 1]), np.array([1, 2]), np.array([0, 0]))
+    assert pairs.links[:, :2].tolist() == [[0, 1], [0, 0]]
+
+
+def ranking_data(size: int = 200) -> RankingData:
+    """The answer is the candidate with the largest first feature; the second one is noise."""
+    generator = torch.Generator().manual_seed(0)
+    features = torch.randn(size, 6, 2, generator=generator)
+    real = torch.ones(size, 6, dtype=torch.bool)
+    real[:, 5] = False
+    labels = torch.zeros(size, 6)
+    labels[torch.arange(size), features[:, :5, 0].argmax(1)] = 1.0
+    return RankingData(features, torch.zeros(size, 1, dtype=torch.long), labels, real)
+
+
+@pytest.mark.parametrize("kind", ["mlp", "attention", "transformer"])
+def test_a_reasoner_learns_which_feature_tells(kind: Any) -> None:
+    data = ranking_data()
+    settings = TINY_TRAINING.model_copy(update={"max_epochs": 20})
+    reasoner = fit_reasoner(data, kind, 1, settings, endless())
+    assert not reasoner.training
+    with torch.no_grad():
+        logits = reasoner(data.features, data.relations, data.real).masked_fill(~data.real, -1e9)
+    assert (logits.argmax(1) == data.labels.argmax(1)).float().mean() > 0.85
+
+
+def test_a_dropped_feature_is_not_the_only_one_trusted() -> None:
+    """What new nodes lack is left out of some queries, and the caller's features stay as they are."""
+    data = ranking_data()
+    data.features[..., 1] = data.features[..., 0]
+    dropping = RankingData(data.features, data.relations, data.labels, data.real, droppable=(1,))
+    before = data.features.clone()
+    reasoner = fit_reasoner(dropping, "mlp", 1, TINY_TRAINING.model_copy(update={"max_epochs": 20}), endless())
+    assert torch.equal(data.features, before)
+    blind = data.features.clone()
+    blind[..., 1] = 0
+    with torch.no_grad():
+        logits = reasoner(blind, data.relations, data.real).masked_fill(~data.real, -1e9)
+    assert (logits.argmax(1) == data.labels.argmax(1)).float().mean() > 0.85
+
+
+def test_the_loss_ignores_fillers_and_other_answers() -> None:
+    data = RankingData(
+        torch.zeros(1, 4, 1),
+        torch.zeros(1, 1, dtype=torch.long),
+        torch.tensor([[1.0, 1.0, 0.0, 0.0]]),
+        torch.tensor([[True, True, True, False]]),
+    )
+    logits = torch.tensor([[2.0, 1.0, 0.0, 0.0]])
+    loss = ranking_loss(logits, data, bce_weight=0.0)
+    expected = -(torch.sigmoid(torch.tensor(2.0)).log() + torch.sigmoid(torch.tensor(1.0)).log())
+    torch.testing.assert_close(loss, expected)
+    for place, value in ((3, 9.0), (0, 2.0)):
+        other = logits.clone()
+        other[0, place] = value
+        torch.testing.assert_close(ranking_loss(other, data, 0.3), ranking_loss(logits, data, 0.3))
+
+
+def test_a_part_of_a_budget_never_outlasts_it() -> None:
+    budget = Budget.minutes(1)
+    assert budget.part(10).seconds == 10
+    assert budget.part(1000).seconds <= 60
+    spent = Budget(0.0, 0.0)
+    assert (spent.left, spent.fraction) == (0.0, 1.0)
+    assert 0 <= budget.fraction < 0.1
