@@ -34,15 +34,15 @@ test-java: $(VENV)/.ready
 	mvn -q -B -f procedures -Drevision=$(VERSION) verify
 
 check: $(VENV)/.ready ## Format, lint, types, import contracts, maxima, docs, fast tests.
-	$(BIN)/ruff format --check neo4j_relpred tests benchmarks
-	$(BIN)/ruff check neo4j_relpred tests benchmarks
-	$(BIN)/mypy neo4j_relpred tests benchmarks
+	$(BIN)/ruff format --check neo4j_relpred tests benchmarks docs
+	$(BIN)/ruff check neo4j_relpred tests benchmarks docs
+	$(BIN)/mypy neo4j_relpred tests benchmarks docs
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -q tests --ignore=tests/integration
 
 format: $(VENV)/.ready
-	$(BIN)/ruff format neo4j_relpred tests benchmarks
-	$(BIN)/ruff check --fix neo4j_relpred tests benchmarks
+	$(BIN)/ruff format neo4j_relpred tests benchmarks docs
+	$(BIN)/ruff check --fix neo4j_relpred tests benchmarks docs
 
 bench: setup ## make bench NAME=demo ARGS="--json out.json"
 	$(BIN)/python -m benchmarks.$(NAME) $(ARGS)

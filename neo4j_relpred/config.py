@@ -19,6 +19,7 @@ from neo4j_relpred.errors import InvalidSettings, did_you_mean
 
 __all__ = [
     "DaemonSettings",
+    "Device",
     "EvaluationSettings",
     "Gnn",
     "GraphSettings",
@@ -36,6 +37,7 @@ __all__ = [
 Gnn = Literal["gcn", "sage", "gat", "rgcn", "compgcn"]
 ReasonerKind = Literal["mlp", "attention", "transformer"]
 Pooling = Literal["mean", "cls", "last"]
+Device = Literal["auto", "cpu", "cuda"]
 
 DEFAULT_FILE = Path("relpred.toml")
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
@@ -79,6 +81,7 @@ class TextSettings(Section):
     pooling: Pooling = Field("mean", description="How token vectors become one: mean, cls or last.")
     max_tokens: int = Field(256, ge=8, description="Longer texts are cut here, by tokens.")
     batch_tokens: int = Field(4096, ge=64, description="Tokens in a batch, padding included.")
+    device: Device = Field("auto", description="Where texts are encoded: auto, cpu or cuda. auto takes cuda if it can.")
     prompt: str = Field("", description="Put before each text, for encoders that want one ('query: ').")
 
 
@@ -103,7 +106,6 @@ class TrainingSettings(Section):
     minutes: float = Field(10.0, gt=0, description="Time budget of a training, all of it, on the wall clock.")
     seed: int = Field(0, description="Seed of everything random.")
     threads: int = Field(1, ge=1, description="Torch threads of one process; more than one is often slower.")
-    device: str = Field("auto", description="auto, cpu or cuda.")
     holdout_share: float = Field(
         0.06, gt=0, lt=0.5, description="Edges that the members never see; reasoner and calibration are fitted on them."
     )
@@ -119,8 +121,8 @@ class TrainingSettings(Section):
         None,
         gt=0,
         le=1,
-        description="Share of (head, relation) questions that are taken to have a missing answer when a whole graph "
-        "is swept; unset measures it on the held-out edges.",
+        description="Share of the questions that could be asked (a node and a relation in one direction) that are taken "
+        "to have a missing answer when triples are scored or a graph is swept; unset measures it on held-out edges.",
     )
 
 
@@ -208,15 +210,18 @@ class Settings(BaseSettings):
         return (init_settings, env_settings, TomlConfigSettingsSource(settings_cls))
 
 
-def load_settings(file: Path | None = None, overrides: Mapping[str, Any] | None = None) -> Settings:
+def load_settings(
+    file: Path | None = None, overrides: Mapping[str, Any] | None = None, *, read_default: bool = True
+) -> Settings:
     """Reads the settings once.
 
-    `file` must exist when it is given; without it relpred.toml of the working folder is read where there is one.
+    `file` must exist when it is given; without it relpred.toml of the working folder is read where there is one,
+    unless `read_default` is False.
     `overrides` are nested as the settings are (flags). Raises InvalidSettings.
     """
     if file is not None and not file.is_file():
         raise InvalidSettings(f"There is no settings file {file}.", hint="`relpred init` writes one.")
-    path = file or (DEFAULT_FILE if DEFAULT_FILE.is_file() else None)
+    path = file or (DEFAULT_FILE if read_default and DEFAULT_FILE.is_file() else None)
 
     class FromFile(Settings):
         model_config = SettingsConfigDict(toml_file=path)

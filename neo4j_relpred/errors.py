@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from typing import ClassVar
 
 __all__ = [
+    "Busy",
     "CheckpointCorrupt",
     "DatabaseNotFound",
     "DependencyMissing",
@@ -190,6 +191,15 @@ class PublicationStopped(RelpredError):
     code = "publication-stopped"
     exit_code = 8
     http_status = 409
+
+
+class Busy(RelpredError):
+    """Another process is training or publishing with the same folder."""
+
+    code = "busy"
+    exit_code = 9
+    http_status = 409
+    retryable = True
 
 
 class Overloaded(RelpredError):

@@ -24,28 +24,26 @@ __all__ = ["Answering", "Loaded"]
 
 @dataclass(frozen=True)
 class Loaded:
-    """A version, ready to answer over a snapshot."""
+    """A version, ready to answer over a snapshot; `stamp` tells when either is another one."""
 
     version: ModelVersion
     serving: Serving
     snapshot: Snapshot
+    stamp: tuple[int | None, int | None]
 
 
 class Answering:
-    """Loads the live version when it is asked, and again when another one went live."""
+    """Loads the live version when it is asked, and again when another version or snapshot came, from whoever."""
 
     def __init__(self, workspace: Workspace, client: Callable[[], GraphClient]) -> None:
         self._workspace, self._client = workspace, client
         self._loaded: Loaded | None = None
 
-    def forget(self) -> None:
-        """Loads anew at the next question: the snapshot changed."""
-        self._loaded = None
-
     def live(self) -> Loaded:
         """Raises ModelNotFound, CheckpointCorrupt, InvalidSettings (another encoder)."""
         workspace = self._workspace
-        if self._loaded is None or self._loaded.version.version != workspace.registry.live_version():
+        stamp = workspace.registry.live_version(), workspace.snapshot_stamp
+        if self._loaded is None or self._loaded.stamp != stamp:
             prepare_torch(workspace.settings.training)
             version, checkpoint = workspace.registry.load()
             snapshot = workspace.latest_snapshot()
@@ -54,7 +52,7 @@ class Answering:
                 self._same_encoder(version)
                 vectors = workspace.encode(snapshot)
             serving = serve(checkpoint, snapshot, vectors, workspace.settings.graph)
-            self._loaded = Loaded(version, serving, snapshot)
+            self._loaded = Loaded(version, serving, snapshot, stamp)
         return self._loaded
 
     def scorer(self, ends: Iterable[EntityId] = ()) -> Scorer:

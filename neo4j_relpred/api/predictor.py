@@ -15,7 +15,7 @@ from typing import Self
 from neo4j_relpred.api.answering import Answering
 from neo4j_relpred.api.training import evaluate_file, train
 from neo4j_relpred.api.workspace import Progress, Workspace, silent
-from neo4j_relpred.config import Settings
+from neo4j_relpred.config import PublishingSettings, Settings
 from neo4j_relpred.data.changes import count_changes
 from neo4j_relpred.data.snapshot import Snapshot
 from neo4j_relpred.data.target_set import TargetEdge, TargetSet
@@ -110,8 +110,7 @@ class RelationPredictor:
 
     def ready(self) -> str:
         """Loads the live model where that is not done, and says which it is. Raises ModelNotFound."""
-        version = self._answering.live().version
-        return f"{version.name}/{version.version}"
+        return self._answering.live().version.label
 
     def predict(self, query: Query, top_k: int = 10, min_probability: float = 0.0) -> list[ScoredTriple]:
         """The most probable answers that the graph does not hold, best first.
@@ -154,7 +153,7 @@ class RelationPredictor:
         """Sweeps the graph and leaves exactly the predicted edges of the sweep in it. Raises PublicationStopped."""
         loaded, settings, run = self._answering.live(), self.settings.publishing, _new_run()
         if min_probability is not None:
-            settings = settings.model_copy(update={"min_probability": min_probability})
+            settings = PublishingSettings(**{**settings.model_dump(), "min_probability": min_probability})
         relations = settings.relations or loaded.serving.relations
         scorer = self._answering.scorer()
         scored = scorer.sweep(relations, settings, lambda n, of: progress("score", n / max(1, of)))
@@ -212,7 +211,6 @@ class RelationPredictor:
         retrain = retrain or self._workspace.registry.live_version() is None
         if retrain:
             self.fit(snapshot, progress, go_on=True)
-        self._answering.forget()
         loaded = self._answering.live()
         report = self.publish(progress) if publish else None
         encoded = self._workspace.encoded_texts - encoded_before

@@ -13,10 +13,11 @@ import torch
 from filelock import FileLock, Timeout
 
 from neo4j_relpred.config import Settings
+from neo4j_relpred.data.folder import MANIFEST
 from neo4j_relpred.data.published import PublishedSets
 from neo4j_relpred.data.snapshot import Snapshot
 from neo4j_relpred.data.verbalize import verbalize
-from neo4j_relpred.errors import PublicationStopped
+from neo4j_relpred.errors import Busy
 from neo4j_relpred.model.registry import Registry
 from neo4j_relpred.text.cache import CachedEncoder
 from neo4j_relpred.text.encoder import Vectors, open_encoder
@@ -42,6 +43,12 @@ class Workspace:
         return self.settings.home / "snapshot"
 
     @property
+    def snapshot_stamp(self) -> int | None:
+        """Changes whenever a snapshot is kept; None before the first."""
+        manifest = self.snapshot_folder / MANIFEST
+        return manifest.stat().st_mtime_ns if manifest.is_file() else None
+
+    @property
     def registry(self) -> Registry:
         """The versions of the model that the settings name."""
         return Registry(self.settings.home / "models" / self.settings.model_name, self.settings.model_name)
@@ -54,7 +61,7 @@ class Workspace:
     @property
     def device(self) -> str:
         """cpu or cuda."""
-        wanted = self.settings.training.device
+        wanted = self.settings.text.device
         return ("cuda" if torch.cuda.is_available() else "cpu") if wanted == "auto" else wanted
 
     @cached_property
@@ -90,13 +97,13 @@ class Workspace:
 
     @contextmanager
     def exclusive(self) -> Iterator[None]:
-        """One training or publication at a time with this folder. Raises PublicationStopped."""
+        """One training or publication at a time with this folder. Raises Busy."""
         self.settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
         try:
             with FileLock(self.settings.home / "lock", timeout=self.settings.graph.timeout_seconds):
                 yield
         except Timeout as error:
-            raise PublicationStopped(
+            raise Busy(
                 f"Another process is training or publishing with {self.settings.home}.",
                 hint="Wait for it, or give this one a home of its own.",
             ) from error

@@ -53,11 +53,9 @@ def cli(context: click.Context, file: Path | None, home: Path | None, verbose: b
 def main() -> None:
     """Runs the command line; errors of ours end with their exit code and a hint, not with a traceback."""
     try:
-        cli.main(standalone_mode=False)
+        sys.exit(cli.main(standalone_mode=False))  # click gives back the code of an Exit
     except RelpredError as error:
-        _complain(error.message, error.hint)
-        sys.exit(error.exit_code)
-    except click.exceptions.Exit as error:
+        _complain(error)
         sys.exit(error.exit_code)
     except click.ClickException as error:
         error.show()
@@ -67,7 +65,7 @@ def main() -> None:
         sys.exit(130)
 
 
-def _complain(message: str, hint: str) -> None:
-    click.secho(f"Error: {message}", fg="red", err=True)
-    if hint:
-        click.echo(f"Hint: {hint}", err=True)
+def _complain(error: RelpredError) -> None:
+    click.secho(f"Error ({error.code}): {error.message}", fg="red", err=True)
+    if error.hint:
+        click.echo(f"Hint: {error.hint}", err=True)

@@ -26,16 +26,20 @@ class Check:
 
 
 def run_checks(predictor: RelationPredictor) -> list[Check]:
-    """Looks at everything that can be looked at; one failure does not stop the rest."""
+    """Looks at everything that can be looked at; without a graph, what needs one is left out."""
     looks: dict[str, Callable[[RelationPredictor], Check]] = {
-        "graph": _graph,
         "settings": _settings,
         "encoder": _encoder,
         "model": _model,
         "runs": _runs,
         "procedures": _procedures,
     }
-    return [_attempt(name, look, predictor) for name, look in looks.items()]
+    found = [_attempt("graph", _graph, predictor)]
+    needs_graph = {"settings", "runs", "procedures"}
+    for name, look in looks.items():
+        if found[0].state != "error" or name not in needs_graph:
+            found.append(_attempt(name, look, predictor))
+    return found
 
 
 def _attempt(name: str, look: Callable[[RelationPredictor], Check], predictor: RelationPredictor) -> Check:
@@ -74,6 +78,8 @@ def _encoder(predictor: RelationPredictor) -> Check:
 
 
 def _model(predictor: RelationPredictor) -> Check:
+    if not predictor.models():
+        return Check("model", "warning", "none yet", "`relpred train` trains one.")
     version, report = predictor.report()
     figures = f"entity MRR {report.entities.mrr:.3f}, relation H@1 {report.relations.hits_at(1):.3f}"
     return Check("model", "ok", f"{version.label}, {figures}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -17,7 +18,9 @@ __all__ = ["doctor", "init", "snapshot"]
 @click.option("--uri", help="Bolt address of the server.")
 @click.option("--user", help="User name.")
 @click.option("--database", help="Name of the database.")
-@click.option("--output", type=click.Path(path_type=Path), default=Path("relpred.toml"), show_default=True)
+@click.option(
+    "--output", type=click.Path(path_type=Path), default=Path("relpred.toml"), show_default=True, help="File to write."
+)
 @click.option("--force/--no-force", default=False, help="Replace an existing file.")
 @click.pass_obj
 def init(opened: Opened, uri: str | None, user: str | None, database: str | None, output: Path, force: bool) -> None:
@@ -32,7 +35,8 @@ def init(opened: Opened, uri: str | None, user: str | None, database: str | None
 
     if output.exists() and not force:
         raise InvalidSettings(f"{output} is there already.", hint="Use --force to replace it, or another --output.")
-    settings = opened.settings(graph={"uri": uri, "user": user, "database": database})
+    # a file that is being replaced may be broken, so it is not read
+    settings = replace(opened, read_default=False).settings(graph={"uri": uri, "user": user, "database": database})
     with Neo4jClient.open(settings.graph) as client:
         schema = discover_schema(client, settings.graph)
     proposal = propose(schema)

@@ -56,6 +56,7 @@ class Opened:
 
     file: Path | None
     overrides: dict[str, Any] = field(default_factory=dict)
+    read_default: bool = True  # whether relpred.toml of the working folder counts
 
     def settings(self, **sections: Mapping[str, Any]) -> Settings:
         """The settings, with flags of a command over them; flags that were not given are None and do not count."""
@@ -65,9 +66,8 @@ class Opened:
             name: {key: value for key, value in values.items() if value is not None}
             for name, values in sections.items()
         }
-        return load_settings(
-            self.file, {**self.overrides, **{name: values for name, values in given.items() if values}}
-        )
+        overrides = {**self.overrides, **{name: values for name, values in given.items() if values}}
+        return load_settings(self.file, overrides, read_default=self.read_default)
 
     @contextmanager
     def predictor(self, **sections: Mapping[str, Any]) -> Iterator[RelationPredictor]:

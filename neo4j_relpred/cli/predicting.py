@@ -16,10 +16,17 @@ __all__ = ["predict"]
 
 def ranking_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """What every ranking takes."""
-    command = click.option("--top-k", default=10, show_default=True, help="How many answers to show.")(command)
-    return click.option("--min-probability", default=0.0, show_default=True, help="Leave out less probable ones.")(
-        command
+    top_k = click.option(
+        "--top-k", type=click.IntRange(1), default=10, show_default=True, help="How many answers to show."
     )
+    least = click.option(
+        "--min-probability",
+        type=click.FloatRange(0, 1),
+        default=0.0,
+        show_default=True,
+        help="Leave out less probable ones.",
+    )
+    return top_k(least(command))
 
 
 @click.group()

@@ -15,7 +15,7 @@ dry_run_option = click.option(
 
 
 @click.command()
-@click.option("--min-probability", type=float, help="Publish nothing less probable.")
+@click.option("--min-probability", type=click.FloatRange(0, 1), help="Publish nothing less probable.")
 @dry_run_option
 @click.option(
     "--confirm-shrink/--no-confirm-shrink", default=False, help="Publish a set much smaller than the present one."

@@ -27,7 +27,8 @@ from neo4j_relpred.graph.writer import PublicationReport
 __all__ = ["DemoOptions", "Show", "run_demo"]
 
 DATABASE = "neo4j"
-SHOWN = 10
+SHOWN = 12
+EACH = 2
 TRY = (
     "MATCH (h)-[e]->(t) WHERE type(e) STARTS WITH 'PREDICTED_' "
     "RETURN h.name, type(e), t.name, e.probability ORDER BY e.probability DESC LIMIT 25;",
@@ -132,12 +133,19 @@ port = {port}
 
 def _show_predictions(driver: Driver, show: Show) -> None:
     query = (
-        "MATCH (h)-[e]->(t) WHERE type(e) STARTS WITH 'PREDICTED_' "
-        "RETURN coalesce(h.name, h.wikidataId) AS head, type(e) AS type, coalesce(t.name, t.wikidataId) AS tail, "
+        "MATCH (h)-[e]->(t) WHERE type(e) STARTS WITH 'PREDICTED_' WITH h, e, t ORDER BY e.probability DESC "
+        "WITH type(e) AS type, collect({h: h, e: e, t: t})[..$each] AS best UNWIND best AS row "
+        "WITH type, row.h AS h, row.e AS e, row.t AS t "
+        "RETURN coalesce(h.name, h.wikidataId) AS head, type, coalesce(t.name, t.wikidataId) AS tail, "
         "round(e.probability, 3) AS probability, e.evidence AS evidence ORDER BY e.probability DESC LIMIT $limit"
     )
-    rows = [list(record.values()) for record in driver.execute_query(query, limit=SHOWN, database_=DATABASE).records]
-    show.table("The most probable new relationships", ("head", "type", "tail", "probability", "evidence"), rows)
+    found = driver.execute_query(query, limit=SHOWN, each=EACH, database_=DATABASE).records
+    rows = [list(record.values()) for record in found]
+    show.table(
+        f"The most probable new relationships, at most {EACH} of a type",
+        ("head", "type", "tail", "probability", "evidence"),
+        rows,
+    )
     counts = (
         "MATCH ()-[e]->() WHERE type(e) STARTS WITH 'PREDICTED_' "
         "RETURN type(e) AS type, count(*) AS edges, round(avg(e.probability), 3) AS meanProbability "

@@ -53,7 +53,7 @@ def fit_calibration(
         slope[relation], intercept[relation] = _newton(
             platt, truth[mine], np.array([1.0, 0.0]), np.array([SHRINKAGE, SHRINKAGE])
         )
-    return Calibration(weights, np.maximum(slope, 0.05), intercept)
+    return Calibration(weights, np.maximum(slope, 0.05), intercept, np.zeros(num_relations))
 
 
 def complete(
@@ -66,27 +66,27 @@ def complete(
 ) -> Calibration:
     """Corrects for true answers that the graph lacks and that therefore counted as wrong when this was fitted.
 
-    Assumes that as many edges are missing as were held out. What such answers do is measured: half of the held-out
-    ones are treated as missing, once left among the candidates as if they were wrong, once taken away. The
-    difference in log odds, per relation and shrunk to the global one, is added. All arrays (q, c).
+    Assumes that as many edges are missing as were held out. How often a candidate is a missing answer instead of a
+    held-out one is measured: half of the held-out answers are taken for missing, and on the questions that still have
+    an answer their number is compared with the variance p (1 - p) of being held out, per relation and shrunk to the
+    global ratio. All arrays (q, c).
     """
     hidden = (labels > 0) & (rng.random(labels.shape) < 0.5)
     known = labels * ~hidden
     asked = known.sum(1) > 0  # questions that still have an answer
     if known.sum() < 10:
         return calibration
-    shifts = []
-    for candidates in (real, real & ~hidden):
-        z = calibration.log_odds(logits[asked], candidates[asked], relations[asked])[candidates[asked]]
-        truth, group = known[asked][candidates[asked]], relations[asked][candidates[asked]]
-        overall = _newton(np.ones((len(z), 1)), truth, np.zeros(1), np.full(1, 1e-3), z)[0]
-        shift = np.full(len(calibration.slope), overall)
-        for relation in np.unique(group):
-            mine = group == relation
-            ones = np.ones((int(mine.sum()), 1))
-            shift[relation] = _newton(ones, truth[mine], np.full(1, overall), np.full(1, SHRINKAGE / 4), z[mine])[0]
-        shifts.append(shift)
-    return replace(calibration, intercept=calibration.intercept + shifts[1] - shifts[0])
+    inside = real[asked]
+    z = calibration.log_odds(logits[asked], inside, relations[asked])[inside]
+    truth, group, lost = known[asked][inside], relations[asked][inside], hidden[asked][inside]
+    shift = _newton(np.ones((len(z), 1)), truth, np.zeros(1), np.full(1, 1e-3), z)[0]
+    p = 1 / (1 + np.exp(-(z + shift)))
+    count = len(calibration.slope)
+    missing = np.bincount(group, lost, count)
+    spread = np.bincount(group, p * (1 - p), count)
+    overall = missing.sum() / max(spread.sum(), 1e-9)
+    ratio = (missing + SHRINKAGE * overall) / (spread + SHRINKAGE)
+    return replace(calibration, missing=np.clip(ratio, 0, 1))
 
 
 def measure(probabilities: FloatArray, labels: FloatArray) -> CalibrationReport:

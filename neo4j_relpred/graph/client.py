@@ -223,7 +223,7 @@ class Neo4jClient:
             )
         return LoginRefused(
             f"Neo4j at {self._settings.uri} refused {who}.",
-            hint="Give the password as RELPRED_GRAPH__PASSWORD, and the name as graph.user.",
+            hint="Give the password as RELPRED_GRAPH__PASSWORD (two underscores), and the name as graph.user.",
         )
 
     def _no_such_database(self) -> DatabaseNotFound:

@@ -156,7 +156,7 @@ class PredictedType:
         if not rows:
             raise PublicationStopped(
                 f"The lease {self._fence.lease!r} was lost while publishing.",
-                hint="Another process took over; what was written so far is valid. See `relpred admin lease list`.",
+                hint="Another process took over; what was written so far is valid.",
             )
         return rows
 

@@ -155,14 +155,14 @@ class _Publication:
             if others and not plan.take_over:
                 raise PublicationStopped(
                     f"{plan.graph.prefix}{relation} belongs to the model {others[0]!r}, not to {plan.model!r}.",
-                    hint="Publish other types, or take this one over on purpose.",
+                    hint="Publish other types, or take this one over with --take-over.",
                 )
         present, wanted = look.present, len(self._target)
         if wanted < plan.publishing.shrink_guard * present and not plan.confirm_shrink:
             raise PublicationStopped(
                 f"The new set has {wanted} edges, the graph has {present}: less than the share of "
                 f"{plan.publishing.shrink_guard:g} in publishing.shrink_guard.",
-                hint="If that is what you want, confirm that the set may shrink.",
+                hint="If that is what you want, say so with --confirm-shrink.",
             )
 
     def _foreseen(self, look: _Look) -> Counter[str]:

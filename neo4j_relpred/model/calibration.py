@@ -17,18 +17,21 @@ LEAST = 1e-7
 class Calibration:
     """A logistic model of the evidence, then Platt's two numbers per relation.
 
-    weights (3,): bias, logit, log odds within the query; slope, intercept (relations,). The probabilities are those
-    of questions that have a missing answer; `base_rate` of `probabilities` states another share of such questions.
+    weights (3,): bias, logit, log odds within the query; slope, intercept, missing (relations,). The probabilities
+    are those of questions that have a missing answer; `base_rate` of `probabilities` states another share of such
+    questions. `missing` corrects for answers that the graph lacked when this was fitted: a candidate with probability
+    p of being a held-out answer was a missing one with probability missing * p (1 - p), and is no held-out one now.
     """
 
     weights: FloatArray
     slope: FloatArray
     intercept: FloatArray
+    missing: FloatArray
 
     @classmethod
     def plain(cls, num_relations: int) -> Calibration:
         """The softmax within the query, for a model that could not be calibrated."""
-        return cls(np.array([0.0, 0.0, 1.0]), np.ones(num_relations), np.zeros(num_relations))
+        return cls(np.array([0.0, 0.0, 1.0]), np.ones(num_relations), np.zeros(num_relations), np.zeros(num_relations))
 
     def probabilities(
         self, logits: FloatArray, real: npt.NDArray[np.bool_], relations: npt.NDArray[np.int64], base_rate: float = 1.0
@@ -36,6 +39,7 @@ class Calibration:
         """logits, real, relations: (q, c), the relation of each candidate triple -> (q, c)."""
         z = self.log_odds(logits, real, relations) + base_rate_shift(base_rate)
         p = 1 / (1 + np.exp(-np.clip(z, -40, 40)))
+        p = p / (1 - self.missing[relations] * p * (1 - p))
         return np.where(real, np.clip(p, LEAST, 1 - LEAST), 0.0)
 
     def log_odds(self, logits: FloatArray, real: npt.NDArray[np.bool_], relations: npt.NDArray[np.int64]) -> FloatArray:

@@ -65,7 +65,7 @@ def save_checkpoint(checkpoint: Checkpoint, folder: Path) -> Path:
     for name, part in _modules(model).items():
         tensors |= {f"{name}.{key}": value for key, value in part.state_dict().items()}
     for name, calibration in (("entities", model.entity_calibration), ("relations", model.relation_calibration)):
-        for key in ("weights", "slope", "intercept"):
+        for key in ("weights", "slope", "intercept", "missing"):
             tensors[f"calibration.{name}.{key}"] = torch.from_numpy(getattr(calibration, key))
     description = {
         "settings": members.settings.model_dump(),
@@ -75,6 +75,10 @@ def save_checkpoint(checkpoint: Checkpoint, folder: Path) -> Path:
         "baseRate": model.base_rate,
         "members": [name for name in ("structure", "tower") if getattr(members, name) is not None],
         "headUses": model.head.uses,
+        "reasonerBases": {
+            "entity_reasoner": model.entity_reasoner.base,
+            "relation_reasoner": model.relation_reasoner.base,
+        },
         "about": checkpoint.about,
     }
 
@@ -115,11 +119,11 @@ def _assembled(description: Mapping[str, Any], tensors: Mapping[str, Tensor]) ->
     head = _filled(RelationHead(relations, text.shape[1], **description["headUses"]), "head", tensors)
 
     def reasoner(name: str) -> Reasoner:
-        features = tensors[f"{name}.mean"].shape[0]
-        return _filled(Reasoner(settings.reasoner, features, width), name, tensors)
+        features, base = tensors[f"{name}.mean"].shape[0], description["reasonerBases"][name]
+        return _filled(Reasoner(settings.reasoner, features, width, base), name, tensors)
 
     def calibration(name: str) -> Calibration:
-        keys = ("weights", "slope", "intercept")
+        keys = ("weights", "slope", "intercept", "missing")
         return Calibration(*(tensors[f"calibration.{name}.{key}"].numpy() for key in keys))
 
     return TrainedModel(

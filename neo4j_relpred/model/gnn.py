@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch_geometric.nn import GATv2Conv, GCNConv, MessagePassing, RGCNConv, SAGEConv
-from torch_geometric.utils import softmax
+
+with warnings.catch_warnings():  # importing it warns of torch.jit, which we do not use
+    warnings.simplefilter("ignore", FutureWarning)
+    from torch_geometric.nn import GATv2Conv, GCNConv, MessagePassing, RGCNConv, SAGEConv
+    from torch_geometric.utils import softmax
 
 from neo4j_relpred.config import Gnn
 

@@ -14,21 +14,24 @@ __all__ = ["Reasoner"]
 
 CLIP = 6.0
 RELATION_WIDTH = 8
+HIDDEN = 128
 
 
 class Reasoner(nn.Module):
     """Standardised features and the relation asked for, through an MLP, attention or a Transformer, to logits.
 
-    A linear term and a linear term per relation (zero at the start) stand beside the network in each variant.
+    A linear term and a linear term per relation (zero at the start) stand beside the network in each variant. With
+    `base`, the feature of that column is a logit already, and everything else starts as no correction of it.
     """
 
     mean: Tensor
     scale: Tensor
 
-    def __init__(self, kind: ReasonerKind, num_features: int, num_relations: int, hidden: int = 128) -> None:
+    def __init__(self, kind: ReasonerKind, num_features: int, num_relations: int, base: int | None = None) -> None:
         """`num_relations` counts what can stand in `relations` of forward."""
         super().__init__()
-        self.kind = kind
+        self.kind, self.base = kind, base
+        hidden = HIDDEN
         self.register_buffer("mean", torch.zeros(num_features))
         self.register_buffer("scale", torch.ones(num_features))
         self.relation = nn.Embedding(num_relations, RELATION_WIDTH)
@@ -37,7 +40,12 @@ class Reasoner(nn.Module):
         nn.init.zeros_(self.by_relation.weight)
         self.into = nn.Sequential(nn.Linear(num_features + RELATION_WIDTH, hidden), nn.GELU(), nn.Dropout(0.1))
         self.compare = _COMPARE[kind](hidden)
-        self.out = nn.Sequential(nn.Linear(hidden, hidden // 2), nn.GELU(), nn.Linear(hidden // 2, 1))
+        last = nn.Linear(hidden // 2, 1)
+        self.out = nn.Sequential(nn.Linear(hidden, hidden // 2), nn.GELU(), last)
+        if base is not None:
+            for layer in (self.linear, last):
+                nn.init.zeros_(layer.weight)
+                nn.init.zeros_(layer.bias)
 
     def fit_scale(self, features: Tensor, real: Tensor) -> None:
         """Takes mean and spread of the features (q, c, f) over real candidates (q, c)."""
@@ -61,7 +69,7 @@ class Reasoner(nn.Module):
             hidden = self.compare(hidden, src_key_padding_mask=padding)
         plain = self.linear(x)[..., 0] + (x * self.by_relation(relations)).sum(-1)
         out: Tensor = plain + self.out(hidden)[..., 0]
-        return out
+        return out if self.base is None else out + features[..., self.base]
 
 
 def _transformer(hidden: int) -> nn.Module:

@@ -1,4 +1,4 @@
-"""The relation head: which relation leads from head to tail, from context, text, direct links and rules.
+"""The relation head: which relation leads from head to tail, from context, text and direct links.
 
 After PathCon (Wang et al. 2021): which relation types touch the two nodes tells most.
 """

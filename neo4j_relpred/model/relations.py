@@ -10,7 +10,7 @@ from neo4j_relpred.data.knowledge_graph import IntArray
 from neo4j_relpred.model.members import Members
 from neo4j_relpred.model.relation_head import RelationHead, pair_inputs
 
-__all__ = ["RELATION_FEATURES", "RELATION_GROUPS", "relation_features"]
+__all__ = ["RELATION_BASE", "RELATION_FEATURES", "RELATION_GROUPS", "relation_features"]
 
 FloatArray = npt.NDArray[np.float32]
 RELATION_GROUPS: dict[str, tuple[str, ...]] = {
@@ -19,6 +19,7 @@ RELATION_GROUPS: dict[str, tuple[str, ...]] = {
     "rules": ("rules",),
     "prior": ("heads", "tails", "frequency"),
 }
+RELATION_BASE = "head"  # the feature that is a log-probability of its own
 RELATION_FEATURES = tuple(name for names in RELATION_GROUPS.values() for name in names)
 
 

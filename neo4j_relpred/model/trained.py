@@ -47,10 +47,11 @@ class EntityAnswers:
 
 @dataclass(frozen=True)
 class RelationAnswers:
-    """Relations of pairs: logits, probabilities (q, R)."""
+    """Relations of pairs: logits, probabilities (q, R), and the features (q, R, f) that they come from."""
 
     logits: FloatArray
     probabilities: FloatArray
+    features: npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -145,7 +146,8 @@ class TrainedModel:
         asked = torch.arange(features.shape[1]).expand(len(heads), -1)  # (q, R): the candidates are relations
         logits = self.relation_reasoner(torch.from_numpy(features), asked, torch.from_numpy(real)).double().numpy()
         groups = np.broadcast_to(np.arange(logits.shape[1]), logits.shape)
-        return RelationAnswers(logits, self.relation_calibration.probabilities(logits, real, groups))
+        probabilities = self.relation_calibration.probabilities(logits, real, groups)
+        return RelationAnswers(logits, probabilities, features)
 
     def known_relations(self, heads: IntArray, tails: IntArray) -> tuple[IntArray, IntArray]:
         """Rows and relations (without inverses) that already lead from heads to tails."""

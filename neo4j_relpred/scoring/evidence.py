@@ -2,40 +2,49 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import numpy.typing as npt
 import torch
 
 from neo4j_relpred.model.members import FEATURE_GROUPS, group_columns
 from neo4j_relpred.model.reasoner import Reasoner
+from neo4j_relpred.model.relations import RELATION_FEATURES, RELATION_GROUPS
 from neo4j_relpred.scoring.serving import Serving
 from neo4j_relpred.triples import Evidence
 
-__all__ = ["evidence_shares", "explain"]
+__all__ = ["ENTITY_COLUMNS", "RELATION_COLUMNS", "evidence_shares", "explain"]
 
 LEAST_CONFIDENCE = 0.05
 NAME_LENGTH = 40
+ENTITY_COLUMNS = {group: group_columns(group) for group in FEATURE_GROUPS if group != "question"}  # all alike there
+RELATION_COLUMNS = {
+    group: [RELATION_FEATURES.index(name) for name in names] for group, names in RELATION_GROUPS.items()
+}
 
 
 @torch.no_grad()
 def evidence_shares(
-    reasoner: Reasoner, features: npt.NDArray[np.float32], relation: int, rows: npt.NDArray[np.int64]
+    reasoner: Reasoner,
+    features: npt.NDArray[np.float32],
+    asked: npt.NDArray[np.int64],
+    rows: npt.NDArray[np.int64],
+    columns: Mapping[str, list[int]],
 ) -> list[dict[str, float]]:
     """How much the logit of some candidates falls when a group of features is put back to its mean.
 
-    features: (c, f) of one query; rows: the candidates to explain. Shares of the falls, at least 0, sum to 1.
+    features: (c, f) of one query; asked: (1,) or (c,) the relation that each candidate is asked of; rows: the
+    candidates to explain; columns: those of each group. Shares of the falls, at least 0, sum to 1.
     """
-    x = torch.from_numpy(features)[None]
-    asked, real = torch.full((1, 1), relation), torch.ones(1, len(features), dtype=torch.bool)
-    full = reasoner(x, asked, real)[0, rows]
+    x, real = torch.from_numpy(features)[None], torch.ones(1, len(features), dtype=torch.bool)
+    relations = torch.from_numpy(asked)[None]
+    full = reasoner(x, relations, real)[0, rows]
     falls = {}
-    for group in FEATURE_GROUPS:
-        if group == "question":  # the same for every candidate
-            continue
-        columns = group_columns(group)
+    for group, chosen in columns.items():
         without = x.clone()
-        without[:, :, columns] = reasoner.mean[columns]
-        falls[group] = (full - reasoner(without, asked, real)[0, rows]).clamp(min=0).numpy()
+        without[:, :, chosen] = reasoner.mean[chosen]
+        falls[group] = (full - reasoner(without, relations, real)[0, rows]).clamp(min=0).numpy()
     total = np.maximum(sum(falls.values()), 1e-6)
     return [{group: round(float(fall[i] / total[i]), 3) for group, fall in falls.items()} for i in range(len(rows))]
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from neo4j_relpred.config import PublishingSettings
 from neo4j_relpred.data.knowledge_graph import IntArray
 from neo4j_relpred.model.trained import EntityAnswers, chunks_by_relation
-from neo4j_relpred.scoring.evidence import evidence_shares, explain
+from neo4j_relpred.scoring.evidence import ENTITY_COLUMNS, RELATION_COLUMNS, evidence_shares, explain
 from neo4j_relpred.scoring.serving import Serving
 from neo4j_relpred.triples import Evidence, Query, Relation, ScoredTriple, Triple
 
@@ -94,7 +94,9 @@ class Scorer:
         for line in np.flatnonzero(probabilities.max(1) >= settings.min_probability).tolist():
             order = np.argsort(-probabilities[line], kind="stable")[: settings.top_k]
             order = order[probabilities[line, order] >= settings.min_probability]
-            shares = evidence_shares(model.entity_reasoner, proposal.features[line], relation, order)
+            asked = np.array([relation])
+            reasoner, features = model.entity_reasoner, proposal.features[line]
+            shares = evidence_shares(reasoner, features, asked, order, ENTITY_COLUMNS)
             for rank, (place, share) in enumerate(zip(order.tolist(), shares, strict=True), start=1):
                 values = float(answers.logits[line, place]), float(probabilities[line, place]), rank
                 tail = int(answers.candidates[line, place])
@@ -113,7 +115,8 @@ class Scorer:
         answers = model.reason(step, proposal)
         keep = serving.alive[answers.candidates[0]] & answers.real[0] & (answers.candidates[0] != anchor)
         order = self._best(answers, keep, top_k)
-        shares = evidence_shares(model.entity_reasoner, proposal.features[0], step, order)
+        asked = np.array([step])
+        shares = evidence_shares(model.entity_reasoner, proposal.features[0], asked, order, ENTITY_COLUMNS)
         result = []
         for rank, (place, share) in enumerate(zip(order.tolist(), shares, strict=True), start=1):
             other = int(answers.candidates[0, place])
@@ -135,10 +138,12 @@ class Scorer:
         answers = model.answer_relations(*ends, known)
         order = np.argsort(-answers.logits[0], kind="stable")
         order = order[~np.isin(order, known[1])][:top_k]
+        every = np.arange(len(serving.relations))
+        shares = evidence_shares(model.relation_reasoner, answers.features[0], every, order, RELATION_COLUMNS)
         found = []
-        for rank, relation in enumerate(order.tolist(), start=1):
+        for rank, (relation, share) in enumerate(zip(order.tolist(), shares, strict=True), start=1):
             values = float(answers.logits[0, relation]), float(answers.probabilities[0, relation]), rank
-            found.append(self._answer(head, relation, tail, values, {}))
+            found.append(self._answer(head, relation, tail, values, share))
         return found
 
     def _answer(

@@ -57,8 +57,10 @@ class TransformersEncoder:
         """Loads tokenizer and weights. Raises EncoderNotFound when either is missing."""
         import torch  # torch loads only where an encoder is opened
         from transformers import AutoModel, AutoTokenizer
+        from transformers.utils.logging import disable_progress_bar
 
         self._settings, self._device, self._torch = settings, device, torch
+        disable_progress_bar()  # type: ignore[no-untyped-call]  # transformers leaves it untyped
         place = bundled_encoder(settings.encoder) or settings.encoder
         try:
             self._tokenizer: Any = AutoTokenizer.from_pretrained(place, trust_remote_code=False)

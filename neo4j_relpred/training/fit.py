@@ -31,9 +31,10 @@ __all__ = ["Progress", "fit", "prepare_torch"]
 
 Progress = Callable[[str, float], None]
 Result = TypeVar("Result")
-SHARES = {"structure": 0.38, "tower": 0.42, "relation head": 0.2}  # of what the reasoners leave
+HEAD_SHARE = 0.15  # of what the reasoners leave; the members share the rest
+SHARES = {"structure": 0.47, "tower": 0.53}
 MOST_FOR_REASONERS = 0.4
-PASSES = 2.6  # both folds, all of it, and the relation queries, in passes over the entity queries
+PASSES = 3.2  # the folds, and all of it, with some slack
 PILOT_TRIPLES = 256
 LEAST_TRIPLES = 20
 
@@ -79,6 +80,7 @@ def fit(
     centre = vectors.mean(0) if start is None or start.centre.shape != vectors.shape[1:] else start.centre
     stage = _Stage(train, centred(vectors, centre), model, settings, progress)
     holdout = holdout[np.random.default_rng([settings.seed, 5]).permutation(len(holdout))]
+    base_rate = _base_rate(train, holdout)
     rules = mine_rules(train, model.rule_length)
     affordable, reserve = _plan(stage, rules, holdout, budget)
     if affordable < len(holdout):  # what the reasoners have no time for trains the members
@@ -86,16 +88,20 @@ def fit(
         stage, holdout = replace(stage, graph=train), holdout[:affordable]
         rules = mine_rules(train, model.rule_length)
     progress("rules", 1.0)
-    members, head = _fit_members(stage, rules, budget.part(budget.left - reserve), start)
+    free = budget.left - reserve
+    members = _fit_members(stage, rules, budget.part(free * (1 - HEAD_SHARE)), start)
     progress("reasoner", 0.0)
-    held = entity_data(members, holdout)
-    width = 2 * train.num_relations
-    entities = fit_on_folds(held, model, settings, budget.part(0.75 * budget.left), width)
-    progress("reasoner", 0.75)
-    pairs = relation_data(members, head, holdout)
-    relations = fit_on_folds(pairs, model, settings, budget, width)
-    progress("reasoner", 1.0)
-    base_rate = _base_rate(train, holdout)
+    held, width = entity_data(members, holdout), 2 * train.num_relations
+    reasoning = Budget.minutes(max(0.0, budget.left - free * HEAD_SHARE) / 60)
+    entities = fit_on_folds(held, model, settings, reasoning, width)
+    # What the entity reasoner left goes to the relation head, and its pace tells what relation queries will need.
+    size = len(holdout) * train.num_relations / max(1, held.real.size)
+    part = budget.part(budget.left - min(0.5 * budget.left, reasoning.used * size))
+    head = RelationHead(train.num_relations, stage.text.shape[1])
+    fit_relation_head(head, train, stage.text, settings, part, _shown(progress, "relation head", part))
+    progress("relation reasoner", 0.0)
+    relations = fit_on_folds(relation_data(members, head, holdout), model, settings, budget, width)
+    progress("relation reasoner", 1.0)
     return TrainedModel(members, head, entities[0], relations[0], entities[1], relations[1], base_rate, centre)
 
 
@@ -137,9 +143,7 @@ def _timed(work: Callable[[], Result]) -> tuple[float, Result]:
     return time.monotonic() - started, result
 
 
-def _fit_members(
-    stage: _Stage, rules: Rules, budget: Budget, start: TrainedModel | None
-) -> tuple[Members, RelationHead]:
+def _fit_members(stage: _Stage, rules: Rules, budget: Budget, start: TrainedModel | None) -> Members:
     """Each member within its share of the budget; a member that is switched off leaves its share to the others."""
     graph, text, model, settings, progress = stage.graph, stage.text, stage.model, stage.settings, stage.progress
     shares = {name: share for name, share in SHARES.items() if name != "structure" or model.structure_rank > 0}
@@ -154,10 +158,7 @@ def _fit_members(
     lent_tower = start.members.tower if start else None
     tower = fit_tower(graph, text, model, settings, part, lent_tower, _shown(progress, "tower", part))
     encoded = encode_all(tower, graph, text, model)
-    part = budget.part(budget.left)
-    head = RelationHead(graph.num_relations, text.shape[1])
-    fit_relation_head(head, graph, text, settings, part, _shown(progress, "relation head", part))
-    return Members(graph, text, rules, structure, tower, encoded, model, graph.num_entities), head
+    return Members(graph, text, rules, structure, tower, encoded, model, graph.num_entities)
 
 
 def _shown(progress: Progress, name: str, budget: Budget) -> Callable[[float], None]:

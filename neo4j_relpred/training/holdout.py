@@ -1,7 +1,7 @@
-"""Turns held-out triples into ranking data, in two folds of queries, and fits reasoner and calibration on them.
+"""Turns held-out triples into ranking data, in folds of queries, and fits reasoner and calibration on them.
 
-Each reasoner is fitted three times: on either fold, to get logits for the other one that calibration can trust, and
-on both for good. All answers of a query are in one fold, so that a fold's queries have as many as any query has. A
+Each reasoner is fitted once without each fold, to get logits for it that calibration can trust, and once on all for
+good. All answers of a query are in one fold, so that a fold's queries have as many as any query has. A
 triple's tail and head query may be in different folds: that tells a network of some dozen features next to nothing.
 """
 
@@ -20,13 +20,14 @@ from neo4j_relpred.model.calibration import Calibration
 from neo4j_relpred.model.members import FEATURE_NAMES, Members, group_columns
 from neo4j_relpred.model.reasoner import Reasoner
 from neo4j_relpred.model.relation_head import RelationHead
-from neo4j_relpred.model.relations import RELATION_FEATURES, RELATION_GROUPS, relation_features
+from neo4j_relpred.model.relations import RELATION_BASE, RELATION_FEATURES, RELATION_GROUPS, relation_features
 from neo4j_relpred.model.trained import chunks_by_relation
 from neo4j_relpred.training.budget import Budget
 from neo4j_relpred.training.reasoner import RankingData, fit_reasoner
 
 __all__ = ["HeldOut", "entity_data", "fit_on_folds", "relation_data"]
 
+FOLDS = 3
 PAIRS = 2_000  # relation queries in one block
 
 
@@ -44,6 +45,7 @@ class HeldOut:
     real: npt.NDArray[np.bool_]
     labels: npt.NDArray[np.bool_]
     droppable: tuple[int, ...]
+    base: int | None = None
 
     def __len__(self) -> int:
         return len(self.features)
@@ -56,6 +58,7 @@ class HeldOut:
             labels=torch.from_numpy(self.labels[rows].astype(np.float32)),
             real=torch.from_numpy(self.real[rows]),
             droppable=self.droppable,
+            base=self.base,
         )
 
 
@@ -95,7 +98,8 @@ def relation_data(members: Members, head: RelationHead, triples: IntArray) -> He
     groups = np.broadcast_to(np.arange(count), real.shape)
     columns = tuple(RELATION_FEATURES.index(name) for name in RELATION_GROUPS["structure"])
     droppable = columns if members.structure else ()
-    return HeldOut(np.concatenate(blocks), groups.copy(), groups, real, labels, droppable)
+    base = RELATION_FEATURES.index(RELATION_BASE)
+    return HeldOut(np.concatenate(blocks), groups.copy(), groups, real, labels, droppable, base)
 
 
 def fit_on_folds(
@@ -103,25 +107,25 @@ def fit_on_folds(
 ) -> tuple[Reasoner, Calibration]:
     """The reasoner fitted on all of it, and the calibration fitted on logits of folds that were not seen.
 
-    `budget` is shared out: half for the fit on both folds, a quarter for each fold.
+    `budget` is shared out by how many queries each fit sees.
     """
     kind = model.reasoner
-    fold = np.random.default_rng([settings.seed, 6]).permutation(len(held)) % 2
-    seconds = budget.left
+    fold = np.random.default_rng([settings.seed, 6]).permutation(len(held)) % FOLDS
+    seconds = budget.left / FOLDS  # FOLDS - 1 for the folds together, 1 for all
     logits = np.zeros(held.real.shape)
-    for number in (0, 1):
-        rows = np.flatnonzero(fold == number)
-        others = np.flatnonzero(fold != number)
+    for number in range(FOLDS):
+        rows, others = np.flatnonzero(fold == number), np.flatnonzero(fold != number)
         if not len(rows) or not len(others):
             continue
-        reasoner = fit_reasoner(held.data(others), kind, num_groups, settings, budget.part(seconds / 4))
+        part = budget.part(seconds * (FOLDS - 1) / FOLDS)
+        reasoner = fit_reasoner(held.data(others), kind, num_groups, settings, part)
         for first in range(0, len(rows), PAIRS):
             block = rows[first : first + PAIRS]
             data = held.data(block)
             with torch.no_grad():
                 logits[block] = reasoner(data.features, data.relations, data.real).numpy()
     reasoner = fit_reasoner(held.data(), kind, num_groups, settings, budget)
-    if len(held) < 2:
+    if len(held) < FOLDS:
         return reasoner, Calibration.plain(num_groups)
     evidence = logits, held.real, held.labels.astype(float), held.groups
     calibration = fit_calibration(*evidence, num_groups)

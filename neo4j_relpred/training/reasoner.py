@@ -17,6 +17,7 @@ __all__ = ["RankingData", "fit_reasoner"]
 
 LEARNING_RATE = 2e-3
 EPOCHS = 20
+CORRECTION = 0.25, 0.5  # of learning rate and passes where a logit is corrected: it is good already
 BATCH = 64
 
 
@@ -34,11 +35,12 @@ class RankingData:
     labels: Tensor
     real: Tensor
     droppable: tuple[int, ...] = ()
+    base: int | None = None
 
     def rows(self, chosen: Tensor) -> RankingData:
         """Some of the queries."""
         parts = (self.features[chosen], self.relations[chosen], self.labels[chosen], self.real[chosen])
-        return RankingData(*parts, self.droppable)
+        return RankingData(*parts, self.droppable, self.base)
 
 
 def fit_reasoner(
@@ -47,16 +49,21 @@ def fit_reasoner(
     num_relations: int,
     settings: TrainingSettings,
     budget: Budget,
-    epochs: int = EPOCHS,
+    passes: int = EPOCHS,
 ) -> Reasoner:
-    """So many passes, fewer when the budget ends before; the learning rate falls to zero."""
+    """So many passes, fewer when the budget ends before; the learning rate falls to zero.
+
+    A base (see Reasoner) is corrected gently: a few thousand queries can teach a network to trust it less than it
+    deserves.
+    """
     torch.manual_seed(settings.seed + 3)
     rng = np.random.default_rng([settings.seed, 3])
-    model = Reasoner(kind, data.features.shape[2], num_relations)
+    rate, share = (LEARNING_RATE, 1.0) if data.base is None else (LEARNING_RATE * CORRECTION[0], CORRECTION[1])
+    model = Reasoner(kind, data.features.shape[2], num_relations, data.base)
     model.fit_scale(data.features, data.real)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=LEARNING_RATE, weight_decay=0.01)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=0.01)
     model.train()
-    epochs = min(epochs, settings.max_epochs)
+    epochs = min(max(1, round(share * passes)), settings.max_epochs)
     for epoch in range(epochs):
         order = torch.from_numpy(rng.permutation(len(data.relations)))
         for first in range(0, len(order), BATCH):
@@ -64,7 +71,7 @@ def fit_reasoner(
             if budget.left <= 0 and epoch > 0:
                 return model.eval()
             for group in optimizer.param_groups:
-                group["lr"] = LEARNING_RATE * max(0.02, 1 - progress)
+                group["lr"] = rate * max(0.02, 1 - progress)
             batch = data.rows(order[first : first + BATCH])
             features = batch.features
             if data.droppable:
