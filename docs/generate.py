@@ -72,6 +72,7 @@ ADVICE = {
     "unknown-relation": "Use a type that the model was trained on, or train again.",
     "model-not-found": "Train with `relpred train`, or choose a version of `relpred model list`.",
     "run-not-found": "See `relpred run list`. Only the last `publishing.keep_sets` sets can be brought back.",
+    "busy": "Wait until the other training or publication ends, or give this one a `home` of its own.",
     "empty-graph": "Check `graph.database`, `graph.labels` and `graph.relations`, or load data.",
     "too-little-data": "Read more labels or types; some dozens of relationships are the least.",
     "snapshot-corrupt": "Read the graph again with `relpred snapshot`, or publish again.",

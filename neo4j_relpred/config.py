@@ -121,8 +121,9 @@ class TrainingSettings(Section):
         None,
         gt=0,
         le=1,
-        description="Share of the questions that could be asked (a node and a relation in one direction) that are taken "
-        "to have a missing answer when triples are scored or a graph is swept; unset measures it on held-out edges.",
+        description="Share of the questions that could be asked (a node and a relation in one direction) that are "
+        "taken to have a missing answer when triples are scored or a graph is swept; unset measures it on held-out "
+        "edges.",
     )
 
 

@@ -38,6 +38,7 @@ def world() -> World:
 @pytest.fixture(scope="session")
 def trained(world: World) -> TrainedModel:
     """A whole model fitted on the family tree, with text."""
-    from tests.synthetic import fitted
+    from tests.synthetic import TINY_TRAINING, fitted
 
-    return fitted(world.train, world.split.holdout, world.text)
+    longer = TINY_TRAINING.model_copy(update={"max_epochs": 24})
+    return fitted(world.train, world.split.holdout, world.text, training=longer)

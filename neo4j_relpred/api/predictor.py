@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import secrets
+import shutil
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -19,13 +20,14 @@ from neo4j_relpred.config import PublishingSettings, Settings
 from neo4j_relpred.data.changes import count_changes
 from neo4j_relpred.data.snapshot import Snapshot
 from neo4j_relpred.data.target_set import TargetEdge, TargetSet
-from neo4j_relpred.errors import ModelNotFound
+from neo4j_relpred.errors import ModelNotFound, PublicationStopped, RunNotFound, SnapshotCorrupt
 from neo4j_relpred.evaluation.report import Report
 from neo4j_relpred.graph.client import Neo4jClient
+from neo4j_relpred.graph.predicted import PredictedType
 from neo4j_relpred.graph.reader import read_snapshot
 from neo4j_relpred.graph.runs import Run, get_run, list_runs
 from neo4j_relpred.graph.schema import GraphSchema, check_settings, discover_schema
-from neo4j_relpred.graph.writer import PublicationPlan, PublicationReport, publish
+from neo4j_relpred.graph.writer import PublicationPlan, PublicationReport, model_name_of, publish
 from neo4j_relpred.model.registry import ModelVersion
 from neo4j_relpred.triples import EntityId, Query, Relation, ScoredTriple, Triple
 
@@ -85,8 +87,9 @@ class RelationPredictor:
 
     def snapshot(self, progress: Progress = silent) -> Snapshot:
         """Reads the graph and keeps it as the latest snapshot. Raises InvalidSettings, EmptyGraph."""
-        graph = self.settings.graph
-        check_settings(self.schema(), graph)
+        graph, schema = self.settings.graph, self.schema()
+        if schema.labels:  # an empty graph is called empty, and not the settings wrong
+            check_settings(schema, graph)
         data = read_snapshot(self.client, graph, lambda what, n, of: progress(f"read {what}", n / max(1, of)))
         self._workspace.keep_snapshot(data)
         return data
@@ -179,23 +182,43 @@ class RelationPredictor:
         return get_run(self.client, run)
 
     def _plan(self, run: str, target: TargetSet, relations: Iterable[Relation], progress: Progress) -> PublicationPlan:
+        owned = {*relations, *target.relations}
         return PublicationPlan(
             graph=self.settings.graph,
             publishing=self.settings.publishing,
             run=run,
             model=self.settings.model_name,
-            relations=tuple(sorted({*relations, *target.relations})),
+            relations=tuple(sorted(owned | self._orphans(owned))),
             progress=lambda what, n, of: progress(f"write {what}", n / max(1, of)),
         )
 
+    def _orphans(self, wanted: Set[Relation]) -> set[Relation]:
+        """Types that we published last and publish no more: nobody else would take their edges away."""
+        run = self._workspace.sets.live(self.settings.model_name)
+        try:
+            last = self._workspace.sets.read(run).relations if run is not None else ()
+        except (RunNotFound, SnapshotCorrupt):  # a new set is how one gets over that
+            return set()
+        return {relation for relation in last if relation not in wanted and self._ours(relation)}
+
+    def _ours(self, relation: Relation) -> bool:
+        """Whether no other model took the type over meanwhile."""
+        edges = PredictedType(self.client, self.settings.graph.prefix, relation).present()
+        return all(model_name_of(edge.model) == self.settings.model_name for edge in edges)
+
     def _publish(self, target: TargetSet, plan: PublicationPlan) -> PublicationReport:
         """The set is kept before it is published, so that a kill half-way can be undone as well."""
+        client, sets = self.client, self._workspace.sets  # who cannot connect leaves no set behind
         if plan.dry_run:
-            return publish(self.client, target, plan)
-        sets = self._workspace.sets
+            return publish(client, target, plan)
         with self._workspace.exclusive():
             sets.add(plan.run, target, plan.model)
-            report = publish(self.client, target, plan)
+            try:
+                report = publish(client, target, plan)
+            except PublicationStopped:
+                if plan.run not in {run.id for run in list_runs(client)}:  # a guard stopped it before it began
+                    shutil.rmtree(sets.folder / plan.run)
+                raise
             sets.settle(plan.run, plan.model)
         return report
 
@@ -204,7 +227,7 @@ class RelationPredictor:
     def refresh(self, *, retrain: bool = False, publish: bool = True, progress: Progress = silent) -> RefreshReport:
         """Reads what changed, encodes new texts, retrains when asked (or never trained), publishes the difference."""
         started = time.monotonic()
-        before = self._workspace.latest_snapshot() if self._workspace.snapshot_folder.is_dir() else None
+        before = self._last_look()
         snapshot = self.snapshot(progress)
         nodes, edges = count_changes(before, snapshot)
         encoded_before = self._workspace.encoded_texts
@@ -216,6 +239,13 @@ class RelationPredictor:
         encoded = self._workspace.encoded_texts - encoded_before
         seconds = time.monotonic() - started
         return RefreshReport(nodes, edges, encoded, retrain, loaded.version.label, report, seconds)
+
+    def _last_look(self) -> Snapshot | None:
+        """The snapshot before this one; None also when it is damaged, since it is about to be replaced."""
+        try:
+            return self._workspace.latest_snapshot() if self._workspace.snapshot_folder.is_dir() else None
+        except SnapshotCorrupt:
+            return None
 
     # models
 

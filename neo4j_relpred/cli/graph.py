@@ -82,6 +82,5 @@ def snapshot(opened: Opened, as_json: bool) -> None:
     if as_json:
         print_json({"nodes": len(data.ids), "edges": len(data.triples), "contentHash": data.content_hash})
     else:
-        click.echo(
-            f"{len(data.ids)} nodes, {len(data.triples)} edges of {len(data.relations)} types; {data.content_hash[:12]}."
-        )
+        counts = f"{len(data.ids)} nodes, {len(data.triples)} edges of {len(data.relations)} types"
+        click.echo(f"{counts}; content {data.content_hash[:12]}.")

@@ -44,7 +44,7 @@ def fit_calibration(
         return Calibration.plain(num_relations)
     rows = evidence_of(logits, real)[real]
     truth, group = labels[real], relations[real]
-    weights = _newton(rows, truth, np.array([0.0, 0.0, 1.0]), np.array([1e-3, 1e-3, 1e-3]))
+    weights = _rising(rows, truth)
     z = rows @ weights
     slope, intercept = np.ones(num_relations), np.zeros(num_relations)
     for relation in np.unique(group):
@@ -87,6 +87,18 @@ def complete(
     overall = missing.sum() / max(spread.sum(), 1e-9)
     ratio = (missing + SHRINKAGE * overall) / (spread + SHRINKAGE)
     return replace(calibration, missing=np.clip(ratio, 0, 1))
+
+
+def _rising(rows: FloatArray, truth: FloatArray) -> FloatArray:
+    """Weights of evidence (n, 3) of which neither falls: probabilities keep the order of the logits."""
+    start, ridge = np.array([0.0, 0.0, 1.0]), np.full(3, 1e-3)
+    weights = _newton(rows, truth, start, ridge)
+    for column in (1, 2):
+        if weights[column] < 0:  # the other one alone
+            kept = [0, 3 - column]
+            weights = np.zeros(3)
+            weights[kept] = _newton(rows[:, kept], truth, start[kept], ridge[kept])
+    return np.maximum(weights, [-np.inf, 0, 0])
 
 
 def measure(probabilities: FloatArray, labels: FloatArray) -> CalibrationReport:

@@ -27,11 +27,12 @@ class Reasoner(nn.Module):
     mean: Tensor
     scale: Tensor
 
-    def __init__(self, kind: ReasonerKind, num_features: int, num_relations: int, base: int | None = None) -> None:
+    def __init__(
+        self, kind: ReasonerKind, num_features: int, num_relations: int, base: int | None = None, hidden: int = HIDDEN
+    ) -> None:
         """`num_relations` counts what can stand in `relations` of forward."""
         super().__init__()
         self.kind, self.base = kind, base
-        hidden = HIDDEN
         self.register_buffer("mean", torch.zeros(num_features))
         self.register_buffer("scale", torch.ones(num_features))
         self.relation = nn.Embedding(num_relations, RELATION_WIDTH)

@@ -31,7 +31,7 @@ class Predictor(Protocol):
     """What the service needs of the facade. Only the worker's thread calls it."""
 
     def ready(self) -> str:
-        """Loads the live model if it is not loaded; its name and version ("name/version")."""
+        """Loads the live model if it is not loaded; its name and version ("name@version")."""
 
     def entity_of(self, element_id: str) -> EntityId:
         """The entity of a node."""

@@ -34,7 +34,8 @@ Result = TypeVar("Result")
 HEAD_SHARE = 0.15  # of what the reasoners leave; the members share the rest
 SHARES = {"structure": 0.47, "tower": 0.53}
 MOST_FOR_REASONERS = 0.4
-PASSES = 3.2  # the folds, and all of it, with some slack
+SLACK = 1.6  # over the pace of the entity reasoner, for the features of pairs
+PASSES = 4.0  # the folds, and all of it, with some slack
 PILOT_TRIPLES = 256
 LEAST_TRIPLES = 20
 
@@ -95,7 +96,7 @@ def fit(
     reasoning = Budget.minutes(max(0.0, budget.left - free * HEAD_SHARE) / 60)
     entities = fit_on_folds(held, model, settings, reasoning, width)
     # What the entity reasoner left goes to the relation head, and its pace tells what relation queries will need.
-    size = len(holdout) * train.num_relations / max(1, held.real.size)
+    size = SLACK * len(holdout) * train.num_relations / max(1, held.real.size)
     part = budget.part(budget.left - min(0.5 * budget.left, reasoning.used * size))
     head = RelationHead(train.num_relations, stage.text.shape[1])
     fit_relation_head(head, train, stage.text, settings, part, _shown(progress, "relation head", part))
@@ -128,10 +129,10 @@ def _plan(stage: _Stage, rules: Rules, holdout: IntArray, budget: Budget) -> tup
     all_seconds, held = _timed(lambda: entity_data(untrained, pilot))
     data = held.data()
     one_pass, _ = _timed(
-        lambda: fit_reasoner(data, stage.model.reasoner, width, stage.settings, Budget.minutes(1), epochs=1)
+        lambda: fit_reasoner(data, stage.model.reasoner, width, stage.settings, Budget.minutes(1), passes=1)
     )
     slope = max(all_seconds - few_seconds, 0.0) / max(1, len(pilot) - few)
-    passes = PASSES * min(EPOCHS, stage.settings.max_epochs) * one_pass / len(pilot)
+    passes = PASSES * EPOCHS * one_pass / len(pilot)
     allowed = MOST_FOR_REASONERS * budget.left - few_seconds
     affordable = min(len(holdout), max(len(pilot), int(allowed / max(slope + passes, 1e-9))))
     return affordable, min(few_seconds + affordable * (slope + passes), MOST_FOR_REASONERS * budget.left)

@@ -19,6 +19,7 @@ LEARNING_RATE = 2e-3
 EPOCHS = 20
 CORRECTION = 0.25, 0.5  # of learning rate and passes where a logit is corrected: it is good already
 BATCH = 64
+LEAST_STEPS = 150  # so that a handful of queries is seen often enough
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ def fit_reasoner(
     budget: Budget,
     passes: int = EPOCHS,
 ) -> Reasoner:
-    """So many passes, fewer when the budget ends before; the learning rate falls to zero.
+    """So many passes, more over few queries, fewer when the budget ends before; the learning rate falls to zero.
 
     A base (see Reasoner) is corrected gently: a few thousand queries can teach a network to trust it less than it
     deserves.
@@ -63,7 +64,9 @@ def fit_reasoner(
     model.fit_scale(data.features, data.real)
     optimizer = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=0.01)
     model.train()
-    epochs = min(max(1, round(share * passes)), settings.max_epochs)
+    batches = -(-len(data.relations) // BATCH)
+    least = -(-LEAST_STEPS // batches) if passes == EPOCHS else 1
+    epochs = min(max(1, round(share * passes), least), settings.max_epochs)
     for epoch in range(epochs):
         order = torch.from_numpy(rng.permutation(len(data.relations)))
         for first in range(0, len(order), BATCH):

@@ -53,13 +53,14 @@ def test_probabilities_within_the_tolerance_are_left_alone() -> None:
     assert difference([present_of(EDGE)], [far], TOLERANCE).changed == (far,)
 
 
-def test_rank_model_and_evidence_count_whatever_the_probability() -> None:
-    for other in (replace(EDGE, rank=2), replace(EDGE, model="other"), replace(EDGE, evidence="other")):
+def test_rank_and_model_count_whatever_the_probability() -> None:
+    for other in (replace(EDGE, rank=2), replace(EDGE, model="other")):
         assert difference([present_of(EDGE)], [other], TOLERANCE).changed == (other,)
 
 
-def test_the_raw_score_and_the_run_alone_change_nothing() -> None:
-    assert difference([present_of(EDGE)], [replace(EDGE, score=9.0, run="r2")], TOLERANCE).unchanged == 1
+def test_the_raw_score_the_run_and_the_wording_of_evidence_alone_change_nothing() -> None:
+    other = replace(EDGE, score=9.0, run="r2", evidence="other")
+    assert difference([present_of(EDGE)], [other], TOLERANCE).unchanged == 1
 
 
 def test_an_edge_without_a_number_for_probability_is_written_again() -> None:

@@ -209,6 +209,6 @@ def test_progress_names_its_stages_in_order_and_never_exceeds_one(world: World) 
     seen: list[tuple[str, float]] = []
     fitted(world.train, world.split.holdout, world.text, training=BRIEF, progress=lambda *step: seen.append(step))
     stages = list(dict.fromkeys(stage for stage, _ in seen))
-    assert stages == ["rules", "structure", "tower", "relation head", "reasoner"]
+    assert stages == ["rules", "structure", "tower", "reasoner", "relation head", "relation reasoner"]
     assert all(0 <= share <= 1 for _, share in seen)
-    assert seen[-1] == ("reasoner", 1.0)
+    assert seen[-1] == ("relation reasoner", 1.0)
