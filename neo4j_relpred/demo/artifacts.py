@@ -135,7 +135,7 @@ def default_cache() -> Path:
 
 def prepare_lib(line: Line, cache: Path) -> Path:
     """The folder with the server's jars; Maven fetches them once. A half-made folder is never used."""
-    lib = cache / f"neo4j-{line.version}" / "lib"
+    lib = cache.resolve() / f"neo4j-{line.version}" / "lib"  # Maven and the server have working folders of their own
     if lib.is_dir():
         return lib
     lib.parent.mkdir(parents=True, exist_ok=True)
