@@ -154,4 +154,4 @@ def _filled(module: Part, name: str, tensors: Mapping[str, Tensor]) -> Part:
     module.load_state_dict({key[len(prefix) :]: value for key, value in tensors.items() if key.startswith(prefix)})
     for parameter in module.parameters():
         parameter.requires_grad = False
-    return module.eval()
+    return module.train(mode=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from abc import abstractmethod
 from collections.abc import Callable, Iterable
 from typing import Annotated, Any, Self
 
@@ -69,9 +70,9 @@ class QuestionBody(Strict):
         """The answers to the question."""
         return predictor.predict(self.query(predictor), top_k=self.top_k, min_probability=self.min_probability)
 
+    @abstractmethod
     def query(self, predictor: Predictor) -> Query:
         """The question in our words."""
-        raise NotImplementedError
 
 
 class RelationsBody(QuestionBody):

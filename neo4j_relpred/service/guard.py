@@ -79,7 +79,7 @@ class Guard:
         except RelpredError as refusal:
             await answer_error(refusal)(scope, receive, marked)
         except (_Gone, ClientDisconnect):
-            pass  # nobody is there to be told
+            log.debug("the caller hung up")  # nobody is there to be told
         except Exception as error:
             log_failure("a request", error)
             if status == 0:

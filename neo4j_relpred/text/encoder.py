@@ -64,7 +64,7 @@ class TransformersEncoder:
         place = bundled_encoder(settings.encoder) or settings.encoder
         try:
             self._tokenizer: Any = AutoTokenizer.from_pretrained(place, trust_remote_code=False)
-            self._model: Any = AutoModel.from_pretrained(place, trust_remote_code=False).to(device).eval()
+            self._model: Any = AutoModel.from_pretrained(place, trust_remote_code=False).to(device).train(mode=False)
         except (OSError, ValueError) as error:
             raise EncoderNotFound(
                 f"The text encoder {settings.encoder!r} cannot be loaded.",

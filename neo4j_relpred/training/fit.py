@@ -117,7 +117,7 @@ def _plan(stage: _Stage, rules: Rules, holdout: IntArray, budget: Budget) -> tup
         text=stage.text,
         rules=rules,
         structure=ComplEx(graph.num_entities, width, rank) if (rank := stage.model.structure_rank) else None,
-        tower=Tower(graph.num_entities, width, stage.text.shape[1], stage.model).eval(),
+        tower=Tower(graph.num_entities, width, stage.text.shape[1], stage.model).train(mode=False),
         encoded=torch.randn(graph.num_entities, stage.model.hidden),
         settings=stage.model,
         trained=graph.num_entities,

@@ -72,7 +72,7 @@ def fit_reasoner(
         for first in range(0, len(order), BATCH):
             progress = max(epoch / epochs + first / len(order) / epochs, budget.fraction)
             if budget.left <= 0 and epoch > 0:
-                return model.eval()
+                return model.train(mode=False)
             for group in optimizer.param_groups:
                 group["lr"] = rate * max(0.02, 1 - progress)
             batch = data.rows(order[first : first + BATCH])
@@ -85,7 +85,7 @@ def fit_reasoner(
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
-    return model.eval()
+    return model.train(mode=False)
 
 
 def ranking_loss(logits: Tensor, batch: RankingData, bce_weight: float) -> Tensor:

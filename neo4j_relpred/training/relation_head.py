@@ -39,7 +39,7 @@ def fit_relation_head(
         for first in range(0, len(order), size):
             progress = max(budget.fraction, epoch / settings.max_epochs)
             if budget.left <= 0:
-                return head.eval()
+                return head.train(mode=False)
             for group in optimizer.param_groups:
                 group["lr"] = LEARNING_RATE * max(0.02, 1 - progress)
             heads, relations, tails = graph.triples[order[first : first + size]].T
@@ -52,4 +52,4 @@ def fit_relation_head(
             optimizer.step()
             total += loss.item()
         report(total)
-    return head.eval()
+    return head.train(mode=False)

@@ -53,7 +53,7 @@ def fit_tower(
         for step in range(steps):
             progress = max(budget.fraction, (epoch + step / steps) / settings.max_epochs)
             if budget.left <= 0:
-                return tower.eval()
+                return tower.train(mode=False)
             for group in optimizer.param_groups:
                 group["lr"] = LEARNING_RATE * max(0.02, 1 - progress)
             batch = graph.edges[order[step * settings.batch_size : (step + 1) * settings.batch_size]]
@@ -65,7 +65,7 @@ def fit_tower(
             optimizer.step()
             total += loss.item()
         report(total / steps)
-    return tower.eval()
+    return tower.train(mode=False)
 
 
 def _shapes(tower: Tower) -> dict[str, torch.Size]:
