@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import shutil
 import time
 from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, replace
@@ -20,7 +19,7 @@ from neo4j_relpred.config import PublishingSettings, Settings
 from neo4j_relpred.data.changes import count_changes
 from neo4j_relpred.data.snapshot import Snapshot
 from neo4j_relpred.data.target_set import TargetEdge, TargetSet
-from neo4j_relpred.errors import ModelNotFound, PublicationStopped, RunNotFound, SnapshotCorrupt
+from neo4j_relpred.errors import ModelNotFound, RunNotFound, SnapshotCorrupt
 from neo4j_relpred.evaluation.report import Report
 from neo4j_relpred.graph.client import Neo4jClient
 from neo4j_relpred.graph.predicted import PredictedType
@@ -87,9 +86,8 @@ class RelationPredictor:
 
     def snapshot(self, progress: Progress = silent) -> Snapshot:
         """Reads the graph and keeps it as the latest snapshot. Raises InvalidSettings, EmptyGraph."""
-        graph, schema = self.settings.graph, self.schema()
-        if schema.labels:  # an empty graph is called empty, and not the settings wrong
-            check_settings(schema, graph)
+        graph = self.settings.graph
+        check_settings(self.schema(), graph)
         data = read_snapshot(self.client, graph, lambda what, n, of: progress(f"read {what}", n / max(1, of)))
         self._workspace.keep_snapshot(data)
         return data
@@ -208,17 +206,12 @@ class RelationPredictor:
 
     def _publish(self, target: TargetSet, plan: PublicationPlan) -> PublicationReport:
         """The set is kept before it is published, so that a kill half-way can be undone as well."""
-        client, sets = self.client, self._workspace.sets  # who cannot connect leaves no set behind
         if plan.dry_run:
-            return publish(client, target, plan)
+            return publish(self.client, target, plan)
+        sets = self._workspace.sets
         with self._workspace.exclusive():
             sets.add(plan.run, target, plan.model)
-            try:
-                report = publish(client, target, plan)
-            except PublicationStopped:
-                if plan.run not in {run.id for run in list_runs(client)}:  # a guard stopped it before it began
-                    shutil.rmtree(sets.folder / plan.run)
-                raise
+            report = publish(self.client, target, plan)
             sets.settle(plan.run, plan.model)
         return report
 
@@ -227,7 +220,7 @@ class RelationPredictor:
     def refresh(self, *, retrain: bool = False, publish: bool = True, progress: Progress = silent) -> RefreshReport:
         """Reads what changed, encodes new texts, retrains when asked (or never trained), publishes the difference."""
         started = time.monotonic()
-        before = self._last_look()
+        before = self._workspace.latest_snapshot() if self._workspace.snapshot_folder.is_dir() else None
         snapshot = self.snapshot(progress)
         nodes, edges = count_changes(before, snapshot)
         encoded_before = self._workspace.encoded_texts
@@ -239,13 +232,6 @@ class RelationPredictor:
         encoded = self._workspace.encoded_texts - encoded_before
         seconds = time.monotonic() - started
         return RefreshReport(nodes, edges, encoded, retrain, loaded.version.label, report, seconds)
-
-    def _last_look(self) -> Snapshot | None:
-        """The snapshot before this one; None also when it is damaged, since it is about to be replaced."""
-        try:
-            return self._workspace.latest_snapshot() if self._workspace.snapshot_folder.is_dir() else None
-        except SnapshotCorrupt:
-            return None
 
     # models
 
