@@ -220,7 +220,7 @@ class RelationPredictor:
     def refresh(self, *, retrain: bool = False, publish: bool = True, progress: Progress = silent) -> RefreshReport:
         """Reads what changed, encodes new texts, retrains when asked (or never trained), publishes the difference."""
         started = time.monotonic()
-        before = self._workspace.latest_snapshot() if self._workspace.snapshot_folder.is_dir() else None
+        before = self._last_look()
         snapshot = self.snapshot(progress)
         nodes, edges = count_changes(before, snapshot)
         encoded_before = self._workspace.encoded_texts
@@ -232,6 +232,13 @@ class RelationPredictor:
         encoded = self._workspace.encoded_texts - encoded_before
         seconds = time.monotonic() - started
         return RefreshReport(nodes, edges, encoded, retrain, loaded.version.label, report, seconds)
+
+    def _last_look(self) -> Snapshot | None:
+        """The snapshot before this one; None also when it is damaged, since it is about to be replaced."""
+        try:
+            return self._workspace.latest_snapshot() if self._workspace.snapshot_folder.is_dir() else None
+        except SnapshotCorrupt:
+            return None
 
     # models
 
