@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import shutil
 import time
 from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, replace
@@ -19,7 +20,7 @@ from neo4j_relpred.config import PublishingSettings, Settings
 from neo4j_relpred.data.changes import count_changes
 from neo4j_relpred.data.snapshot import Snapshot
 from neo4j_relpred.data.target_set import TargetEdge, TargetSet
-from neo4j_relpred.errors import ModelNotFound, RunNotFound, SnapshotCorrupt
+from neo4j_relpred.errors import ModelNotFound, PublicationStopped, RunNotFound, SnapshotCorrupt
 from neo4j_relpred.evaluation.report import Report
 from neo4j_relpred.graph.client import Neo4jClient
 from neo4j_relpred.graph.predicted import PredictedType
@@ -206,12 +207,17 @@ class RelationPredictor:
 
     def _publish(self, target: TargetSet, plan: PublicationPlan) -> PublicationReport:
         """The set is kept before it is published, so that a kill half-way can be undone as well."""
+        client, sets = self.client, self._workspace.sets  # who cannot connect leaves no set behind
         if plan.dry_run:
-            return publish(self.client, target, plan)
-        sets = self._workspace.sets
+            return publish(client, target, plan)
         with self._workspace.exclusive():
             sets.add(plan.run, target, plan.model)
-            report = publish(self.client, target, plan)
+            try:
+                report = publish(client, target, plan)
+            except PublicationStopped:
+                if plan.run not in {run.id for run in list_runs(client)}:  # a guard stopped it before it began
+                    shutil.rmtree(sets.folder / plan.run)
+                raise
             sets.settle(plan.run, plan.model)
         return report
 
