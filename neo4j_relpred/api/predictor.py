@@ -87,8 +87,9 @@ class RelationPredictor:
 
     def snapshot(self, progress: Progress = silent) -> Snapshot:
         """Reads the graph and keeps it as the latest snapshot. Raises InvalidSettings, EmptyGraph."""
-        graph = self.settings.graph
-        check_settings(self.schema(), graph)
+        graph, schema = self.settings.graph, self.schema()
+        if schema.labels:  # an empty graph is called empty, and not the settings wrong
+            check_settings(schema, graph)
         data = read_snapshot(self.client, graph, lambda what, n, of: progress(f"read {what}", n / max(1, of)))
         self._workspace.keep_snapshot(data)
         return data
