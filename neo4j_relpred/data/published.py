@@ -31,7 +31,7 @@ class PublishedSets:
     def settle(self, run: str, model: str) -> None:
         """Records that the set of a run stands in the graph now, and forgets the oldest ones."""
         write_text(self.folder / LIVE, json.dumps({**self._all_live(), model: run}))
-        kept = sorted((path for path in self.folder.iterdir() if path.is_dir()), key=lambda path: path.stat().st_mtime)
+        kept = sorted((path for path in self.folder.iterdir() if _is_set(path)), key=lambda path: path.stat().st_mtime)
         for path in kept[: -self.keep]:
             shutil.rmtree(path)
 
@@ -57,7 +57,7 @@ class PublishedSets:
         return TargetSet.read(self.folder / run)
 
     def _about(self, run: str) -> dict[str, Any]:
-        known = sorted(path.name for path in self.folder.glob("*") if path.is_dir())
+        known = sorted(path.name for path in self.folder.glob("*") if _is_set(path))
         if run not in known:
             shown = ", ".join(known) or "none"
             raise RunNotFound(f"There is no run {run!r} on this machine.", hint=f"Kept runs: {shown}.")
@@ -69,3 +69,8 @@ class PublishedSets:
         except FileNotFoundError:
             return {}
         return live
+
+
+def _is_set(path: Path) -> bool:
+    """A folder of a run; hidden ones are what a kill left of writing one."""
+    return path.is_dir() and not path.name.startswith(".")

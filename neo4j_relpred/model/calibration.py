@@ -20,7 +20,7 @@ class Calibration:
     weights (3,): bias, logit, log odds within the query; slope, intercept, missing (relations,). The probabilities
     are those of questions that have a missing answer; `base_rate` of `probabilities` states another share of such
     questions. `missing` corrects for answers that the graph lacked when this was fitted: a candidate with probability
-    p of being a held-out answer was a missing one with probability missing * p (1 - p), and is no held-out one now.
+    p of being a held-out answer was a missing one, and true as well, with probability missing * p (1 - p).
     """
 
     weights: FloatArray
@@ -39,7 +39,7 @@ class Calibration:
         """logits, real, relations: (q, c), the relation of each candidate triple -> (q, c)."""
         z = self.log_odds(logits, real, relations) + base_rate_shift(base_rate)
         p = 1 / (1 + np.exp(-np.clip(z, -40, 40)))
-        p = p / (1 - self.missing[relations] * p * (1 - p))
+        p = p + self.missing[relations] * p * (1 - p)  # a held-out answer, or one that the graph lacked
         return np.where(real, np.clip(p, LEAST, 1 - LEAST), 0.0)
 
     def log_odds(self, logits: FloatArray, real: npt.NDArray[np.bool_], relations: npt.NDArray[np.int64]) -> FloatArray:

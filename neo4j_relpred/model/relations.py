@@ -14,12 +14,13 @@ __all__ = ["RELATION_BASE", "RELATION_FEATURES", "RELATION_GROUPS", "relation_fe
 
 FloatArray = npt.NDArray[np.float32]
 RELATION_GROUPS: dict[str, tuple[str, ...]] = {
-    "text and graph": ("head", "head_gap"),
+    "text and graph": ("head", "head_gap", "both"),
     "structure": ("structure", "structure_back", "structure_known"),
     "rules": ("rules",),
     "prior": ("heads", "tails", "frequency"),
 }
-RELATION_BASE = "head"  # the feature that is a log-probability of its own
+RELATION_BASE = "both"  # the feature that is a logit of its own
+STRUCTURE_WEIGHT = 0.5  # of the structure member beside the relation head, in it
 RELATION_FEATURES = tuple(name for names in RELATION_GROUPS.values() for name in names)
 
 
@@ -60,4 +61,5 @@ def relation_features(
         columns["structure_back"] = np.where(known[:, None], backward, 0)
         columns["structure_known"] = np.broadcast_to(known[:, None].astype(np.float32), from_head.shape)
     zero = np.zeros(from_head.shape, np.float32)
+    columns["both"] = from_head + STRUCTURE_WEIGHT * columns.get("structure", zero)
     return np.stack([columns.get(name, zero) for name in RELATION_FEATURES], axis=2).astype(np.float32)

@@ -46,7 +46,8 @@ def fit_relation_head(
             pairs = pair_inputs(graph, heads, tails, relations)
             others = pairs.links[:, : graph.num_relations] > 0  # true as well, so no wrong answers
             target = torch.from_numpy(relations)
-            loss = functional.cross_entropy(head(pairs, text).masked_fill(others, -1e4), target, label_smoothing=0.02)
+            logits = head.each(pairs, text).masked_fill(others, -1e4)  # (networks, q, R)
+            loss = functional.cross_entropy(logits.flatten(0, 1), target.repeat(len(logits)), label_smoothing=0.02)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
