@@ -54,7 +54,8 @@ def train(workspace: Workspace, data: Snapshot, progress: Progress, *, go_on: bo
         everything = model.over(KnowledgeGraph(len(data.ids), len(data.relations), data.triples))
         about = _about(workspace, data, report)
         version = registry.save(Checkpoint(everything, tuple(data.ids), data.relations, about))
-        if before is None or _not_worse(report, Report.from_json(before[0].about["report"])):
+        # a live version of another encoder cannot answer any more, however good it was
+        if before is None or before[0].about["encoder"] != about["encoder"] or _not_worse(report, before[0]):
             registry.promote(version.version)
         return registry.get(version.version), report
 
@@ -132,5 +133,5 @@ def _about(workspace: Workspace, data: Snapshot, report: Report) -> dict[str, An
     }
 
 
-def _not_worse(new: Report, old: Report) -> bool:
-    return new.entities.mrr >= old.entities.mrr - PROMOTION_TOLERANCE
+def _not_worse(new: Report, live: ModelVersion) -> bool:
+    return new.entities.mrr >= Report.from_json(live.about["report"]).entities.mrr - PROMOTION_TOLERANCE
