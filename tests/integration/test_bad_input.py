@@ -13,7 +13,18 @@ import torch
 from filelock import FileLock
 
 from neo4j_relpred.demo.server import EmbeddedNeo4j
-from tests.integration.graphs import Outcome, Town, ask, load, predicted, town, trained_town, write_settings, written
+from tests.integration.graphs import (
+    Outcome,
+    Town,
+    ask,
+    empty,
+    load,
+    predicted,
+    town,
+    trained_town,
+    write_settings,
+    written,
+)
 
 CACHE = Path(__file__).parents[2] / ".build"
 PASSWORD = "correct-horse"
@@ -21,18 +32,19 @@ WEIGHTS, DESCRIPTION, MANIFEST = "weights.safetensors", "model.json", "manifest.
 
 
 @pytest.fixture
-def place(server: EmbeddedNeo4j, clean_graph: neo4j.Driver, tmp_path: Path) -> Iterator[Town]:
-    yield trained_town(clean_graph, server.bolt_uri, tmp_path / "town")
+def place(server: EmbeddedNeo4j, driver: neo4j.Driver, tmp_path: Path) -> Iterator[Town]:
+    yield trained_town(driver, server.bolt_uri, tmp_path / "town")
     torch.set_flush_denormal(False)
 
 
 @pytest.fixture
-def untrained(server: EmbeddedNeo4j, clean_graph: neo4j.Driver, tmp_path: Path) -> Iterator[Callable[..., Town]]:
+def untrained(server: EmbeddedNeo4j, driver: neo4j.Driver, tmp_path: Path) -> Iterator[Callable[..., Town]]:
     """Makes a place with settings over an empty graph; keywords replace lines of the settings."""
 
     def make(**more: str) -> Town:
-        return Town(clean_graph, write_settings(tmp_path / "town", server.bolt_uri, more=more))
+        return Town(driver, write_settings(tmp_path / "town", server.bolt_uri, more=more))
 
+    empty(driver)
     yield make
     torch.set_flush_denormal(False)
 
@@ -270,7 +282,7 @@ def test_words_that_are_nearly_commands_are_told_the_command(place: Town) -> Non
 
 
 def test_a_second_training_waits_its_turn_and_then_gives_up(place: Town) -> None:
-    change(place, "timeout_seconds = 20", "timeout_seconds = 2")
+    change(place, "timeout_seconds = 20", "timeout_seconds = 1")
     place.home.mkdir(exist_ok=True)
     with FileLock(place.home / "lock"):
         refused(place, "train", 9, "Another process")

@@ -31,8 +31,8 @@ from tests.integration.graphs import (
 
 
 @pytest.fixture
-def place(server: EmbeddedNeo4j, clean_graph: neo4j.Driver, tmp_path: Path) -> Iterator[Town]:
-    yield trained_town(clean_graph, server.bolt_uri, tmp_path / "town", free_port())
+def place(server: EmbeddedNeo4j, driver: neo4j.Driver, tmp_path: Path) -> Iterator[Town]:
+    yield trained_town(driver, server.bolt_uri, tmp_path / "town", free_port())
     torch.set_flush_denormal(False)
 
 
@@ -184,10 +184,12 @@ def test_the_commands_run_in_the_runner_of_click(place: Town) -> None:
     assert predicted(place.driver)
 
 
-def test_a_process_of_its_own_ends_with_the_code_of_its_error(place: Town) -> None:
-    words = child_command("--config", str(place.config), "predict", "tails", "persn0", "LIVES_IN")
-    done = subprocess.run(words, env=child_environment(), capture_output=True, text=True, timeout=120, check=False)
-    assert done.returncode == 3
-    assert "Did you mean person0" in done.stderr
+def test_a_process_of_its_own_ends_with_the_code_of_its_error(server: EmbeddedNeo4j, tmp_path: Path) -> None:
+    words = child_command("init", "--uri", server.bolt_uri, "--database", "neo4k")
+    done = subprocess.run(
+        words, env=child_environment(), cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert (done.returncode, done.stdout) == (7, "")
+    assert "Did you mean neo4j?" in done.stderr
     assert "Traceback" not in done.stderr
-    assert done.stdout == ""
+    assert not (tmp_path / "relpred.toml").exists()
