@@ -36,8 +36,9 @@ class Scorer:
         return [answer for answer in answers if answer.probability >= min_probability]
 
     def score(self, triples: Sequence[Triple]) -> list[ScoredTriple]:
-        """Each triple as a tail query, at the base rate; those that are in the graph are taken out of it before, all
-        at once, so that none of them speaks for another.
+        """Each triple as a tail query, at the base rate.
+
+        Those that are in the graph are taken out of it before, all at once, so that none speaks for another.
         """
         rows = np.array([self._row(triple) for triple in triples], np.int64).reshape(-1, 3)
         model = self.serving.model.without(rows)
