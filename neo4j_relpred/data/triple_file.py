@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -21,8 +22,12 @@ def read_triple_file(
     """Triples as indices (n, 3), and how many lines name a node or type that is not there. Raises InvalidSettings."""
     if not file.is_file():
         raise InvalidSettings(f"There is no file {file}.", hint="Correct its path in the settings.")
-    content = gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else file.read_bytes()
-    rows = [line.split("\t") for line in content.decode("utf-8").replace("\r\n", "\n").split("\n")[1:] if line]
+    try:
+        content = gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else file.read_bytes()
+        lines = content.decode("utf-8").replace("\r\n", "\n").split("\n")[1:]
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
+        raise InvalidSettings(f"{file} is no UTF-8 text, or no whole gzip file.", hint="Write it anew.") from error
+    rows = [line.split("\t") for line in lines if line]
     if any(len(row) != 3 for row in rows):
         raise InvalidSettings(f"{file} has lines without three columns.", hint="Head, relation, tail, tabs between.")
     found = [

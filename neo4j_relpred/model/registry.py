@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +16,8 @@ from neo4j_relpred.model.checkpoint import DESCRIPTION, HINT, Checkpoint, load_c
 __all__ = ["ModelVersion", "Registry"]
 
 LIVE = "live.json"
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -40,10 +43,14 @@ class Registry:
     name: str
 
     def versions(self) -> list[ModelVersion]:
-        """Every whole version, oldest first."""
-        live = self.live_version()
-        numbers = sorted(int(path.name) for path in self.folder.glob("*") if path.is_dir() and path.name.isdigit())
-        return [ModelVersion(self.name, number, number == live, self._about(number)) for number in numbers]
+        """Every version whose description can be read, oldest first; a damaged one is logged and left out."""
+        live, found = self.live_version(), []
+        for number in self._numbers():
+            try:
+                found.append(ModelVersion(self.name, number, number == live, self._about(number)))
+            except CheckpointCorrupt as error:
+                log.warning("version left out: %s", error)
+        return found
 
     def live_version(self) -> int | None:
         """The number of the version that answers, None before the first training."""
@@ -59,8 +66,7 @@ class Registry:
 
     def save(self, checkpoint: Checkpoint) -> ModelVersion:
         """Writes the next version; it does not answer before it is promoted."""
-        known = [version.version for version in self.versions()]
-        number = max(known, default=0) + 1
+        number = max(self._numbers(), default=0) + 1
         save_checkpoint(checkpoint, self.folder / str(number))
         return ModelVersion(self.name, number, live=False, about=dict(checkpoint.about))
 
@@ -86,12 +92,18 @@ class Registry:
     def _existing(self, version: int) -> Path:
         folder = self.folder / str(version)
         if not folder.is_dir():
-            known = ", ".join(str(v.version) for v in self.versions()) or "none"
+            known = ", ".join(map(str, self._numbers())) or "none"
             raise ModelNotFound(f"Model {self.name!r} has no version {version}.", hint=f"Known versions: {known}.")
         return folder
 
     def _about(self, version: int) -> dict[str, Any]:
         folder = self.folder / str(version)
         read_manifest(folder, CheckpointCorrupt, HINT)
-        about: dict[str, Any] = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))["about"]
+        try:
+            about: dict[str, Any] = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))["about"]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise CheckpointCorrupt(f"{folder / DESCRIPTION} is damaged.", hint=HINT) from error
         return about
+
+    def _numbers(self) -> list[int]:
+        return sorted(int(path.name) for path in self.folder.glob("*") if path.is_dir() and path.name.isdigit())

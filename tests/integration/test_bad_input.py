@@ -223,7 +223,6 @@ def test_a_checkpoint_whose_weights_are_damaged_is_replaced_by_training_again(pl
     assert place.cli("publish").code == 0
 
 
-@pytest.mark.xfail(reason="Registry.versions reads every description: one damaged version stops them all")
 @pytest.mark.parametrize("file", [DESCRIPTION, MANIFEST])
 def test_a_version_whose_description_is_damaged_stops_nobody(place: Town, file: str) -> None:
     flip(place.home / "models" / "default" / "1" / file)
@@ -298,7 +297,6 @@ def test_a_file_of_triples_that_is_none_is_named(place: Town, tmp_path: Path) ->
     refused(place, f"evaluate --triples {tmp_path}/known.tsv", 4, "known.tsv")
 
 
-@pytest.mark.xfail(reason="read_triple_file lets UnicodeDecodeError and BadGzipFile out", raises=(ValueError, OSError))
 @pytest.mark.parametrize("name", ["bytes.tsv", "text.tsv.gz"])
 def test_a_file_of_triples_that_is_no_text_is_named(place: Town, tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(b"head\trelation\ttail\n\xff\xfe\tLIVES_IN\tx\n")
