@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-for variable in [name for name in os.environ if name.startswith("RELPRED_")]:
+for variable in [name for name in os.environ if name.startswith("RELPRED_") and name != "RELPRED_TEST_NEO4J"]:
     del os.environ[variable]
 
 settings.register_profile(
