@@ -19,8 +19,8 @@ from neo4j import Driver, GraphDatabase
 from neo4j_relpred.api import RelationPredictor
 from neo4j_relpred.config import load_settings
 from neo4j_relpred.demo.codex import BASE_LABEL, KEY, load_codex, write_test_file
-from neo4j_relpred.demo.server import EmbeddedNeo4j, choose_line, default_cache, find_jar
-from neo4j_relpred.demo.service import free_port, served
+from neo4j_relpred.demo.server import EmbeddedNeo4j, choose_line, default_cache, find_jar, free_port
+from neo4j_relpred.demo.service import served
 from neo4j_relpred.evaluation.report import Report
 from neo4j_relpred.graph.writer import PublicationReport
 

@@ -37,7 +37,7 @@ from neo4j_relpred.demo.artifacts import (
 )
 from neo4j_relpred.errors import ServerNotStarted
 
-__all__ = ["LINES", "EmbeddedNeo4j", "Line", "choose_line", "default_cache", "find_jar", "prepare_lib"]
+__all__ = ["LINES", "EmbeddedNeo4j", "Line", "choose_line", "default_cache", "find_jar", "free_port", "prepare_lib"]
 
 USER = "neo4j"
 # What every new server begins with, and does nothing with but to have it changed.
@@ -108,7 +108,7 @@ class EmbeddedNeo4j:
             home = self._lay_out()
             # A restarted server keeps its address, so that open drivers find it again.
             for port in [self._port] if self._port else [None] * _PORT_TRIES:
-                self._port = port or _free_port()
+                self._port = port or free_port()
                 self._write_settings(home, self._port)
                 if self._launch(self._command(line, java, lib, home), home):
                     return
@@ -278,7 +278,8 @@ class EmbeddedNeo4j:
         )
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A loopback port that nothing listens on now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import subprocess
 import sys
 import time
@@ -14,18 +13,10 @@ from pathlib import Path
 
 from neo4j_relpred.errors import ServerNotStarted
 
-__all__ = ["free_port", "served"]
+__all__ = ["served"]
 
 START_SECONDS = 120.0
 STOP_SECONDS = 15.0
-
-
-def free_port() -> int:
-    """A loopback port that nothing listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @contextmanager

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -14,7 +13,7 @@ from typing import Any, Self
 import pytest
 from neo4j import Driver, GraphDatabase
 
-from neo4j_relpred.demo.server import EmbeddedNeo4j, Line, choose_line, find_jar
+from neo4j_relpred.demo.server import EmbeddedNeo4j, Line, choose_line, find_jar, free_port
 
 CACHE = Path(__file__).parents[2] / ".build"
 DEADLINE_MS = 3000
@@ -87,7 +86,7 @@ def neo4j_line() -> Line:
 @pytest.fixture(scope="session")
 def service_port() -> int:
     """Where the procedures look for the service; nothing listens there until a test starts something."""
-    return _free_port()
+    return free_port()
 
 
 @pytest.fixture(scope="session")
@@ -132,9 +131,3 @@ def stub_service(service_port: int) -> Iterator[StubService]:
     """A service at the address that the procedures ask."""
     with StubService(service_port) as stub:
         yield stub
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -13,8 +13,7 @@ import torch
 from click.testing import CliRunner
 
 from neo4j_relpred.cli import cli
-from neo4j_relpred.demo.server import EmbeddedNeo4j, find_jar
-from neo4j_relpred.demo.service import free_port
+from neo4j_relpred.demo.server import EmbeddedNeo4j, find_jar, free_port
 from tests.integration.graphs import (
     TYPES,
     Town,
