@@ -18,6 +18,8 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from neo4j_relpred.errors import InvalidSettings, did_you_mean
 
 __all__ = [
+    "Backend",
+    "ChangeDetection",
     "DaemonSettings",
     "Device",
     "EvaluationSettings",
@@ -25,6 +27,7 @@ __all__ = [
     "GraphSettings",
     "ModelSettings",
     "Pooling",
+    "Precision",
     "PublishingSettings",
     "ReasonerKind",
     "ServiceSettings",
@@ -38,6 +41,9 @@ Gnn = Literal["gcn", "sage", "gat", "rgcn", "compgcn"]
 ReasonerKind = Literal["mlp", "attention", "transformer"]
 Pooling = Literal["mean", "cls", "last"]
 Device = Literal["auto", "cpu", "cuda"]
+Backend = Literal["torch", "onnx"]
+Precision = Literal["auto", "fp32", "bf16", "fp16"]
+ChangeDetection = Literal["scan", "watermark", "cdc"]
 
 DEFAULT_FILE = Path("relpred.toml")
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
@@ -68,6 +74,29 @@ class GraphSettings(Section):
         ("name", "title"), description="Properties that name a node, the first one found wins."
     )
     texts: tuple[str, ...] = Field((), description="Further properties that become a node's text, in this order.")
+    templates: dict[str, str] = Field(
+        default_factory=dict,
+        description='Label to the text of its nodes, properties in braces: { Film = "{title}: {tagline}" }. The first '
+        "label that a node carries counts; other nodes are told by labels, name and texts.",
+    )
+    edge_properties: tuple[str, ...] = Field(
+        (), description="Properties of relationships to keep in a snapshot: a weight, a time."
+    )
+    query: str = Field(
+        "",
+        description="Cypher that returns the nodes (or relationships, or paths) to read, for a part of the graph. It "
+        "runs as a read; one that writes is refused.",
+    )
+    around: tuple[str, ...] = Field((), description="Ids of nodes to read with what is near them; empty reads all.")
+    hops: int = Field(2, ge=0, le=10, description="How far from graph.around.")
+    changes: ChangeDetection = Field(
+        "scan",
+        description="How changes are noticed: scan reads every text again; watermark only those of nodes whose "
+        "graph.watermark moved; cdc those that the server's change capture names (Enterprise and Aura).",
+    )
+    watermark: str = Field(
+        "", description='Property that says when a node was changed (updatedAt), for graph.changes = "watermark".'
+    )
     prefix: str = Field("PREDICTED_", min_length=1, description="What the types of predicted edges begin with.")
     timeout_seconds: float = Field(30.0, gt=0, description="Deadline for connecting and for each retried transaction.")
 
@@ -83,6 +112,13 @@ class TextSettings(Section):
     batch_tokens: int = Field(4096, ge=64, description="Tokens in a batch, padding included.")
     device: Device = Field("auto", description="Where texts are encoded: auto, cpu or cuda. auto takes cuda if it can.")
     prompt: str = Field("", description="Put before each text, for encoders that want one ('query: ').")
+    backend: Backend = Field(
+        "torch",
+        description="What runs the encoder: torch, or onnx (the extra 'onnx': int8, two to three times faster).",
+    )
+    precision: Precision = Field(
+        "auto", description="Numbers of the torch encoder: auto (half precision on a GPU, else fp32), fp32, bf16, fp16."
+    )
 
 
 class ModelSettings(Section):
@@ -134,6 +170,10 @@ class EvaluationSettings(Section):
     test_file: Path | None = Field(
         None, description="Triples for the report instead (head, relation, tail by key; TSV or gzip with a header row)."
     )
+    time_property: str = Field(
+        "",
+        description="Property of relationships that dates them: the newest are kept for the report, not random ones.",
+    )
     baseline_minutes: float = Field(1.0, ge=0, description="Time for the cheap baselines of the report; 0 for none.")
 
 
@@ -182,6 +222,7 @@ class Settings(BaseSettings):
     model_name: str = Field(
         "default", pattern=r"^[a-z0-9-]{1,64}$", description="Name of the line of models to train and serve."
     )
+    keep_snapshots: int = Field(2, ge=1, description="Snapshots kept on disk, the latest among them.")
     graph: GraphSettings = GraphSettings()
     text: TextSettings = TextSettings()
     model: ModelSettings = ModelSettings()
