@@ -7,6 +7,7 @@ Descriptions become docs/reference/settings.md and the comments of `relpred init
 from __future__ import annotations
 
 import difflib
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -35,6 +36,7 @@ __all__ = [
     "TextSettings",
     "TrainingSettings",
     "load_settings",
+    "template_parts",
 ]
 
 Gnn = Literal["gcn", "sage", "gat", "rgcn", "compgcn"]
@@ -46,7 +48,39 @@ Precision = Literal["auto", "fp32", "bf16", "fp16"]
 ChangeDetection = Literal["scan", "watermark", "cdc"]
 
 DEFAULT_FILE = Path("relpred.toml")
+NOT_IN_TEMPLATES = frozenset(".:![\n\r")  # what str.format would take for an access, a conversion or a form
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
+
+
+def template_parts(template: str, label: str = "") -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The literal texts of a template and the properties between them; there is one more of the former.
+
+    Only plain names of properties stand in braces: a template is data, and nothing in it is looked up or run. Raises
+    InvalidSettings that names the label and the place.
+    """
+    literals, properties, start = [""], [], 0
+    for brace in re.finditer(r"\{\{|\}\}|\{([^{}]*)\}|[{}]", template):
+        literals[-1] += template[start : brace.start()]
+        start = brace.end()
+        name = brace.group(1)
+        if brace.group() in ("{{", "}}"):
+            literals[-1] += brace.group()[0]
+        elif name is None or not name.strip() or name != name.strip() or set(name) & NOT_IN_TEMPLATES:
+            wrong = f"{brace.group()!r} at character {brace.start() + 1} of {template!r}"
+            raise InvalidSettings(
+                f"graph.templates has for label {label!r} what is no template: {wrong}.",
+                hint="Between braces stands nothing but the name of a property, {title}; {{ and }} are braces as text.",
+            )
+        else:
+            properties.append(name)
+            literals.append("")
+    literals[-1] += template[start:]
+    if not template.strip():
+        raise InvalidSettings(
+            f"graph.templates has an empty template for label {label!r}.",
+            hint="Leave the label out, or give it a text.",
+        )
+    return tuple(literals), tuple(properties)
 
 
 class Section(BaseModel):
@@ -99,6 +133,13 @@ class GraphSettings(Section):
     )
     prefix: str = Field("PREDICTED_", min_length=1, description="What the types of predicted edges begin with.")
     timeout_seconds: float = Field(30.0, gt=0, description="Deadline for connecting and for each retried transaction.")
+
+    @field_validator("templates")
+    @classmethod
+    def _templates_that_can_be_filled(cls, templates: dict[str, str]) -> dict[str, str]:
+        for label, template in templates.items():
+            template_parts(template, label)
+        return templates
 
 
 class TextSettings(Section):
@@ -175,6 +216,12 @@ class EvaluationSettings(Section):
         description="Property of relationships that dates them: the newest are kept for the report, not random ones.",
     )
     baseline_minutes: float = Field(1.0, ge=0, description="Time for the cheap baselines of the report; 0 for none.")
+    minutes: float = Field(
+        1.5,
+        gt=0,
+        description="Time for ranking the report's triples, each against all candidates. When it is over, the report "
+        "is about a random part of them and says so.",
+    )
 
 
 class PublishingSettings(Section):
@@ -184,6 +231,12 @@ class PublishingSettings(Section):
     min_probability: float = Field(0.5, ge=0, le=1, description="Less probable triples are not published.")
     top_k: int = Field(5, ge=1, description="Predicted edges per head and type at most.")
     max_edges: int = Field(100_000, ge=1, description="Predicted edges in all at most, the most probable first.")
+    minutes: float = Field(
+        3.0,
+        gt=0,
+        description="Time for scoring what could be published, the most promising questions first. When it is over, "
+        "the rest is left out and a warning says so.",
+    )
     batch_rows: int = Field(2_000, ge=1, description="Edges in one transaction.")
     tolerance: float = Field(0.005, ge=0, description="Changes of a probability below this are not written.")
     shrink_guard: float = Field(
