@@ -116,6 +116,11 @@ class GraphSettings(Section):
     edge_properties: tuple[str, ...] = Field(
         (), description="Properties of relationships to keep in a snapshot: a weight, a time."
     )
+    time_property: str = Field(
+        "",
+        description="Property of relationships that dates them (a time, a number); it is kept as well. Held-out and "
+        "test edges are then the newest ones instead of random ones.",
+    )
     query: str = Field(
         "",
         description="Cypher that returns the nodes (or relationships, or paths) to read, for a part of the graph. It "
@@ -158,7 +163,9 @@ class TextSettings(Section):
         description="What runs the encoder: torch, or onnx (the extra 'onnx': int8, two to three times faster).",
     )
     precision: Precision = Field(
-        "auto", description="Numbers of the torch encoder: auto (half precision on a GPU, else fp32), fp32, bf16, fp16."
+        "auto",
+        description="Numbers of the torch encoder: auto (half precision on a GPU, and on a processor that multiplies "
+        "in bf16 if the vectors stay the same to a cosine of .999; else fp32), fp32, bf16, or fp16 (GPU only).",
     )
 
 
@@ -210,10 +217,6 @@ class EvaluationSettings(Section):
     test_share: float = Field(0.05, gt=0, lt=0.5, description="Edges kept away from training for the report.")
     test_file: Path | None = Field(
         None, description="Triples for the report instead (head, relation, tail by key; TSV or gzip with a header row)."
-    )
-    time_property: str = Field(
-        "",
-        description="Property of relationships that dates them: the newest are kept for the report, not random ones.",
     )
     baseline_minutes: float = Field(1.0, ge=0, description="Time for the cheap baselines of the report; 0 for none.")
     minutes: float = Field(

@@ -29,6 +29,8 @@ __all__ = [
     "RunNotFound",
     "ServerNotStarted",
     "SnapshotCorrupt",
+    "StorageFailed",
+    "TextCacheCorrupt",
     "TooLittleData",
     "UnknownEntity",
     "UnknownRelation",
@@ -128,6 +130,22 @@ class CheckpointCorrupt(RelpredError):
     """A checkpoint whose files do not match its manifest."""
 
     code = "checkpoint-corrupt"
+    exit_code = 5
+
+
+class StorageFailed(RelpredError):
+    """A file could not be written: the disk is full, or the folder is not ours. What stood before still stands."""
+
+    code = "storage-failed"
+    exit_code = 5
+    http_status = 507
+    retryable = True
+
+
+class TextCacheCorrupt(RelpredError):
+    """The file of the text cache is damaged, or is none."""
+
+    code = "text-cache-corrupt"
     exit_code = 5
 
 

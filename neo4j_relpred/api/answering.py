@@ -42,11 +42,11 @@ class Answering:
     def live(self) -> Loaded:
         """Raises ModelNotFound, CheckpointCorrupt, InvalidSettings (another encoder)."""
         workspace = self._workspace
-        stamp = workspace.registry.live_version(), workspace.snapshot_stamp
+        stamp = workspace.registry.live_version(), workspace.snapshots.stamp
         if self._loaded is None or self._loaded.stamp != stamp:
             prepare_torch(workspace.settings.training)
             version, checkpoint = workspace.registry.load()
-            snapshot = workspace.latest_snapshot()
+            snapshot = workspace.snapshots.read()
             vectors = np.zeros((len(snapshot.ids), 0), np.float32)
             if checkpoint.model.centre.shape[0]:
                 self._same_encoder(version)

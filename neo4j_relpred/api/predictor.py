@@ -17,7 +17,8 @@ from neo4j_relpred.api.answering import Answering
 from neo4j_relpred.api.training import evaluate_file, train
 from neo4j_relpred.api.workspace import Progress, Workspace, silent
 from neo4j_relpred.config import PublishingSettings, Settings
-from neo4j_relpred.data.changes import count_changes
+from neo4j_relpred.data.changes import compare
+from neo4j_relpred.data.kept import KeptSnapshots
 from neo4j_relpred.data.snapshot import Snapshot
 from neo4j_relpred.data.target_set import TargetEdge, TargetSet
 from neo4j_relpred.errors import ModelNotFound, PublicationStopped, RunNotFound, SnapshotCorrupt
@@ -87,12 +88,29 @@ class RelationPredictor:
 
     def snapshot(self, progress: Progress = silent) -> Snapshot:
         """Reads the graph and keeps it as the latest snapshot. Raises InvalidSettings, EmptyGraph."""
+        needs_last = self.settings.graph.changes != "scan"
+        return self._read(progress, self._last_look() if needs_last else None)
+
+    def _last_look(self) -> Snapshot | None:
+        """The snapshot before this one; None also when it is damaged, since it is about to be replaced."""
+        snapshots = self._workspace.snapshots
+        try:
+            return snapshots.read() if snapshots.numbers() else None
+        except SnapshotCorrupt:
+            return None
+
+    def _read(self, progress: Progress, before: Snapshot | None) -> Snapshot:
         graph, schema = self.settings.graph, self.schema()
         if schema.labels:  # an empty graph is called empty, and not the settings wrong
             check_settings(schema, graph)
-        data = read_snapshot(self.client, graph, lambda what, n, of: progress(f"read {what}", n / max(1, of)))
-        self._workspace.keep_snapshot(data)
+        data = read_snapshot(self.client, graph, lambda what, n, of: progress(f"read {what}", n / max(1, of)), before)
+        self._workspace.snapshots.add(data)
         return data
+
+    @property
+    def snapshots(self) -> KeptSnapshots:
+        """The snapshots kept on disk."""
+        return self._workspace.snapshots
 
     # training
 
@@ -228,8 +246,8 @@ class RelationPredictor:
         """Reads what changed, encodes new texts, retrains when asked (or never trained), publishes the difference."""
         started = time.monotonic()
         before = self._last_look()
-        snapshot = self.snapshot(progress)
-        nodes, edges = count_changes(before, snapshot)
+        snapshot = self._read(progress, before)
+        changes = compare(before, snapshot)
         encoded_before = self._workspace.encoded_texts
         retrain = retrain or self._workspace.registry.live_version() is None
         if retrain:
@@ -238,14 +256,7 @@ class RelationPredictor:
         report = self.publish(progress) if publish else None
         encoded = self._workspace.encoded_texts - encoded_before
         seconds = time.monotonic() - started
-        return RefreshReport(nodes, edges, encoded, retrain, loaded.version.label, report, seconds)
-
-    def _last_look(self) -> Snapshot | None:
-        """The snapshot before this one; None also when it is damaged, since it is about to be replaced."""
-        try:
-            return self._workspace.latest_snapshot() if self._workspace.snapshot_folder.is_dir() else None
-        except SnapshotCorrupt:
-            return None
+        return RefreshReport(changes.nodes, changes.edges, encoded, retrain, loaded.version.label, report, seconds)
 
     # models
 

@@ -15,7 +15,7 @@ from neo4j_relpred.api.answering import Loaded
 from neo4j_relpred.api.workspace import Progress, Workspace
 from neo4j_relpred.data.knowledge_graph import IntArray, KnowledgeGraph
 from neo4j_relpred.data.snapshot import Snapshot
-from neo4j_relpred.data.splits import Split, split_triples
+from neo4j_relpred.data.splits import Split, split_by_time, split_triples
 from neo4j_relpred.data.triple_file import read_triple_file
 from neo4j_relpred.errors import TooLittleData
 from neo4j_relpred.evaluation.report import Report, evaluate
@@ -50,6 +50,7 @@ def train(workspace: Workspace, data: Snapshot, progress: Progress, *, go_on: bo
         model = fit(graph, split.holdout, vectors, settings.model, settings.training, progress, lent)
         seconds = time.monotonic() - started
         report = _evaluate(workspace, model, data, split, progress)
+        warnings = (*warnings, *report.warnings)
         report = replace(report, seconds=seconds, threads=settings.training.threads, warnings=warnings)
         everything = model.over(KnowledgeGraph(len(data.ids), len(data.relations), data.triples))
         about = _about(workspace, data, report)
@@ -66,8 +67,14 @@ def _split(workspace: Workspace, data: Snapshot) -> tuple[Split, tuple[str, ...]
     rng = np.random.default_rng([settings.training.seed, 0])
     file = settings.evaluation.test_file
     share = settings.evaluation.test_share if file is None else 0.0
-    split = split_triples(data.triples, settings.training.holdout_share, share, rng)
+    times = data.edge_property(settings.graph.time_property)
+    if times is None:
+        split = split_triples(data.triples, settings.training.holdout_share, share, rng)
+    else:
+        split = split_by_time(data.triples, times, settings.training.holdout_share, share, rng)
     warnings = []
+    if settings.graph.time_property and times is None:
+        warnings.append(f"No relationship has the property {settings.graph.time_property!r}: the split is at random.")
     if file is not None:
         test, dropped = read_triple_file(file, data.index, data.relation_index)
         split = replace(split, test=_unseen(test, data.triples))
@@ -105,7 +112,7 @@ def evaluate_file(loaded: Loaded, file: Path) -> Report:
     if left_out:
         warnings.append(f"{left_out} triples stand in the graph: left out.")
     report = evaluate(serving.model, unseen, graph.with_triples(unseen), serving.relations)
-    return replace(report, warnings=tuple(warnings))
+    return replace(report, warnings=(*warnings, *report.warnings))
 
 
 def _evaluate(workspace: Workspace, model: TrainedModel, data: Snapshot, split: Split, progress: Progress) -> Report:
@@ -116,7 +123,7 @@ def _evaluate(workspace: Workspace, model: TrainedModel, data: Snapshot, split: 
     progress("evaluate", 0.4)
     seen = model.over(model.graph.with_triples(split.holdout))
     known = KnowledgeGraph(len(data.ids), len(data.relations), data.triples).with_triples(split.test)
-    report = evaluate(seen, split.test, known, data.relations, rivals)
+    report = evaluate(seen, split.test, known, data.relations, rivals, workspace.settings.evaluation.minutes)
     progress("evaluate", 1.0)
     return report
 

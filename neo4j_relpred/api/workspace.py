@@ -6,14 +6,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
 import numpy as np
 import torch
 from filelock import FileLock, Timeout
 
 from neo4j_relpred.config import Settings
-from neo4j_relpred.data.folder import MANIFEST
+from neo4j_relpred.data.kept import KeptSnapshots
 from neo4j_relpred.data.published import PublishedSets
 from neo4j_relpred.data.snapshot import Snapshot
 from neo4j_relpred.data.verbalize import verbalize
@@ -38,15 +37,9 @@ class Workspace:
     settings: Settings
 
     @property
-    def snapshot_folder(self) -> Path:
-        """Where the latest snapshot lies."""
-        return self.settings.home / "snapshot"
-
-    @property
-    def snapshot_stamp(self) -> int | None:
-        """Changes whenever a snapshot is kept; None before the first."""
-        manifest = self.snapshot_folder / MANIFEST
-        return manifest.stat().st_mtime_ns if manifest.is_file() else None
+    def snapshots(self) -> KeptSnapshots:
+        """The snapshots read last, by this process or another one."""
+        return KeptSnapshots(self.settings.home / "snapshots", self.settings.keep_snapshots)
 
     @property
     def registry(self) -> Registry:
@@ -74,14 +67,6 @@ class Workspace:
     def encoded_texts(self) -> int:
         """Texts encoded so far, not counting those that the cache held."""
         return self.encoder.encoded if "encoder" in self.__dict__ else 0
-
-    def keep_snapshot(self, snapshot: Snapshot) -> None:
-        """Makes it the latest one. Element ids are no content, so they are renewed even where all else is equal."""
-        snapshot.write(self.snapshot_folder)
-
-    def latest_snapshot(self) -> Snapshot:
-        """The snapshot read last, by this process or another one. Raises SnapshotCorrupt."""
-        return Snapshot.read(self.snapshot_folder)
 
     def texts(self, data: Snapshot) -> list[str]:
         """The text of each node."""

@@ -18,7 +18,7 @@ __all__ = ["cli", "main"]
 COMMANDS = {
     "init": "graph:init",
     "doctor": "graph:doctor",
-    "snapshot": "graph:snapshot",
+    "snapshot": "snapshots:snapshot",
     "train": "learning:train",
     "evaluate": "learning:evaluate",
     "predict": "predicting:predict",

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from neo4j_relpred.errors import RelpredError
+from neo4j_relpred.errors import RelpredError, StorageFailed
 
 __all__ = ["MANIFEST", "read_manifest", "verified", "write_folder", "write_text"]
 
@@ -26,24 +26,34 @@ def write_folder(target: Path, fill: Callable[[Path], None], about: Mapping[str,
 
     A folder that stands at `target` is replaced. An error leaves `target` as it was, a kill leaves it whole: the old
     one or the new one. Only a kill between the two renames of a replacement leaves none; the next call puts the old
-    one back, and sweeps away what else a kill left.
+    one back, and sweeps away what else a kill left. Raises StorageFailed for what the file system refuses.
     """
-    target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    _sweep(target)
-    aside = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent))
     try:
-        fill(aside)
-        files = {path.name: _described(path) for path in sorted(aside.iterdir())}
-        write_text(aside / MANIFEST, json.dumps({**about, "files": files}, indent=2, ensure_ascii=False))
-        for path in aside.iterdir():
-            _sync(path)
-        _sync(aside)
-        _replace(target, aside)
-        _sync(target.parent)
-    except BaseException:
-        shutil.rmtree(aside, ignore_errors=True)
-        raise
+        target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        _sweep(target)
+        aside = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent))
+        try:
+            _fill(target, aside, fill, about)
+        except BaseException:
+            shutil.rmtree(aside, ignore_errors=True)
+            raise
+    except OSError as error:
+        raise StorageFailed(
+            f"{target} cannot be written: {error.strerror or error}.",
+            hint="Free some space, or choose another folder as `home`; what stood there before is untouched.",
+        ) from error
     return target
+
+
+def _fill(target: Path, aside: Path, fill: Callable[[Path], None], about: Mapping[str, Any]) -> None:
+    fill(aside)
+    files = {path.name: _described(path) for path in sorted(aside.iterdir())}
+    write_text(aside / MANIFEST, json.dumps({**about, "files": files}, indent=2, ensure_ascii=False))
+    for path in aside.iterdir():
+        _sync(path)
+    _sync(aside)
+    _replace(target, aside)
+    _sync(target.parent)
 
 
 def read_manifest(folder: Path, error: type[RelpredError], hint: str) -> dict[str, Any]:

@@ -1,13 +1,13 @@
 """A snapshot: what was read from the graph, as Parquet with a manifest.
 
-Rows are sorted by content, so the same data gives the same files and the same hash whatever the order of reading.
+Rows are sorted by content, so the same data gives the same files and the same hash whatever the order of reading and
+whatever ids the store gave to nodes that have a key.
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -16,24 +16,25 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from neo4j_relpred.data.folder import verified, write_folder
+from neo4j_relpred.data.fingerprint import content_digest
+from neo4j_relpred.data.folder import read_manifest, verified, write_folder
 from neo4j_relpred.errors import SnapshotCorrupt
 from neo4j_relpred.triples import EntityId, Relation, Triple
 
-__all__ = ["Node", "Snapshot"]
+__all__ = ["EDGE_SCHEMA", "NODE_SCHEMA", "Node", "Snapshot", "node_table", "property_column", "sorted_rows"]
 
-FORMAT = 1
+FORMAT = 2
 IntArray = npt.NDArray[np.int64]
+Column = Any  # pyarrow's classes take parameters in its stubs only
+# Offsets of 64 bits: all texts of a large graph are more than two gigabytes.
 NODE_SCHEMA = pa.schema(
-    [
-        ("id", pa.string()),
-        ("element_id", pa.string()),
-        ("labels", pa.list_(pa.string())),
-        ("properties", pa.map_(pa.string(), pa.string())),
-    ]
+    [("id", pa.large_string()), ("element_id", pa.large_string()), ("labels", pa.list_(pa.string()))]
 )
+EDGE_SCHEMA = pa.schema([("head", pa.int32()), ("relation", pa.int32()), ("tail", pa.int32())])
+PROPERTY = "property:"  # what the columns of properties begin with, in both tables
 CORRUPT_HINT = "Take a new one with `relpred snapshot`."
 
 
@@ -49,30 +50,37 @@ class Node:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Nodes (table of NODE_SCHEMA, sorted by id), relationship types (sorted), triples as rows of indices.
+    """Nodes, relationship types and edges.
 
-    triples: (edges, 3) of head, relation, tail; sorted, without repetition.
+    nodes: table of NODE_SCHEMA and a text column per property, sorted by id. relations: sorted. edges: table of
+    EDGE_SCHEMA (rows of `nodes` and of `relations`) and a column per property (number or text), sorted; parallel edges
+    stay. about: what else the manifest says; it is no content.
     """
 
     nodes: pa.Table
     relations: tuple[Relation, ...]
-    triples: IntArray
+    edges: pa.Table
+    about: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def of(cls, nodes: Iterable[Node], triples: Iterable[Triple]) -> Snapshot:
         """A snapshot of rows in memory; triples whose ends are not among the nodes are an error (KeyError)."""
         ordered = sorted(nodes, key=lambda node: node.id)
-        rows = [(n.id, n.element_id, sorted(n.labels), sorted(n.properties.items())) for n in ordered]
-        table = pa.Table.from_arrays(
-            [pa.array(column, field.type) for column, field in zip(_columns(rows), NODE_SCHEMA, strict=True)],
-            schema=NODE_SCHEMA,
+        names = sorted({name for node in ordered for name in node.properties})
+        table = node_table(
+            pa.array([node.id for node in ordered], pa.large_string()),
+            pa.array([node.element_id for node in ordered], pa.large_string()),
+            pa.array([sorted(node.labels) for node in ordered], pa.list_(pa.string())),
+            {name: [node.properties.get(name) for node in ordered] for name in names},
         )
         index = {node.id: row for row, node in enumerate(ordered)}
-        facts = list(triples)
+        facts = set(triples)
         relations = tuple(sorted({fact.relation for fact in facts}))
         position = {relation: row for row, relation in enumerate(relations)}
-        array = np.array([(index[f.head], position[f.relation], index[f.tail]) for f in facts], np.int64)
-        return cls(table, relations, np.unique(array.reshape(-1, 3), axis=0))
+        rows = [(index[f.head], position[f.relation], index[f.tail]) for f in facts]
+        array = np.array(rows, np.int32).reshape(-1, 3)
+        edges = pa.Table.from_arrays([pa.array(column) for column in array.T], schema=EDGE_SCHEMA)
+        return cls(table, relations, sorted_rows(edges))
 
     @cached_property
     def ids(self) -> list[EntityId]:
@@ -86,7 +94,7 @@ class Snapshot:
 
     @cached_property
     def labels(self) -> list[tuple[str, ...]]:
-        """Labels by index."""
+        """Labels by index, sorted."""
         return [tuple(labels) for labels in cast("list[list[str]]", self.nodes["labels"].to_pylist())]
 
     @cached_property
@@ -99,44 +107,94 @@ class Snapshot:
         """Index by relationship type."""
         return {relation: row for row, relation in enumerate(self.relations)}
 
+    @cached_property
+    def triples(self) -> IntArray:
+        """(facts, 3) of head, relation, tail; sorted. Parallel edges are one fact."""
+        columns = [self.edges[name].to_numpy().astype(np.int64) for name in EDGE_SCHEMA.names]
+        rows = np.stack(columns, axis=1) if len(columns[0]) else np.empty((0, 3), np.int64)
+        return rows[self._first_of_fact(rows)]
+
+    def edge_property(self, name: str) -> npt.NDArray[Any] | None:
+        """(facts,): the smallest value of a property among the edges of each triple; None where no edge has it.
+
+        Numbers as floats, NaN where missing; else texts, '' where missing.
+        """
+        if PROPERTY + name not in self.edges.column_names:
+            return None
+        column = self.edges[PROPERTY + name]
+        rows = np.stack([self.edges[key].to_numpy() for key in EDGE_SCHEMA.names], axis=1)
+        # sorted_rows put the smallest value of a fact first, and missing ones last
+        first: Any = column.take(np.flatnonzero(self._first_of_fact(rows)))
+        if pa.types.is_floating(first.type):
+            numbers: npt.NDArray[np.float64] = first.fill_null(float("nan")).to_numpy()
+            return numbers
+        return np.array(first.fill_null("").to_pylist(), object)
+
     def properties(self) -> list[dict[str, str]]:
-        """Naming and describing properties by index."""
-        return [dict(pairs) for pairs in cast("list[list[tuple[str, str]]]", self.nodes["properties"].to_pylist())]
+        """Naming and describing properties by index; those that a node lacks are left out."""
+        found: list[dict[str, str]] = [{} for _ in range(self.nodes.num_rows)]
+        for name, column in self._property_columns():
+            for own, value in zip(found, column.to_pylist(), strict=True):
+                if value is not None:
+                    own[name] = value
+        return found
+
+    @property
+    def property_names(self) -> tuple[str, ...]:
+        """The properties that were read, whether a node has them or not; sorted."""
+        return _property_names(self.nodes)
+
+    @property
+    def edge_property_names(self) -> tuple[str, ...]:
+        """The properties of edges that were read; sorted."""
+        return _property_names(self.edges)
 
     def triple(self, row: Sequence[int] | IntArray) -> Triple:
         """A row of indices in words."""
         return Triple(self.ids[int(row[0])], self.relations[int(row[1])], self.ids[int(row[2])])
 
+    def relation_counts(self) -> dict[Relation, int]:
+        """How many edges each type has."""
+        counts = np.bincount(self.edges["relation"].to_numpy(), minlength=len(self.relations))
+        return dict(zip(self.relations, counts.tolist(), strict=True))
+
+    def label_counts(self) -> dict[str, int]:
+        """How many nodes carry each label, sorted by label."""
+        flat: Any = pc.list_flatten(self.nodes["labels"])
+        return dict(sorted((pair["values"], pair["counts"]) for pair in flat.value_counts().to_pylist()))
+
+    def property_counts(self) -> dict[str, int]:
+        """How many nodes have each property."""
+        return {name: len(column) - column.null_count for name, column in self._property_columns()}
+
+    def _property_columns(self) -> Iterator[tuple[str, Any]]:
+        for name in self.property_names:
+            yield name, self.nodes[PROPERTY + name]
+
     @cached_property
     def content_hash(self) -> str:
-        """SHA-256 of everything but the element ids."""
-        digest = hashlib.sha256()
-        content = self.nodes.drop_columns(["element_id"]).combine_chunks()
-        sink = pa.BufferOutputStream()
-        with pa.ipc.new_stream(sink, content.schema) as writer:
-            writer.write_table(content)
-        digest.update(sink.getvalue())
-        digest.update("\0".join(self.relations).encode())
-        digest.update(np.ascontiguousarray(self.triples).tobytes())
-        return digest.hexdigest()
+        """SHA-256 of everything but the element ids, wherever they are not the ids."""
+        return content_digest(self.nodes.drop_columns(["element_id"]), self.relations, self.edges)
 
     def write(self, folder: Path) -> Path:
-        """Writes nodes.parquet, edges.parquet and the manifest, whole or not at all."""
+        """Writes nodes.parquet, edges.parquet and the manifest, whole or not at all. Raises DiskFull."""
 
         def fill(aside: Path) -> None:
             pq.write_table(self.nodes, aside / "nodes.parquet")
-            relation = pa.DictionaryArray.from_arrays(
-                pa.array(self.triples[:, 1], pa.int32()), pa.array(self.relations, pa.string())
+            names = pa.DictionaryArray.from_arrays(
+                self.edges["relation"].combine_chunks(), pa.array(self.relations, pa.string())
             )
-            edges = pa.table({"head": self.triples[:, 0], "relation": relation, "tail": self.triples[:, 2]})
-            pq.write_table(edges, aside / "edges.parquet")
+            place = self.edges.column_names.index("relation")
+            pq.write_table(self.edges.set_column(place, "relation", names), aside / "edges.parquet")
 
         about: dict[str, Any] = {
+            **self.about,
             "format": FORMAT,
             "createdAt": datetime.now(UTC).isoformat(timespec="seconds"),
             "contentHash": self.content_hash,
             "nodes": self.nodes.num_rows,
-            "edges": len(self.triples),
+            "edges": self.edges.num_rows,
+            "triples": len(self.triples),
             "relations": list(self.relations),
         }
         return write_folder(folder, fill, about)
@@ -145,16 +203,76 @@ class Snapshot:
     def read(cls, folder: Path) -> Snapshot:
         """Reads a snapshot that `write` wrote. Raises SnapshotCorrupt when a file is missing or was changed."""
         manifest = verified(folder, SnapshotCorrupt, CORRUPT_HINT)
-        if manifest.get("format") != FORMAT:
-            raise SnapshotCorrupt(f"{folder} has another format than {FORMAT}.", hint=CORRUPT_HINT)
-        edges = pq.read_table(folder / "edges.parquet").combine_chunks()
+        _check_format(folder, manifest)
         relations = tuple(manifest["relations"])
-        position = {relation: row for row, relation in enumerate(relations)}
-        names = edges["relation"].cast(pa.string()).to_pylist()
-        columns = [edges["head"].to_numpy(), np.array([position[n] for n in names], np.int64), edges["tail"].to_numpy()]
-        triples = np.stack(columns, axis=1) if names else np.empty((0, 3), np.int64)
-        return cls(pq.read_table(folder / "nodes.parquet").cast(NODE_SCHEMA), relations, triples)
+        edges = pq.read_table(folder / "edges.parquet").combine_chunks()
+        place = edges.column_names.index("relation")
+        names = pa.array(relations, pa.string())
+        # Parquet keeps the words, and gives the numbers of its own dictionary
+        numbers = pc.index_in(edges["relation"].cast(pa.string()), names).cast(pa.int32())
+        edges = edges.set_column(place, EDGE_SCHEMA.field("relation"), numbers)
+        return cls(pq.read_table(folder / "nodes.parquet"), relations, edges.replace_schema_metadata(), manifest)
+
+    @classmethod
+    def manifest(cls, folder: Path) -> dict[str, Any]:
+        """What the manifest says, without a look at the files. Raises SnapshotCorrupt."""
+        manifest = read_manifest(folder, SnapshotCorrupt, CORRUPT_HINT)
+        _check_format(folder, manifest)
+        return manifest
+
+    @staticmethod
+    def _first_of_fact(rows: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+        """(edges, 3), sorted, to (edges,): whether an edge is the first one of its fact."""
+        first = np.ones(len(rows), bool)
+        if len(rows):
+            first[1:] = (rows[1:] != rows[:-1]).any(axis=1)
+        return first
 
 
-def _columns(rows: list[tuple[Any, ...]]) -> list[list[Any]]:
-    return [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in NODE_SCHEMA]
+def node_table(
+    ids: Column, element_ids: Column, labels: Column, properties: Mapping[str, Iterable[str | None] | Column]
+) -> pa.Table:
+    """A table of nodes in the order that is given; every array and column has one entry per node."""
+    columns: dict[str, Any] = {"id": ids, "element_id": element_ids, "labels": labels}
+    for name in sorted(properties):
+        values = properties[name]
+        known = isinstance(values, pa.Array | pa.ChunkedArray)
+        columns[PROPERTY + name] = values if known else pa.array(values, pa.large_string())
+    return pa.table(columns)
+
+
+def property_column(name: str) -> str:
+    """The name of the column that holds a property."""
+    return PROPERTY + name
+
+
+def sorted_rows(edges: pa.Table) -> pa.Table:
+    """Edges in the one order that their content gives: by head, relation, tail, then by their properties."""
+    if edges.num_columns == len(EDGE_SCHEMA):  # a hundred times quicker than sorting by several columns
+        keys = [edges[name].to_numpy() for name in EDGE_SCHEMA.names]
+        order = _order(keys) if len(keys[0]) else np.empty(0, np.int64)
+        arrays = [pa.array(column[order]) for column in keys]
+        return pa.Table.from_arrays(arrays, schema=EDGE_SCHEMA)
+    chosen = pc.sort_indices(edges, sort_keys=[(name, "ascending") for name in edges.column_names])
+    return edges.take(chosen).combine_chunks()
+
+
+def _order(keys: Sequence[npt.NDArray[np.int32]]) -> IntArray:
+    """The order of rows by several columns of numbers from 0: one sort of one number per row where it fits."""
+    widths = [int(column.max()) + 1 for column in keys]
+    if np.prod(np.array(widths, float)) >= 2.0**62:
+        return np.lexsort(tuple(reversed(keys)))
+    code = keys[0].astype(np.int64)
+    for column, width in zip(keys[1:], widths[1:], strict=True):
+        code *= width
+        code += column
+    return np.argsort(code, kind="stable")
+
+
+def _property_names(table: pa.Table) -> tuple[str, ...]:
+    return tuple(name.removeprefix(PROPERTY) for name in table.column_names if name.startswith(PROPERTY))
+
+
+def _check_format(folder: Path, manifest: Mapping[str, Any]) -> None:
+    if manifest.get("format") != FORMAT:
+        raise SnapshotCorrupt(f"{folder} has another format than {FORMAT}.", hint=CORRUPT_HINT)

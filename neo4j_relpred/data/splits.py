@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from neo4j_relpred.data.knowledge_graph import IntArray
 
-__all__ = ["Split", "split_triples"]
+__all__ = ["Split", "split_by_time", "split_triples"]
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,23 @@ def split_triples(triples: IntArray, holdout_share: float, test_share: float, rn
     part = np.zeros(len(triples), np.int8)
     for keep_last in (True, False):
         _draw(triples, part, wanted, rng, keep_last=keep_last)
+    return Split(triples[part == 0], triples[part == 1], triples[part == 2])
+
+
+def split_by_time(
+    triples: IntArray, times: npt.NDArray[Any], holdout_share: float, test_share: float, rng: np.random.Generator
+) -> Split:
+    """The newest triples are the test, those before them are held out; triples without a time train the members.
+
+    times: (n,), numbers (NaN for none) or texts that sort ('' for none). Lots decide between equal times.
+    """
+    lots = rng.permutation(len(triples))
+    dated = lots[times[lots] != ""] if times.dtype == object else lots[~np.isnan(times[lots])]
+    newest_first = dated[np.argsort(times[dated], kind="stable")][::-1]
+    test, holdout = round(len(triples) * test_share), round(len(triples) * holdout_share)
+    part = np.zeros(len(triples), np.int8)
+    part[newest_first[:test]] = 2
+    part[newest_first[test : test + holdout]] = 1
     return Split(triples[part == 0], triples[part == 1], triples[part == 2])
 
 

@@ -5,12 +5,14 @@ It does not know what is read or written. Values are parameters, always; the sta
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, LiteralString, Protocol, Self, TypeVar
+from typing import Any, LiteralString, Protocol, Self, TypeVar, cast
 
 import neo4j
+import neo4j.graph
 from neo4j import exceptions as driver_errors
 
 from neo4j_relpred.config import GraphSettings
@@ -69,6 +71,14 @@ class GraphClient(Protocol):
 
     def write(self, query: LiteralString, /, **parameters: object) -> Counters:
         """Runs a statement that changes data."""
+        ...
+
+    def chosen_nodes(self, query: str, /) -> list[str]:
+        """Element ids of the nodes in the answer to a person's own query, which must change nothing."""
+        ...
+
+    def state(self) -> str:
+        """Another word whenever something was committed in between."""
         ...
 
     def schema(self, query: LiteralString, /) -> None:
@@ -137,6 +147,37 @@ class Neo4jClient:
 
         return self._managed(rows, neo4j.READ_ACCESS)
 
+    def chosen_nodes(self, query: str, /) -> list[str]:
+        """See GraphClient. Nodes count wherever they stand: in columns, lists, relationships and paths.
+
+        Raises InvalidSettings for a query that writes, that the server does not understand, or that answers something
+        else than nodes; and what `read` raises.
+        """
+
+        def kind(transaction: neo4j.ManagedTransaction) -> str | None:
+            return transaction.run(_own(f"EXPLAIN {query}")).consume().query_type
+
+        def nodes(transaction: neo4j.ManagedTransaction) -> dict[str, None]:
+            found: dict[str, None] = {}
+            for record in transaction.run(_own(query)):
+                for value in record.values():
+                    found.update(dict.fromkeys(_element_ids(value)))
+            return found
+
+        try:
+            # the server refuses writes in a read as well; asking first says so before anything runs
+            if self._managed(kind, neo4j.READ_ACCESS) != "r":
+                raise InvalidSettings("graph.query writes.", hint="It chooses what is read: MATCH ... RETURN n.")
+            return list(self._managed(nodes, neo4j.READ_ACCESS))
+        except GraphQueryFailed as error:
+            raise InvalidSettings(f"graph.query cannot be run. {error.message}", hint=error.hint) from error
+
+    def state(self) -> str:
+        """See GraphClient: the server's own bookmark, which names its last transaction."""
+        with self._errors_translated(), self._driver.session(database=self._settings.database) as session:
+            session.execute_read(lambda transaction: transaction.run("RETURN 1").consume())
+            return ",".join(sorted(session.last_bookmarks().raw_values))
+
     def write(self, query: LiteralString, /, **parameters: object) -> Counters:
         """See GraphClient. Raises what `read` raises, and CommitLost when nobody can say whether it was written."""
 
@@ -168,10 +209,17 @@ class Neo4jClient:
 
     def _managed(self, work: Callable[[neo4j.ManagedTransaction], T], access: str) -> T:
         timed = neo4j.unit_of_work(timeout=self._settings.timeout_seconds)(work)
+        with (
+            self._errors_translated(),
+            self._driver.session(database=self._settings.database, default_access_mode=access) as session,
+        ):
+            run = session.execute_read if access == neo4j.READ_ACCESS else session.execute_write
+            return run(timed)
+
+    @contextmanager
+    def _errors_translated(self) -> Iterator[None]:
         try:
-            with self._driver.session(database=self._settings.database, default_access_mode=access) as session:
-                run = session.execute_read if access == neo4j.READ_ACCESS else session.execute_write
-                return run(timed)
+            yield
         except (driver_errors.Neo4jError, driver_errors.DriverError) as error:
             raise self._translated(error) from error
 
@@ -235,6 +283,26 @@ class Neo4jClient:
             known = []  # the user may not see them; the first error is the one that counts
         hint = did_you_mean(wanted, [name for name in known if name != "system"])
         return DatabaseNotFound(f"The server has no database {wanted!r}.", hint=hint or "Check graph.database.")
+
+
+def _own(query: str) -> LiteralString:
+    """A query that a person with the rights of an administrator wrote into the settings, as it stands there."""
+    return cast(LiteralString, query)  # type: ignore[redundant-cast]  # mypy takes LiteralString for str
+
+
+def _element_ids(value: object) -> Iterator[str]:
+    if isinstance(value, neo4j.graph.Node):
+        yield value.element_id
+    elif isinstance(value, neo4j.graph.Relationship | neo4j.graph.Path):
+        yield from (node.element_id for node in value.nodes if node is not None)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _element_ids(item)
+    elif value is not None:
+        raise InvalidSettings(
+            f"graph.query answers a {type(value).__name__} where nodes are wanted.",
+            hint="Return nodes, relationships or paths: MATCH (n:Person) RETURN n.",
+        )
 
 
 def _no_address(settings: GraphSettings) -> InvalidSettings:

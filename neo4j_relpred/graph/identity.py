@@ -65,6 +65,18 @@ class Identity:
             return element_id
         return self._spelled(label, values[name])
 
+    def entity_ids(
+        self, labels: Iterable[str], columns: Mapping[str, Sequence[Any]], element_ids: Sequence[str]
+    ) -> list[EntityId]:
+        """The entity ids of nodes that all carry the same labels, from columns of their key properties."""
+        carried = frozenset(labels)
+        found = list(element_ids)
+        for label, name in reversed(self._keys):  # the first key that is set wins, so it is looked at last
+            if label in carried:
+                values = zip(columns[name], found, strict=True)
+                found = [other if value is None else self._spelled(label, value) for value, other in values]
+        return found
+
     def resolve(self, client: GraphClient, entities: Iterable[EntityId]) -> Resolution:
         """Looks the nodes of entity ids up, in batches; ids without a node are left out of the answer.
 

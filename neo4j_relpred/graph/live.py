@@ -10,7 +10,7 @@ from neo4j_relpred.config import GraphSettings
 from neo4j_relpred.data.snapshot import Node
 from neo4j_relpred.graph.client import GraphClient, Row
 from neo4j_relpred.graph.identity import Identity
-from neo4j_relpred.graph.reader import NodeReader
+from neo4j_relpred.graph.nodes import NodeReader
 from neo4j_relpred.triples import EntityId, Relation
 
 __all__ = ["LiveEdge", "LiveNode", "read_node", "read_node_by_id"]

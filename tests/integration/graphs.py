@@ -204,7 +204,7 @@ def trained_town(driver: neo4j.Driver, uri: str, folder: Path, port: int = 7475)
         return place
     shutil.copytree(_trained[0], place.home)
     with Neo4jClient.open(place.settings.graph) as client:
-        read_snapshot(client, place.settings.graph).write(place.home / "snapshot")
+        read_snapshot(client, place.settings.graph).write(place.home / "snapshots" / "000001")
     return place
 
 

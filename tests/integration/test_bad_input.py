@@ -231,7 +231,7 @@ def test_a_version_whose_description_is_damaged_stops_nobody(place: Town, file: 
 
 
 def test_a_damaged_snapshot_is_named_and_read_again(place: Town) -> None:
-    path = place.home / "snapshot" / "edges.parquet"
+    path = place.home / "snapshots" / "000001" / "edges.parquet"
     path.write_bytes(path.read_bytes()[:-7])
     refused(place, "publish", 5, "relpred snapshot")
     assert place.cli("snapshot").code == 0
@@ -239,7 +239,7 @@ def test_a_damaged_snapshot_is_named_and_read_again(place: Town) -> None:
 
 
 def test_a_damaged_snapshot_does_not_stop_the_daemon_from_reading_a_new_one(place: Town) -> None:
-    path = place.home / "snapshot" / "edges.parquet"
+    path = place.home / "snapshots" / "000001" / "edges.parquet"
     path.write_bytes(path.read_bytes()[:-7])
     outcome = place.cli("daemon", "--once")
     assert outcome.code == 0, outcome.err

@@ -12,7 +12,7 @@ import pytest
 from neo4j_relpred.config import GraphSettings
 from neo4j_relpred.data.snapshot import Snapshot
 from neo4j_relpred.errors import EmptyGraph, InvalidSettings
-from neo4j_relpred.graph import reader
+from neo4j_relpred.graph import edges, nodes
 from neo4j_relpred.graph.client import Neo4jClient
 from neo4j_relpred.graph.live import LiveEdge, read_node, read_node_by_id
 from neo4j_relpred.graph.names import quoted
@@ -131,10 +131,11 @@ def test_labels_and_types_that_are_not_chosen_stay_out(driver: neo4j.Driver, cli
     assert live.edges == (LiveEdge("out", "KNOWS", "Person:bob"),)
 
 
-def test_self_loops_stay_and_parallel_edges_become_one(driver: neo4j.Driver, client: Neo4jClient) -> None:
+def test_self_loops_stay_and_parallel_edges_are_one_fact(driver: neo4j.Driver, client: Neo4jClient) -> None:
     run(driver, "CREATE (a:Person {id: 'a'}) CREATE (a)-[:LIKES]->(a), (a)-[:LIKES]->(a), (a)-[:KNOWS]->(a)")
     found = read_snapshot(client, settings())
     assert facts(found) == [Triple("Person:a", "KNOWS", "Person:a"), Triple("Person:a", "LIKES", "Person:a")]
+    assert found.edges.num_rows == 3
     live = read_node_by_id(client, settings(), "Person:a")
     assert live is not None
     assert live.edges == (LiveEdge("out", "KNOWS", "Person:a"), LiveEdge("out", "LIKES", "Person:a"))
@@ -155,9 +156,9 @@ def test_a_type_too_large_for_one_answer_reads_the_same_in_ranges(
     whole = read_snapshot(client, wish)
     expected = run(driver, "MATCH (:Item)-[r]->(:Item) RETURN count(r) AS n")[0]["n"]
     assert len(whole.triples) == expected > 300
-    monkeypatch.setattr(reader, "MOST_EDGES_AT_ONCE", 200)
-    monkeypatch.setattr(reader, "EDGE_RANGE", 37)
-    monkeypatch.setattr(reader, "NODE_RANGE", 7)
+    monkeypatch.setattr(edges, "MOST_EDGES_AT_ONCE", 200)
+    monkeypatch.setattr(edges, "EDGE_RANGE", 37)
+    monkeypatch.setattr(nodes, "MOST_NODES", 7)
     assert read_snapshot(client, wish).content_hash == whole.content_hash
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from neo4j_relpred.data.folder import MANIFEST, read_manifest, verified, write_folder, write_text
-from neo4j_relpred.errors import SnapshotCorrupt
+from neo4j_relpred.errors import SnapshotCorrupt, StorageFailed
 
 
 def filled(text: str, folder: Path) -> Path:
@@ -62,7 +62,7 @@ def test_a_failure_between_the_renames_leaves_the_old_folder(tmp_path: Path, mon
         return rename(self, target)
 
     monkeypatch.setattr(Path, "rename", failing)
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(StorageFailed, match="disk full"):
         filled("two", folder)
     assert (folder / "a.txt").read_text() == "one"
     assert list(tmp_path.iterdir()) == [folder]
@@ -77,7 +77,7 @@ def test_the_next_call_restores_and_sweeps_what_a_kill_left(tmp_path: Path) -> N
     def fail(aside: Path) -> None:
         raise OSError("disk full")
 
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(StorageFailed, match="disk full"):
         write_folder(folder, fail, {})
     assert (folder / "a.txt").read_text() == "one"
     assert sorted(path.name for path in tmp_path.iterdir()) == [".setting.z.tmp", "set"]

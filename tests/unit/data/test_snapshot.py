@@ -5,14 +5,17 @@ from __future__ import annotations
 import random
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from neo4j_relpred.data.changes import count_changes
-from neo4j_relpred.data.snapshot import Node, Snapshot
+from neo4j_relpred.data.changes import Changes, compare
+from neo4j_relpred.data.kept import KeptSnapshots
+from neo4j_relpred.data.snapshot import Node, Snapshot, property_column, sorted_rows
 from neo4j_relpred.errors import SnapshotCorrupt
 from neo4j_relpred.triples import Triple
 
@@ -122,7 +125,7 @@ def test_a_flipped_byte_is_noticed(name: str, tmp_path: Path) -> None:
 def test_a_snapshot_of_another_format_is_refused(tmp_path: Path) -> None:
     folder = Snapshot.of(NODES, TRIPLES).write(tmp_path / "s")
     manifest = folder / "manifest.json"
-    manifest.write_text(manifest.read_text().replace('"format": 1', '"format": 99'))
+    manifest.write_text(manifest.read_text().replace('"format": 2', '"format": 99'))
     with pytest.raises(SnapshotCorrupt, match="another format"):
         Snapshot.read(folder)
 
@@ -132,10 +135,60 @@ def test_changes_are_counted_and_none_means_the_same_snapshot(
     before: tuple[list[Node], list[Triple]], after: tuple[list[Node], list[Triple]]
 ) -> None:
     first, second = Snapshot.of(*before), Snapshot.of(*after)
-    assert count_changes(first, first) == (0, 0)
-    assert count_changes(first, second) == count_changes(second, first)
-    assert (count_changes(first, second) == (0, 0)) == (first.content_hash == second.content_hash)
+    there, back = compare(first, second), compare(second, first)
+    assert not compare(first, first)
+    assert (there.new, there.gone, there.new_edges) == (back.gone, back.new, back.gone_edges)
+    assert (there.text, there.neighborhood) == (back.text, back.neighborhood)
+    assert (not there) == (first.content_hash == second.content_hash)
 
 
 def test_a_first_snapshot_is_all_change() -> None:
-    assert count_changes(None, Snapshot.of(NODES, TRIPLES)) == (3, 3)
+    assert compare(None, Snapshot.of(NODES, TRIPLES)) == Changes(new=("ada", "bab", "eng"), new_edges=3)
+
+
+def test_changes_name_the_nodes_whose_text_and_whose_neighbourhood_changed() -> None:
+    before = Snapshot.of(NODES, TRIPLES)
+    retold = [replace(NODES[0], properties={"name": "Ada Lovelace"}), *NODES[1:], Node("new", "4:x:9", (), {})]
+    after = Snapshot.of(retold, [*TRIPLES[:2], Triple("eng", "MADE_FOR", "ada")])
+    assert compare(before, after) == Changes(
+        new=("new",), text=("ada",), neighborhood=("ada", "eng"), new_edges=1, gone_edges=1
+    )
+
+
+def with_property(snapshot: Snapshot, name: str, values: list[Any]) -> Snapshot:
+    return replace(snapshot, edges=sorted_rows(snapshot.edges.append_column(property_column(name), pa.array(values))))
+
+
+def test_properties_of_edges_are_content_and_the_smallest_one_dates_a_triple() -> None:
+    plain = Snapshot.of(NODES[:2], [Triple("ada", "KNOWS", "bab")])
+    twice = replace(plain, edges=pa.concat_tables([plain.edges, plain.edges]))
+    old, new = (with_property(twice, "since", values) for values in ([1840.0, 1833.0], [1840.0, None]))
+    assert len(old.triples) == 1
+    np.testing.assert_array_equal(old.edge_property("since"), [1833.0])
+    np.testing.assert_array_equal(new.edge_property("since"), [1840.0])
+    assert with_property(twice, "since", ["b", None]).edge_property("since") == ["b"]
+    assert old.edge_property("until") is None
+    assert old.edge_property_names == ("since",)
+    assert len({plain.content_hash, twice.content_hash, old.content_hash, new.content_hash}) == 4
+    assert compare(old, new).neighborhood == ("ada", "bab")
+    assert compare(old, new).edges == 0
+
+
+def test_a_property_that_no_node_has_is_as_if_nobody_had_asked_for_it() -> None:
+    plain = Snapshot.of(NODES, TRIPLES)
+    nothing = pa.nulls(3, pa.large_string())
+    asked = replace(plain, nodes=plain.nodes.append_column(property_column("title"), nothing))
+    assert asked.content_hash == plain.content_hash
+    assert asked.properties() == plain.properties()
+
+
+def test_kept_snapshots_make_way_for_newer_ones(tmp_path: Path) -> None:
+    kept = KeptSnapshots(tmp_path / "snapshots", keep=2)
+    with pytest.raises(SnapshotCorrupt, match="no snapshot"):
+        kept.read()
+    for number in range(1, 4):
+        assert kept.add(Snapshot.of(NODES[:number], [])) == number
+    assert kept.numbers() == [2, 3]
+    assert (len(kept.read().ids), len(kept.read(2).ids), kept.stamp) == (3, 2, 3)
+    with pytest.raises(SnapshotCorrupt, match="There are 2, 3"):
+        kept.read(1)

@@ -1,0 +1,67 @@
+"""The snapshots kept on disk: numbered folders, the highest number is the latest. Older ones make way."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from neo4j_relpred.data.folder import MANIFEST
+from neo4j_relpred.data.snapshot import Snapshot
+from neo4j_relpred.errors import Busy, SnapshotCorrupt
+
+__all__ = ["KeptSnapshots"]
+
+LOCK_SECONDS = 60.0  # writing the largest snapshots takes some seconds
+
+
+class KeptSnapshots:
+    """Snapshots in `folder`, `keep` of them at most. Several processes may add to it."""
+
+    def __init__(self, folder: Path, keep: int) -> None:
+        self.folder, self._keep = folder, keep
+
+    def numbers(self) -> list[int]:
+        """The numbers of the snapshots that are there, oldest first."""
+        found = self.folder.glob(f"*/{MANIFEST}") if self.folder.is_dir() else ()
+        return sorted(int(path.parent.name) for path in found if path.parent.name.isdecimal())
+
+    @property
+    def stamp(self) -> int | None:
+        """Another number whenever a snapshot was added; None before the first."""
+        return max(self.numbers(), default=None)
+
+    def add(self, snapshot: Snapshot) -> int:
+        """Keeps it as the latest one. Raises StorageFailed, and Busy while another process is at it for long."""
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        try:
+            with FileLock(self.folder / "lock", timeout=LOCK_SECONDS):
+                number = (self.stamp or 0) + 1
+                snapshot.write(self._place(number))
+                for old in self.numbers()[: -self._keep]:
+                    shutil.rmtree(self._place(old), ignore_errors=True)
+        except Timeout as error:
+            raise Busy(f"Another process is writing to {self.folder}.", hint="Try again in a moment.") from error
+        return number
+
+    def read(self, number: int | None = None) -> Snapshot:
+        """A snapshot, the latest by default. Raises SnapshotCorrupt when there is none or it was damaged."""
+        return Snapshot.read(self._known(number))
+
+    def manifest(self, number: int | None = None) -> dict[str, Any]:
+        """What the manifest of a snapshot says. Raises SnapshotCorrupt."""
+        return Snapshot.manifest(self._known(number))
+
+    def _known(self, number: int | None) -> Path:
+        numbers = self.numbers()
+        if not numbers:
+            raise SnapshotCorrupt(f"{self.folder} holds no snapshot.", hint="Take one with `relpred snapshot`.")
+        if number is not None and number not in numbers:
+            known = ", ".join(map(str, numbers))
+            raise SnapshotCorrupt(f"There is no snapshot {number}.", hint=f"There are {known}.")
+        return self._place(numbers[-1] if number is None else number)
+
+    def _place(self, number: int) -> Path:
+        return self.folder / f"{number:06d}"
