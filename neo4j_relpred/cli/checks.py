@@ -69,12 +69,17 @@ def _settings(predictor: RelationPredictor) -> Check:
 
 
 def _encoder(predictor: RelationPredictor) -> Check:
-    from neo4j_relpred.text.encoder import open_encoder
+    from neo4j_relpred.text.encoder import OnnxEncoder, TransformersEncoder, open_encoder
 
     text = predictor.settings.text
-    if not text.encoder:
+    encoder = open_encoder(text, exports=predictor.settings.home / "cache")
+    if not isinstance(encoder, OnnxEncoder | TransformersEncoder):
         return Check("encoder", "warning", "none", "Set text.encoder to use what nodes say.")
-    return Check("encoder", "ok", f"{text.encoder}, {open_encoder(text).width} numbers a text")
+    found = f"{text.encoder}, {encoder.width} numbers a text, {encoder.about}"
+    if encoder.fallback:
+        hint = "Set text.backend to 'torch' to hear no more of it."
+        return Check("encoder", "warning", f"{found}, not onnx: {encoder.fallback}", hint)
+    return Check("encoder", "ok", found)
 
 
 def _model(predictor: RelationPredictor) -> Check:

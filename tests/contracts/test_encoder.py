@@ -3,54 +3,41 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import pytest
-import torch
 
-from neo4j_relpred.config import Pooling, TextSettings, choices
+from neo4j_relpred.config import Backend, Pooling, Precision, TextSettings, choices
 from neo4j_relpred.errors import EncoderNotFound
-from neo4j_relpred.text.encoder import Encoder, NoEncoder, TransformersEncoder, bundled_encoder, open_encoder
+from neo4j_relpred.text.encoder import (
+    Encoder,
+    NoEncoder,
+    OnnxEncoder,
+    TransformersEncoder,
+    bundled_encoder,
+    open_encoder,
+)
+from tests.unit.text.models import tiny_bert
 
-WORDS = ("ada", "wrote", "the", "first", "program", "for", "a", "machine", "that", "never", "ran")
 TEXTS = ["ada wrote", "the first program for a machine that never ran", "", "ada", "machine ran", "ada wrote", "  "]
 
 
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two small BERT layers and a WordPiece tokenizer in a folder."""
-    from tokenizers import Tokenizer, models, pre_tokenizers, processors
-    from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+    return tiny_bert(tmp_path_factory.mktemp("encoder"))
 
-    vocabulary = {word: row for row, word in enumerate(("[PAD]", "[UNK]", "[CLS]", "[SEP]", *WORDS))}
-    tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
-    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
-    tokenizer.post_processor = processors.TemplateProcessing(
-        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
-    )
-    folder = tmp_path_factory.mktemp("encoder")
-    marks = {"unk_token": "[UNK]", "pad_token": "[PAD]", "cls_token": "[CLS]", "sep_token": "[SEP]"}
-    wrapped: Any = PreTrainedTokenizerFast
-    wrapped(tokenizer_object=tokenizer, **marks).save_pretrained(folder)
-    torch.manual_seed(0)
-    config = BertConfig(
-        vocab_size=len(vocabulary),
-        hidden_size=16,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        intermediate_size=32,
-        max_position_embeddings=64,
-        initializer_range=0.5,  # wide, so that tokens change each other
-    )
-    BertModel(config).save_pretrained(folder)
-    return folder
+
+@pytest.fixture(scope="session")
+def exports(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("exports")
 
 
 class EncoderContract:
-    """Subclasses give a fixture `encoder`."""
+    """Subclasses give a fixture `encoder`, and say how near equal vectors are."""
+
+    tolerance: ClassVar[float] = 1e-5
 
     def test_each_text_gets_one_vector_of_the_encoders_width(self, encoder: Encoder) -> None:
         vectors = encoder.encode(TEXTS)
@@ -73,10 +60,14 @@ class EncoderContract:
     def test_a_text_is_encoded_alike_alone_and_in_a_batch(self, encoder: Encoder) -> None:
         together = encoder.encode(TEXTS)
         alone = np.concatenate([encoder.encode([text]) for text in TEXTS])
-        np.testing.assert_allclose(together, alone, atol=1e-5)
+        np.testing.assert_allclose(together, alone, atol=self.tolerance)
+
+    def test_equal_texts_get_equal_vectors(self, encoder: Encoder) -> None:
+        vectors = encoder.encode(TEXTS)
+        np.testing.assert_array_equal(vectors[0], vectors[5])
 
     def test_the_order_of_texts_does_not_matter(self, encoder: Encoder) -> None:
-        np.testing.assert_allclose(encoder.encode(TEXTS[::-1])[::-1], encoder.encode(TEXTS), atol=1e-5)
+        np.testing.assert_allclose(encoder.encode(TEXTS[::-1])[::-1], encoder.encode(TEXTS), atol=self.tolerance)
 
     def test_progress_ends_at_the_number_of_texts(self, encoder: Encoder) -> None:
         seen: list[tuple[int, int]] = []
@@ -97,81 +88,113 @@ class TestNoEncoder(EncoderContract):
         assert isinstance(encoder, NoEncoder)
 
 
-class TransformersContract(EncoderContract):
-    pooling: ClassVar[Pooling]
+class ModelContract(EncoderContract):
+    backend: ClassVar[Backend] = "torch"
+    precision: ClassVar[Precision] = "fp32"
+    pooling: ClassVar[Pooling] = "mean"
+
+    def settings(self, tiny_model: Path, batch_tokens: int = 64, max_tokens: int = 256) -> TextSettings:
+        return TextSettings(
+            encoder=str(tiny_model),
+            backend=self.backend,
+            precision=self.precision,
+            pooling=self.pooling,
+            batch_tokens=batch_tokens,
+            max_tokens=max_tokens,
+        )
 
     @pytest.fixture(scope="class")
     @classmethod
-    def encoder(cls, tiny_model: Path) -> Encoder:
-        return open_encoder(TextSettings(encoder=str(tiny_model), pooling=cls.pooling, batch_tokens=64))
+    def encoder(cls, tiny_model: Path, exports: Path) -> Encoder:
+        return open_encoder(cls().settings(tiny_model), "cpu", exports)
+
+    def test_it_is_the_one_that_was_asked_for(self, encoder: Encoder) -> None:
+        assert isinstance(encoder, OnnxEncoder if self.backend == "onnx" else TransformersEncoder)
+        assert encoder.fallback == ""
+        assert encoder.about.startswith(f"{self.backend} {'int8' if self.backend == 'onnx' else self.precision}")
 
     def test_different_texts_get_different_vectors(self, encoder: Encoder) -> None:
         first, second = encoder.encode(["ada wrote the program", "the machine never ran"])
         assert first @ second < 0.9999
 
-    def test_batches_of_any_size_give_the_same(self, encoder: Encoder, tiny_model: Path) -> None:
-        settings = TextSettings(encoder=str(tiny_model), pooling=self.pooling, batch_tokens=100_000)
-        np.testing.assert_allclose(open_encoder(settings).encode(TEXTS), encoder.encode(TEXTS), atol=1e-5)
+    def test_batches_of_any_size_give_the_same(self, encoder: Encoder, tiny_model: Path, exports: Path) -> None:
+        other = open_encoder(self.settings(tiny_model, batch_tokens=100_000), "cpu", exports)
+        np.testing.assert_allclose(other.encode(TEXTS), encoder.encode(TEXTS), atol=self.tolerance)
+
+    def test_the_vectors_are_nearly_those_of_torch_in_full_precision(self, encoder: Encoder, tiny_model: Path) -> None:
+        exact = open_encoder(TextSettings(encoder=str(tiny_model), pooling=self.pooling, precision="fp32"), "cpu")
+        cosines = (encoder.encode(TEXTS) * exact.encode(TEXTS)).sum(1)
+        assert cosines[[0, 1, 3, 4, 5]].min() > 0.98
+
+    def test_texts_are_cut_at_the_most_tokens(self, tiny_model: Path, exports: Path) -> None:
+        encoder = open_encoder(self.settings(tiny_model, max_tokens=8), "cpu", exports)
+        long = "ada wrote the first program for a machine"
+        cut = encoder.encode([long])
+        same = encoder.encode(["ada wrote the first program for"])  # six words and two marks
+        np.testing.assert_allclose(cut, same, atol=1e-5)
 
 
-class TestMeanPooling(TransformersContract):
-    pooling = "mean"
+class TestMeanPooling(ModelContract):
+    pass
 
 
-class TestClsPooling(TransformersContract):
+class TestClsPooling(ModelContract):
     pooling = "cls"
 
 
-class TestLastPooling(TransformersContract):
+class TestLastPooling(ModelContract):
     pooling = "last"
 
 
-def test_every_pooling_of_the_settings_keeps_the_contract() -> None:
-    assert {contract.pooling for contract in TransformersContract.__subclasses__()} == set(choices(Pooling))
+class TestBf16(ModelContract):
+    precision = "bf16"
+    tolerance = 0.02
 
 
-def test_poolings_and_prompts_give_different_vectors_and_fingerprints(tiny_model: Path) -> None:
+class TestOnnxMeanPooling(ModelContract):
+    backend = "onnx"
+    tolerance = 0.1  # batch-mates share the range of int8 numbers
+
+
+class TestOnnxClsPooling(TestOnnxMeanPooling):
+    pooling = "cls"
+
+
+class TestOnnxLastPooling(TestOnnxMeanPooling):
+    pooling = "last"
+
+
+def test_every_pooling_of_the_settings_keeps_the_contract_with_every_backend() -> None:
+    contracts = (TestMeanPooling, TestClsPooling, TestLastPooling, *(TestOnnxMeanPooling,), TestOnnxClsPooling)
+    shown = {(contract.backend, contract.pooling) for contract in (*contracts, TestOnnxLastPooling)}
+    assert shown == {(backend, pooling) for backend in choices(Backend) for pooling in choices(Pooling)}
+
+
+def test_whatever_changes_vectors_changes_the_fingerprint(tiny_model: Path, exports: Path) -> None:
+    plain = TextSettings(encoder=str(tiny_model), precision="fp32")
+    changes: list[dict[str, object]] = [
+        {},
+        {"pooling": "cls"},
+        {"pooling": "last"},
+        {"prompt": "the "},
+        {"max_tokens": 8},
+        {"precision": "bf16"},
+        {"precision": "auto"},
+        {"backend": "onnx"},
+    ]
+    encoders = [open_encoder(plain.model_copy(update=change), "cpu", exports) for change in changes]
+    assert len({encoder.fingerprint for encoder in encoders}) == len(changes)
+
+
+def test_poolings_and_prompts_give_different_vectors(tiny_model: Path) -> None:
     variants = [
-        TextSettings(encoder=str(tiny_model), pooling=pooling, prompt=prompt)
+        TextSettings(encoder=str(tiny_model), pooling=pooling, prompt=prompt, precision="fp32")
         for pooling in ("mean", "cls", "last")
         for prompt in ("", "the ")
     ]
-    encoders = [open_encoder(settings) for settings in variants]
-    assert len({encoder.fingerprint for encoder in encoders}) == len(variants)
-    vectors = np.concatenate([encoder.encode(["ada wrote the program"]) for encoder in encoders])
+    vectors = np.concatenate([open_encoder(variant, "cpu").encode(["ada wrote the program"]) for variant in variants])
     near = np.abs(vectors[:, None] - vectors[None]).max(2) < 1e-4
     assert near.sum() == len(variants)
-
-
-@dataclass
-class Shown:
-    """A model whose token vectors are its token ids, one-hot."""
-
-    def __call__(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> Shown:
-        self.last_hidden_state = torch.nn.functional.one_hot(input_ids, 8).float()
-        return self
-
-
-@pytest.mark.parametrize(
-    ("pooling", "expected"),
-    [("last", [0, 0, 0, 0, 0, 1, 0, 0]), ("mean", [0, 0, 0, 0, 2**-0.5, 2**-0.5, 0, 0])],
-)
-@pytest.mark.parametrize("row", [[0, 0, 4, 5], [4, 5, 0, 0]], ids=["left", "right"])
-def test_padding_is_left_out_whichever_side_it_is_on(
-    pooling: Pooling, expected: list[float], row: list[int], tiny_model: Path
-) -> None:
-    encoder = TransformersEncoder(TextSettings(encoder=str(tiny_model), pooling=pooling))
-    encoder._model = Shown()
-    ids = torch.tensor([row])
-    pooled = encoder._embed({"input_ids": ids, "attention_mask": (ids > 0).long()})
-    np.testing.assert_allclose(pooled, [expected], atol=1e-5)
-
-
-def test_texts_are_cut_at_the_most_tokens(tiny_model: Path) -> None:
-    encoder = open_encoder(TextSettings(encoder=str(tiny_model), max_tokens=8))
-    long = "ada wrote the first program for a machine"
-    cut, same = encoder.encode([long, "ada wrote the first program for"])  # six words and two marks
-    np.testing.assert_allclose(cut, same, atol=1e-5)
 
 
 def test_the_fingerprint_follows_weights_and_tokenizer(tiny_model: Path, tmp_path: Path) -> None:
@@ -183,9 +206,10 @@ def test_the_fingerprint_follows_weights_and_tokenizer(tiny_model: Path, tmp_pat
     assert open_encoder(TextSettings(encoder=str(copy))).fingerprint != fingerprint
 
 
-def test_a_missing_encoder_is_told_with_a_hint(tmp_path: Path) -> None:
+@pytest.mark.parametrize("backend", ["torch", "onnx"])
+def test_a_missing_encoder_is_told_with_a_hint(tmp_path: Path, backend: Backend) -> None:
     with pytest.raises(EncoderNotFound, match="no-such") as caught:
-        open_encoder(TextSettings(encoder=str(tmp_path / "no-such")))
+        open_encoder(TextSettings(encoder=str(tmp_path / "no-such"), backend=backend))
     assert "text.encoder" in caught.value.hint
 
 
