@@ -3,31 +3,64 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import sqlite3
-from collections.abc import Sequence
-from contextlib import closing
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from neo4j_relpred.text.encoder import Encoder, Progress, Vectors
+from neo4j_relpred.errors import Busy, RelpredError, StorageFailed, TextCacheCorrupt
+from neo4j_relpred.text.vectors import Encoder, Progress, Vectors
 
-__all__ = ["CachedEncoder"]
+__all__ = ["CachedEncoder", "Vacuumed"]
+
+log = logging.getLogger(__name__)
+PORTION = 512  # texts encoded between two writes: a kill loses no more
+LOOKED_UP = 10_000  # texts whose vectors are held twice while they are read
+KEYS = 500  # in one statement; old builds of SQLite take 999
+TIMEOUT_SECONDS = 60.0
+FULL = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY}
+LOCKED = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+TABLES = (
+    "CREATE TABLE IF NOT EXISTS vectors (key BLOB PRIMARY KEY, encoder TEXT NOT NULL, vector BLOB NOT NULL)",
+    "CREATE INDEX IF NOT EXISTS vectors_by_encoder ON vectors (encoder)",
+)
+
+
+@dataclass(frozen=True)
+class Vacuumed:
+    """What a vacuum did: vectors of other encoders removed, vectors of this one kept, bytes given back."""
+
+    removed: int
+    kept: int
+    freed_bytes: int
 
 
 class CachedEncoder:
-    """An encoder in front of a SQLite file; several processes may share it."""
+    """An encoder in front of a SQLite file; several processes may share it.
+
+    Every method raises TextCacheCorrupt, StorageFailed (a full disk, no rights) or Busy (locked for a minute).
+    """
 
     def __init__(self, encoder: Encoder, file: Path) -> None:
         """Creates the file and its folder where they are missing."""
         self._encoder, self._file = encoder, file
+        self._told = False
         self.encoded = 0  # texts that were really encoded so far
-        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with closing(self._connect()) as connection, connection:
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute(
-                "CREATE TABLE IF NOT EXISTS vectors (key BLOB PRIMARY KEY, encoder TEXT NOT NULL, vector BLOB NOT NULL)"
-            )
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError as error:
+            raise StorageFailed(
+                f"{file.parent} cannot be made: {error.strerror}.", hint="Correct its rights."
+            ) from error
+        with self._connected() as connection:
+            _write_ahead(connection)
+            for statement in TABLES:
+                connection.execute(statement)
 
     @property
     def fingerprint(self) -> str:
@@ -40,33 +73,132 @@ class CachedEncoder:
         return self._encoder.width
 
     def encode(self, texts: Sequence[str], progress: Progress | None = None) -> Vectors:
-        """(texts, width): from the cache where it is there, else encoded and kept."""
-        keys = [self._key(text) for text in texts]
-        known = self._load(set(keys))
-        missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in known}
-        self.encoded += len(missing)
-        if missing:
-            fresh = self._encoder.encode(list(missing.values()), progress)
-            rows = list(zip(missing, fresh, strict=True))
-            known.update(rows)
-            with closing(self._connect()) as connection, connection:
+        """(texts, width): from the cache where it is there, else encoded and kept, some hundred at a time."""
+        found = np.zeros((len(texts), self.width), np.float32)
+        rows: dict[str, int] = {}  # the first row of each text that the cache lacks
+        with self._connected() as connection:
+            for begin in range(0, len(texts), LOOKED_UP):
+                part = texts[begin : begin + LOOKED_UP]
+                keys = [self._key(text) for text in part]
+                known = self._load(connection, set(keys))
+                for row, (key, text) in enumerate(zip(keys, part, strict=True), begin):
+                    if key in known:
+                        found[row] = known[key]
+                    else:
+                        rows.setdefault(text, row)
+            if rows:
+                self._tell_of_another_encoder(connection, len(rows))
+        if rows:
+            self._encode_missing(rows, found, progress)
+            for row, text in enumerate(texts):
+                if rows.get(text, row) != row:
+                    found[row] = found[rows[text]]
+        return found
+
+    def by_encoder(self) -> dict[str, int]:
+        """How many vectors it holds of each encoder, by fingerprint."""
+        with self._connected() as connection:
+            rows = connection.execute("SELECT encoder, count(*) FROM vectors GROUP BY encoder ORDER BY encoder")
+            return {str(encoder): int(count) for encoder, count in rows}
+
+    def vacuum(self) -> Vacuumed:
+        """Drops the vectors of other encoders and makes the file smaller."""
+        before = self._file.stat().st_size
+        with self._connected() as connection:
+            removed = connection.execute("DELETE FROM vectors WHERE encoder <> ?", (self.fingerprint,)).rowcount
+            kept = connection.execute("SELECT count(*) FROM vectors").fetchone()[0]
+            connection.execute("VACUUM")
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        return Vacuumed(removed, kept, max(0, before - self._file.stat().st_size))
+
+    def _encode_missing(self, rows: Mapping[str, int], found: Vectors, progress: Progress | None) -> None:
+        """Fills the rows of `found`, and the file, portion by portion, short texts first."""
+        missing = sorted(rows, key=lambda text: (len(text), text))  # texts of one length share batches
+        for begin in range(0, len(missing), PORTION):
+            part = missing[begin : begin + PORTION]
+
+            def told(done: int, _total: int, begin: int = begin) -> None:
+                if progress:
+                    progress(begin + done, len(missing))
+
+            fresh = self._encoder.encode(part, told)
+            found[[rows[text] for text in part]] = fresh
+            with self._connected() as connection:
+                connection.execute("BEGIN IMMEDIATE")
                 connection.executemany(
                     "INSERT OR IGNORE INTO vectors VALUES (?, ?, ?)",
-                    [(key, self.fingerprint, vector.astype("<f4").tobytes()) for key, vector in rows],
+                    [
+                        (self._key(text), self.fingerprint, vector.astype("<f4").tobytes())
+                        for text, vector in zip(part, fresh, strict=True)
+                    ],
                 )
-        return np.stack([known[key] for key in keys]) if keys else np.zeros((0, self.width), np.float32)
+                connection.execute("COMMIT")
+            self.encoded += len(part)
+        if progress:
+            progress(len(missing), len(missing))
 
-    def _load(self, keys: set[bytes]) -> dict[bytes, Vectors]:
+    def _load(self, connection: sqlite3.Connection, keys: set[bytes]) -> dict[bytes, Vectors]:
+        """The vectors of the keys that it holds; in the order of the file, which reads its pages once."""
         found: dict[bytes, Vectors] = {}
-        with closing(self._connect()) as connection:
-            for key in keys:
-                row = connection.execute("SELECT vector FROM vectors WHERE key = ?", (key,)).fetchone()
-                if row is not None:
-                    found[key] = np.frombuffer(row[0], "<f4")
+        wanted = sorted(keys)
+        for begin in range(0, len(wanted), KEYS):
+            some = wanted[begin : begin + KEYS]
+            marks = ",".join("?" * len(some))
+            for key, vector in connection.execute(f"SELECT key, vector FROM vectors WHERE key IN ({marks})", some):
+                if len(vector) != 4 * self.width:
+                    raise self._corrupt("a vector has another length than its encoder gives")
+                found[key] = np.frombuffer(vector, "<f4")
         return found
+
+    def _tell_of_another_encoder(self, connection: sqlite3.Connection, count: int) -> None:
+        """Once: all texts anew is a surprise where only a setting was touched."""
+        if self._told:
+            return
+        self._told = True
+        held = [
+            connection.execute(f"SELECT 1 FROM vectors WHERE encoder {sign} ? LIMIT 1", (self.fingerprint,)).fetchone()
+            for sign in ("=", "<>")
+        ]
+        if held[0] is None and held[1] is not None:
+            log.warning("text.encoder changed: %d texts are encoded anew", count)
 
     def _key(self, text: str) -> bytes:
         return hashlib.sha256(f"{self.fingerprint}\0{text}".encode("utf-8", "surrogatepass")).digest()
 
-    def _connect(self) -> sqlite3.Connection:
-        return sqlite3.connect(self._file, timeout=60)
+    @contextmanager
+    def _connected(self) -> Iterator[sqlite3.Connection]:
+        """Each statement commits by itself. SQLite's errors become ours."""
+        try:
+            with closing(sqlite3.connect(self._file, timeout=TIMEOUT_SECONDS, isolation_level=None)) as connection:
+                connection.execute("PRAGMA synchronous = NORMAL")  # a power cut may lose some vectors, never the file
+                yield connection
+        except sqlite3.DatabaseError as error:
+            raise self._explained(error) from error
+
+    def _explained(self, error: sqlite3.DatabaseError) -> RelpredError:
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the upper bits say more of the same kind
+        if code in LOCKED:
+            return Busy(f"Another process holds the text cache {self._file}.", hint="Try again when it has ended.")
+        if code in FULL:
+            hint = f"Free space on its disk, or correct the rights of {self._file.parent}."
+            return StorageFailed(f"The text cache {self._file} cannot be read or written ({error}).", hint=hint)
+        return self._corrupt(str(error))
+
+    def _corrupt(self, why: str) -> TextCacheCorrupt:
+        return TextCacheCorrupt(
+            f"The text cache {self._file} is damaged ({why}).",
+            hint=f"Delete {self._file.name}, {self._file.name}-wal and -shm there; texts are then encoded again.",
+        )
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """Readers beside a writer. SQLite does not wait for the lock that this change needs, so it is asked again."""
+    deadline = time.monotonic() + TIMEOUT_SECONDS
+    while connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return  # whatever it answered: where WAL is not to be had, the file works without
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode not in LOCKED or time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
