@@ -14,10 +14,13 @@ import neo4j
 import pytest
 from pydantic import SecretStr
 
-from neo4j_relpred.config import GraphSettings
+from neo4j_relpred.api import RelationPredictor
+from neo4j_relpred.config import GraphSettings, Settings
 from neo4j_relpred.demo.server import EmbeddedNeo4j
 from neo4j_relpred.errors import DatabaseNotFound, GraphQueryFailed, GraphUnavailable, InvalidSettings, LoginRefused
+from neo4j_relpred.graph import nodes
 from neo4j_relpred.graph.client import IDLE_SECONDS, Neo4jClient
+from neo4j_relpred.graph.reader import read_snapshot
 
 CACHE = Path(__file__).parents[2] / ".build"
 PASSWORD = "correct-horse"
@@ -56,6 +59,13 @@ class Wire:
             while data := source.recv(65_536):
                 if not self.silent:
                     sink.sendall(data)
+
+    def cut(self) -> None:
+        """Ends all connections; new ones are let through."""
+        for each in self._sockets:
+            with contextlib.suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+        self._sockets.clear()
 
     def close(self) -> None:
         for each in (self._listener, *self._sockets):
@@ -182,3 +192,41 @@ def test_the_message_of_a_broken_constraint_does_not_quote_the_data(server: Any,
         with pytest.raises(GraphQueryFailed, match="constraint") as caught:
             client.write("CREATE (:Item {id: $id})", id="a private value")
         assert "private" not in str(caught.value)
+
+
+CHAIN = "UNWIND range(0, 199) AS i MERGE (a:Item {id: i}) MERGE (b:Item {id: i + 1}) MERGE (a)-[:NEXT]->(b)"
+
+
+def test_a_connection_lost_while_reading_is_taken_up_again(
+    wire: Wire, clean_graph: neo4j.Driver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clean_graph.execute_query(CHAIN)
+    monkeypatch.setattr(nodes, "MOST_NODES", 20)
+    monkeypatch.setattr(nodes, "FIRST_NODES", 20)
+    cuts = iter([True, True])
+    told: list[tuple[str, int, int]] = []
+
+    def progress(*step: Any) -> None:
+        told.append(step)
+        if len(told) in (3, 6) and next(cuts, False):
+            wire.cut()
+
+    with Neo4jClient.open(settings(wire.uri, timeout_seconds=20)) as client:
+        found = read_snapshot(client, settings(wire.uri, keys={"Item": "id"}), progress)
+    assert next(cuts, None) is None
+    assert (len(found.ids), found.edges.num_rows) == (201, 200)
+
+
+def test_a_connection_lost_for_good_leaves_no_half_snapshot(
+    wire: Wire, clean_graph: neo4j.Driver, tmp_path: Path
+) -> None:
+    clean_graph.execute_query(CHAIN)
+    wish = settings(wire.uri, keys={"Item": "id"}, timeout_seconds=2)
+    with RelationPredictor.open(Settings(home=tmp_path, graph=wish)) as predictor:
+        before = predictor.snapshot()
+        with pytest.raises(GraphUnavailable, match="cannot be reached"):
+            predictor.snapshot(lambda stage, share: wire.close() if stage == "read nodes" else None)
+        kept = predictor.snapshots
+        assert kept.numbers() == [1]
+        assert kept.read().content_hash == before.content_hash
+        assert {path.name for path in kept.folder.iterdir()} == {"000001", "lock"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import resource
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 from neo4j_relpred.data.changes import Changes, compare
 from neo4j_relpred.data.kept import KeptSnapshots
 from neo4j_relpred.data.snapshot import Node, Snapshot, property_column, sorted_rows
-from neo4j_relpred.errors import SnapshotCorrupt
+from neo4j_relpred.errors import SnapshotCorrupt, StorageFailed
 from neo4j_relpred.triples import Triple
 
 NODES = [
@@ -192,3 +193,18 @@ def test_kept_snapshots_make_way_for_newer_ones(tmp_path: Path) -> None:
     assert (len(kept.read().ids), len(kept.read(2).ids), kept.stamp) == (3, 2, 3)
     with pytest.raises(SnapshotCorrupt, match="There are 2, 3"):
         kept.read(1)
+
+
+def test_a_disk_that_is_full_costs_nothing_that_stood_there(tmp_path: Path) -> None:
+    kept = KeptSnapshots(tmp_path, keep=1)
+    kept.add(Snapshot.of(NODES, TRIPLES))
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (200, limits[1]))  # bytes of a file, where a full disk would stop it
+    try:
+        with pytest.raises(StorageFailed, match=r"cannot be written.*Free some space"):
+            kept.add(Snapshot.of(NODES[:1], []))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert kept.numbers() == [1]
+    assert len(kept.read().ids) == 3
+    assert {path.name for path in tmp_path.iterdir()} == {"000001", "lock"}

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from neo4j_relpred.data.knowledge_graph import IntArray, KnowledgeGraph
-from neo4j_relpred.data.splits import Split, split_triples
+from neo4j_relpred.data.splits import Split, split_by_time, split_triples
 from tests.synthetic import family, graphs
 
 SHARES = st.floats(0, 0.45)
@@ -69,3 +69,14 @@ def test_a_tree_is_split_all_the_same(loops: int) -> None:
 def test_no_triples_are_split_into_nothing() -> None:
     split = split_of(np.empty((0, 3), np.int64), 0.1, 0.1)
     assert [len(part) for part in (split.train, split.holdout, split.test)] == [0, 0, 0]
+
+
+def test_by_time_the_newest_are_the_test_and_undated_ones_train() -> None:
+    triples = np.array([(number, 0, number + 1) for number in range(10)])
+    years = np.array([2009.0, np.nan, 2003, 2001, 2008, 2007, np.nan, 2005, 2004, 2002])
+    as_text = np.array(["" if np.isnan(year) else f"{year:.0f}-01-01" for year in years], object)
+    for times in (years, as_text):
+        split = split_by_time(triples, times, 0.3, 0.2, np.random.default_rng(0))
+        assert sorted(split.test[:, 0]) == [0, 4]
+        assert sorted(split.holdout[:, 0]) == [5, 7, 8]
+        assert sorted(split.train[:, 0]) == [1, 2, 3, 6, 9]
