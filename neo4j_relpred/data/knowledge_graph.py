@@ -11,7 +11,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["IntArray", "KnowledgeGraph", "both_directions", "inverse"]
+__all__ = ["IntArray", "KnowledgeGraph", "both_directions", "inverse", "ranges"]
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float32]
@@ -88,11 +88,21 @@ class KnowledgeGraph:
 
     def linking_relations(self, heads: IntArray, tails: IntArray) -> tuple[IntArray, IntArray]:
         """All relations, inverses too, that lead from heads to tails (q,): row numbers and relations."""
-        order = np.lexsort((self.edges[:, 2], self.edges[:, 0]))
-        keys = (self.edges[:, 0] * self.num_entities + self.edges[:, 2])[order]
+        keys, relations = self._pairs
         wanted = heads * self.num_entities + tails
         rows, positions = ranges(np.searchsorted(keys, wanted), np.searchsorted(keys, wanted, side="right"))
-        return rows, self.edges[order[positions], 1]
+        return rows, relations[positions]
+
+    @cached_property
+    def _pairs(self) -> tuple[IntArray, IntArray]:
+        """(2n,) twice: head * entities + tail of each edge, sorted, and its relation."""
+        keys = self.edges[:, 0] * self.num_entities + self.edges[:, 2]
+        order = np.argsort(keys, kind="stable")
+        return keys[order], self.edges[order, 1]
+
+    def inverse(self, relation: int) -> int:
+        """The index of the inverse of one relation."""
+        return int(inverse(np.array(relation), self.num_relations))
 
     def with_triples(self, triples: IntArray, num_entities: int | None = None) -> KnowledgeGraph:
         """This graph and more triples, maybe over more entities."""
