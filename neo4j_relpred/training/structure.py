@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from neo4j_relpred.config import TrainingSettings
-from neo4j_relpred.data.knowledge_graph import IntArray, KnowledgeGraph
+from neo4j_relpred.data.knowledge_graph import IntArray, KnowledgeGraph, ranges
 from neo4j_relpred.model.structure import ComplEx
 from neo4j_relpred.training.budget import Budget
 
@@ -20,6 +21,21 @@ EXACT_ENTITIES = 10_000
 SHARED_NEGATIVES = 4_000
 LEARNING_RATE = 0.1
 LAST_LEARNING_RATE = 0.02
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """Distinct queries anchors, relations (q,); rows, tails (t,): the query and the answer of each triple."""
+
+    anchors: IntArray
+    relations: IntArray
+    rows: IntArray
+    tails: IntArray
+
+    def over(self, nodes: IntArray) -> _Batch:
+        """The same in places of `nodes`, which are sorted and hold every entity of the batch."""
+        anchors, tails = (np.searchsorted(nodes, ends) for ends in (self.anchors, self.tails))
+        return _Batch(anchors, self.relations, self.rows, tails)
 
 
 def fit_structure(
@@ -33,7 +49,8 @@ def fit_structure(
     """Trains until the budget is used or `max_epochs` are done; `start` lends its weights where the shapes fit.
 
     Equal (head, relation) are one query with many answers, so an epoch costs a matrix product per distinct query:
-    loss = sum(n * logsumexp - true logits) / sum(n). Above EXACT_ENTITIES the softmax runs over shared samples.
+    loss = sum(n * logsumexp - true logits) / sum(n). Above EXACT_ENTITIES the softmax runs over shared samples, and
+    only the vectors that a batch meets are moved: a step must not cost the whole table.
     """
     rng = np.random.default_rng([settings.seed, 1])
     torch.manual_seed(settings.seed)
@@ -41,7 +58,8 @@ def fit_structure(
     model = ComplEx(graph.num_entities, width, rank)
     if start is not None and start.entity.shape == model.entity.shape and start.relation.shape == model.relation.shape:
         model.load_state_dict(start.state_dict())
-    optimizer = torch.optim.Adagrad(model.parameters(), lr=LEARNING_RATE)
+    large = graph.num_entities > EXACT_ENTITIES
+    step: _WholeTable | _SomeRows = _SomeRows(model, settings, rng) if large else _WholeTable(model, settings)
     keys, starts, counts = np.unique(graph.query_keys, return_index=True, return_counts=True)
     # batch_size counts triples: with equal queries grouped, that many triples stand behind fewer queries
     per_batch = max(1, round(settings.batch_size * len(keys) / max(1, len(graph.edges))))
@@ -52,46 +70,75 @@ def fit_structure(
             if budget.left <= 0:
                 return model
             progress = max(budget.fraction, epoch / settings.max_epochs)
-            for group in optimizer.param_groups:
-                late = max(0.0, 2 * progress - 1)
-                group["lr"] = LEARNING_RATE + late * (LAST_LEARNING_RATE - LEARNING_RATE)
+            late = max(0.0, 2 * progress - 1)
             chosen = order[first : first + per_batch]
-            rows = np.repeat(np.arange(len(chosen)), counts[chosen])
-            within = np.arange(len(rows)) - np.repeat(np.cumsum(counts[chosen]) - counts[chosen], counts[chosen])
-            tails = graph.edges[starts[chosen][rows] + within, 2]
-            loss = _loss(model, keys[chosen] // width, keys[chosen] % width, rows, tails, graph, settings, rng)
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            epoch_loss += loss.item()
+            rows, positions = ranges(starts[chosen], starts[chosen] + counts[chosen])
+            batch = _Batch(keys[chosen] // width, keys[chosen] % width, rows, graph.edges[positions, 2])
+            epoch_loss += step(batch, LEARNING_RATE + late * (LAST_LEARNING_RATE - LEARNING_RATE))
         report(epoch_loss)
     return model
 
 
-def _loss(
-    model: ComplEx,
-    anchors: IntArray,
-    relations: IntArray,
-    rows: IntArray,
-    tails: IntArray,
-    graph: KnowledgeGraph,
-    settings: TrainingSettings,
-    rng: np.random.Generator,
-) -> Tensor:
-    """Mean loss per triple. rows, tails: (t,) the query and the answer of each triple."""
-    query = model.query(torch.from_numpy(anchors), torch.from_numpy(relations))  # (q, 2 rank)
-    row, tail = torch.from_numpy(rows), torch.from_numpy(tails)
-    candidates: Tensor = model.entity
+class _WholeTable:
+    """A step of Adagrad over all vectors, the softmax over all entities."""
+
+    def __init__(self, model: ComplEx, settings: TrainingSettings) -> None:
+        self._model, self._settings = model, settings
+        self._optimizer = torch.optim.Adagrad(model.parameters(), lr=LEARNING_RATE)
+
+    def __call__(self, batch: _Batch, rate: float) -> float:
+        for group in self._optimizer.param_groups:
+            group["lr"] = rate
+        loss = _loss(self._model, batch, self._settings)
+        self._optimizer.zero_grad()
+        loss.backward()
+        self._optimizer.step()
+        return loss.item()
+
+
+class _SomeRows:
+    """A step of Adagrad over the vectors that a batch meets: its own and a sample that all its queries share."""
+
+    def __init__(self, model: ComplEx, settings: TrainingSettings, rng: np.random.Generator) -> None:
+        self._model, self._settings, self._rng = model, settings, rng
+        self._squares = torch.zeros_like(model.entity.data)
+        self._part = ComplEx(1, len(model.relation), model.rank)
+        self._part.relation = model.relation
+        self._optimizer = torch.optim.Adagrad([model.relation], lr=LEARNING_RATE)
+
+    def __call__(self, batch: _Batch, rate: float) -> float:
+        for group in self._optimizer.param_groups:
+            group["lr"] = rate
+        table, drawn = self._model.entity.data, self._rng.integers(len(self._squares), size=SHARED_NEGATIVES)
+        nodes = np.unique(np.concatenate([batch.anchors, batch.tails, drawn]))
+        index, candidates = torch.from_numpy(nodes), np.unique(np.concatenate([batch.tails, drawn]))
+        entity = self._part.entity = nn.Parameter(table[index])
+        loss = _loss(self._part, batch.over(nodes), self._settings, np.searchsorted(nodes, candidates))
+        self._optimizer.zero_grad()
+        loss.backward()
+        self._optimizer.step()
+        assert entity.grad is not None
+        squares = self._squares[index] + entity.grad.square()
+        self._squares[index] = squares
+        table[index] -= rate * entity.grad / (squares.sqrt() + 1e-10)  # as torch.optim.Adagrad does it
+        return loss.item()
+
+
+def _loss(model: ComplEx, batch: _Batch, settings: TrainingSettings, candidates: IntArray | None = None) -> Tensor:
+    """Mean loss per triple. candidates: sorted entities that the softmax runs over, the answers among them; or all."""
+    anchors, relations = torch.from_numpy(batch.anchors), torch.from_numpy(batch.relations)
+    query = model.query(anchors, relations)  # (q, 2 rank)
+    row, tail = torch.from_numpy(batch.rows), torch.from_numpy(batch.tails)
+    table: Tensor = model.entity
     column = tail
-    if graph.num_entities > EXACT_ENTITIES:
-        drawn = np.unique(np.concatenate([tails, rng.integers(graph.num_entities, size=SHARED_NEGATIVES)]))
-        candidates = model.entity[torch.from_numpy(drawn)]
-        column = torch.from_numpy(np.searchsorted(drawn, tails))
-    logits = query @ candidates.T  # (q, candidates)
-    total = len(rows)
+    if candidates is not None:
+        table = table[torch.from_numpy(candidates)]
+        column = torch.from_numpy(np.searchsorted(candidates, batch.tails))
+    logits = query @ table.T  # (q, candidates)
+    total = len(batch.rows)
     loss = (torch.logsumexp(logits, 1)[row] - logits[row, column]).sum() / total
-    heads, kinds = torch.from_numpy(anchors)[row], torch.from_numpy(relations)[row]
+    heads, kinds = anchors[row], relations[row]
     loss = loss + settings.structure_regularisation * model.n3(heads, kinds, tail) / total
-    if settings.relation_weight > 0 and graph.num_relations > 1:
+    if settings.relation_weight > 0 and len(model.relation) > 2:
         loss = loss + settings.relation_weight * functional.cross_entropy(model.pairs(heads, tail), kinds)
     return loss
