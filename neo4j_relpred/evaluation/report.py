@@ -3,33 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any, Protocol
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from neo4j_relpred.data.knowledge_graph import IntArray, KnowledgeGraph, both_directions
+from neo4j_relpred.data.knowledge_graph import IntArray, KnowledgeGraph
 from neo4j_relpred.evaluation.calibration import CalibrationReport, measure
-from neo4j_relpred.evaluation.ranking import Ranks, RankSummary, filtered_ranks, summarize
-from neo4j_relpred.model.trained import TrainedModel, chunks_by_relation
+from neo4j_relpred.evaluation.ranking import Ranks, RankSummary, summarize
+from neo4j_relpred.evaluation.trial import Baseline, Trial, try_out
+from neo4j_relpred.model.trained import TrainedModel
 
 __all__ = ["Baseline", "Calibrated", "Report", "Scores", "evaluate"]
 
 FloatArray = npt.NDArray[np.floating]
-PAIRS = 2_000
-
-
-class Baseline(Protocol):
-    """A cheap rival that is ranked by the same rule."""
-
-    name: str
-
-    def entity_scores(self, relation: int, anchors: IntArray) -> FloatArray | None:
-        """(q,) anchors of queries by one relation -> (q, entities), or None where it has no answer to that."""
-
-    def relation_scores(self, heads: IntArray, tails: IntArray) -> FloatArray | None:
-        """(q,) pairs -> (q, R), or None."""
 
 
 @dataclass(frozen=True)
@@ -100,77 +88,54 @@ def evaluate(
     known: KnowledgeGraph,
     names: tuple[str, ...],
     baselines: tuple[Baseline, ...] = (),
+    minutes: float = float("inf"),
 ) -> Report:
     """Ranks test triples (n, 3) among all entities, both sides, and among all relations.
 
     `model` must not hold the test triples; `known` holds every true triple, theirs too (the filter). Test triples
-    with entities that have no edge stay in.
+    with entities that have no edge stay in. When `minutes` are over, the triples ranked until then are a random part
+    of them, and the report says so.
     """
-    queries = both_directions(test, known.num_relations)
-    ours, rivals, first = [], {rival.name: list[Ranks]() for rival in baselines}, []
-    order = []
-    for relation, rows in chunks_by_relation(queries[:, 1], known.num_entities):
-        anchors, target = queries[rows, 0], queries[rows, 2]
-        mask = np.zeros((len(rows), known.num_entities), bool)
-        mask[known.answers(anchors, queries[rows, 1])] = True
-        answers = model.answer_entities(relation, anchors)
-        ours.append(filtered_ranks(answers.full_scores(), target, mask))
-        first.append(_first(answers.probabilities, np.take_along_axis(mask, answers.candidates, 1)))
-        order.append(rows)
-        for rival in baselines:
-            scores = rival.entity_scores(relation, anchors)
-            if scores is not None:
-                rivals[rival.name].append(filtered_ranks(scores, target, mask))
-    ranks, asked = Ranks.concatenate(ours), queries[np.concatenate(order)]
-    _, unique = np.unique(asked[:, :2], axis=0, return_index=True)  # a question counts once, whatever its answers
-    relation_ranks, relation_first, relation_rivals = _evaluate_relations(model, test, known, baselines)
-    top = np.concatenate(first)[unique]
-    figures = {
-        rival.name: Scores(
-            summarize(Ranks.concatenate(rivals[rival.name])) if rivals[rival.name] else None,
-            relation_rivals.get(rival.name),
-        )
-        for rival in baselines
-    }
-    return Report(
+    entities, relations = try_out(model, test, known, baselines, minutes * 60)
+    ranks, asked = entities.ranks(), entities.queries()
+    triples = len(asked) // 2
+    left_out = (
+        [f"Time allowed for {triples:,} of {len(test):,} test triples, drawn at random; each stands against all."]
+        if triples < len(test)
+        else []
+    )
+    report = Report(
         entities=summarize(ranks),
-        relations=summarize(relation_ranks),
-        calibration=Calibrated(measure(*top.T), measure(*relation_first.T)),
-        baselines=figures,
+        relations=summarize(relations.ranks()),
+        calibration=Calibrated(measure(*entities.first_answers([0, 1]).T), measure(*relations.first_answers([0, 2]).T)),
+        baselines={
+            rival.name: Scores(*(_summarized(trial.rival(rival.name)) for trial in (entities, relations)))
+            for rival in baselines
+        },
         per_relation=_per_relation(1 / ranks.realistic, asked[:, 1] % known.num_relations, names),
-        triples=len(test),
+        triples=triples,
         base_rate=model.base_rate,
     )
+    return replace(report, warnings=(*left_out, *_beaten(report, entities, relations)))
 
 
-def _evaluate_relations(
-    model: TrainedModel, test: IntArray, known: KnowledgeGraph, baselines: tuple[Baseline, ...]
-) -> tuple[Ranks, FloatArray, dict[str, RankSummary]]:
-    """Ranks, first answers of distinct pairs (n, 2), and the rivals' figures."""
-    ours, first = [], []
-    rivals = {rival.name: list[Ranks]() for rival in baselines}
-    for start in range(0, len(test), PAIRS):
-        heads, relations, tails = test[start : start + PAIRS].T
-        mask = np.zeros((len(heads), known.num_relations), bool)
-        rows, holding = known.linking_relations(heads, tails)
-        mask[rows[holding < known.num_relations], holding[holding < known.num_relations]] = True
-        answers = model.answer_relations(heads, tails, model.known_relations(heads, tails))
-        ours.append(filtered_ranks(answers.logits, relations, mask))
-        first.append(_first(answers.probabilities, mask))
-        for rival in baselines:
-            scores = rival.relation_scores(heads, tails)
-            if scores is not None:
-                rivals[rival.name].append(filtered_ranks(scores, relations, mask))
-    _, unique = np.unique(test[:, [0, 2]], axis=0, return_index=True)
-    figures = {name: summarize(Ranks.concatenate(parts)) for name, parts in rivals.items() if parts}
-    return Ranks.concatenate(ours), np.concatenate(first)[unique], figures
+def _beaten(report: Report, entities: Trial, relations: Trial) -> list[str]:
+    """What a reader should know before the model is preferred to something cheaper."""
+    advice = "give training.minutes more"
+    found = []
+    name, rival = report.best_baseline("entities") if entities.rivals else ("", None)
+    if rival is not None and entities.is_beaten_by(name):
+        figures = f"MRR {rival.mrr:.3f} against {report.entities.mrr:.3f}"
+        found.append(f"The baseline {name!r} ranks entities better than the model ({figures}): {advice}.")
+    name, rival = report.best_baseline("relations") if relations.rivals else ("", None)
+    if rival is not None and relations.is_beaten_by(name, at=1):
+        figures = f"H@1 {rival.hits_at(1):.3f} against {report.relations.hits_at(1):.3f}"
+        found.append(f"The baseline {name!r} ranks relationship types better than the model ({figures}): {advice}.")
+    return found
 
 
-def _first(probabilities: FloatArray, truth: npt.NDArray[np.bool_]) -> FloatArray:
-    """(q, c) -> (q, 2): probability of the first answer and whether it holds. Answers that the model knows are out."""
-    best = probabilities.argmax(1)
-    rows = np.arange(len(best))
-    return np.stack([probabilities[rows, best], truth[rows, best].astype(float)], axis=1)
+def _summarized(ranks: Ranks | None) -> RankSummary | None:
+    return None if ranks is None else summarize(ranks)
 
 
 def _per_relation(reciprocal: FloatArray, relations: IntArray, names: tuple[str, ...]) -> dict[str, float]:

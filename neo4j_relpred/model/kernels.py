@@ -100,30 +100,32 @@ def _offer(best: FloatArray, count: IntArray, touched: IntArray, size: int, node
 
 
 @njit(cache=True)
-def _collect(best: FloatArray, count: IntArray, touched: IntArray, size: int, out: FloatArray) -> None:
-    """Writes noisy-or, maximum and log count of each touched node to out (entities, 3) and clears the rest."""
+def _collect(best: FloatArray, count: IntArray, touched: IntArray, size: int, place: IntArray, out: FloatArray) -> None:
+    """Writes noisy-or, maximum and log count of each touched node to its place in out (p, 3) and clears the rest."""
     for i in range(size):
         node = touched[i]
+        line = place[node]
         doubt = 1.0
         for slot in range(BEST):
             doubt *= 1.0 - best[node, slot]
             if slot > 0:
                 best[node, slot] = 0.0
-        out[node, 0] = 1.0 - doubt
-        out[node, 1] = best[node, 0]
-        out[node, 2] = np.log1p(count[node])
+        out[line, 0] = 1.0 - doubt
+        out[line, 1] = best[node, 0]
+        out[line, 2] = np.log1p(count[node])
         best[node, 0] = 0.0
         count[node] = 0
 
 
 @njit(cache=True)
-def apply_cyclic(
+def apply_cyclic(  # noqa: PLR0913 - see mine_pairs
     offsets: IntArray, relation: IntArray, neighbor: IntArray, anchors: IntArray, single: FloatArray,
-    double: FloatArray, fanout: int, out: FloatArray,
+    double: FloatArray, fanout: int, place: IntArray, out: FloatArray,
 ) -> None:  # fmt: skip
     """Rules r1 => r (single: (width,)) and r1, r2 => r (double: (width, width)) from each anchor.
 
-    out: (anchors, entities, 3), zero at the start; see `_collect`.
+    place: (entities,) the line of each candidate, -1 for no candidate. out: (anchors, candidates, 3), zero at the
+    start; see `_collect`.
     """
     entities = len(offsets) - 1
     best = np.zeros((entities, BEST), np.float32)
@@ -137,7 +139,7 @@ def apply_cyclic(
         size = 0
         for edge in range(offsets[anchor], offsets[anchor + 1]):
             r1, middle = relation[edge], neighbor[edge]
-            if single[r1] > 0:
+            if single[r1] > 0 and place[middle] >= 0:
                 size = _offer(best, count, touched, size, middle, single[r1])
             if not useful[r1] or middle == anchor:
                 continue
@@ -145,9 +147,9 @@ def apply_cyclic(
             for j in range(inner):
                 second = offsets[middle] + j * stride
                 last, confidence = neighbor[second], double[r1, relation[second]]
-                if confidence > 0 and last != anchor and last != middle:
+                if confidence > 0 and place[last] >= 0 and last != anchor and last != middle:
                     size = _offer(best, count, touched, size, last, confidence)
-        _collect(best, count, touched, size, out[row])
+        _collect(best, count, touched, size, place, out[row])
 
 
 @njit(cache=True)
@@ -171,14 +173,14 @@ def _range(offsets: IntArray, relation: IntArray, node: int, wanted: int) -> tup
 
 
 @njit(cache=True)
-def apply_forward(
+def apply_forward(  # noqa: PLR0913 - see mine_pairs
     offsets: IntArray, relation: IntArray, neighbor: IntArray, anchors: IntArray, wanted: int, half: int,
-    fanout: int, out: FloatArray,
+    fanout: int, place: IntArray, out: FloatArray,
 ) -> None:  # fmt: skip
     """Rules with a constant, fact (b, d) of the anchor => (wanted, z).
 
     Confidence: of the nodes that share the fact (at most `fanout` looked at), the share that has z, with 5 added
-    below. `half` is the number of relations without inverses. out: (anchors, entities, 3).
+    below. `half` is the number of relations without inverses. place, out: as in `apply_cyclic`.
     """
     entities = len(offsets) - 1
     best = np.zeros((entities, BEST), np.float32)
@@ -201,6 +203,8 @@ def apply_forward(
                 first, last = _range(offsets, relation, other, wanted)
                 for position in range(first, last):
                     tail = neighbor[position]
+                    if place[tail] < 0:
+                        continue
                     if hits[tail] == 0:
                         local[local_size] = tail
                         local_size += 1
@@ -209,18 +213,18 @@ def apply_forward(
                 tail = local[i]
                 size = _offer(best, count, touched, size, tail, hits[tail] / (looked + 5.0))
                 hits[tail] = 0
-        _collect(best, count, touched, size, out[row])
+        _collect(best, count, touched, size, place, out[row])
 
 
 @njit(cache=True)
-def apply_backward(
+def apply_backward(  # noqa: C901, PLR0913 - see mine_pairs
     offsets: IntArray, relation: IntArray, neighbor: IntArray, anchors: IntArray, wanted: int, half: int,
-    fanout: int, out: FloatArray,
+    fanout: int, place: IntArray, out: FloatArray,
 ) -> None:  # fmt: skip
     """Candidates that share a fact (b, d) with known answers of the anchor.
 
     Confidence: of the nodes that have the fact, the share that already answers, with 5 added below.
-    out: (anchors, entities, 3).
+    place, out: as in `apply_cyclic`.
     """
     entities = len(offsets) - 1
     best = np.zeros((entities, BEST), np.float32)
@@ -252,8 +256,10 @@ def apply_backward(
                     continue
                 confidence = shared / (looked + 5.0)
                 for i in range(looked):
-                    size = _offer(best, count, touched, size, neighbor[start + i * stride], confidence)
-        _collect(best, count, touched, size, out[row])
+                    bearer = neighbor[start + i * stride]
+                    if place[bearer] >= 0:
+                        size = _offer(best, count, touched, size, bearer, confidence)
+        _collect(best, count, touched, size, place, out[row])
 
 
 @njit(cache=True)

@@ -5,6 +5,7 @@ Queries come one relation at a time (inverse relations ask for heads), so per-re
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -14,8 +15,9 @@ import torch
 from torch import Tensor
 
 from neo4j_relpred.config import ModelSettings
-from neo4j_relpred.data.knowledge_graph import IntArray, KnowledgeGraph, inverse
+from neo4j_relpred.data.knowledge_graph import IntArray, KnowledgeGraph
 from neo4j_relpred.model.neighborhood import gather
+from neo4j_relpred.model.pools import WHOLE, Pool, answer_pool
 from neo4j_relpred.model.rules import RULE_FEATURES, Rules
 from neo4j_relpred.model.structure import ComplEx
 from neo4j_relpred.model.tower import Tower
@@ -25,6 +27,7 @@ __all__ = ["FEATURE_GROUPS", "FEATURE_NAMES", "Members", "Proposal", "encode_all
 FloatArray = npt.NDArray[np.float32]
 ALWAYS_IN = 15  # best candidates of each member that always go on
 REVERSE_SAMPLE = 2_000  # entities over which a reverse score is normalised
+FEWER = 512  # of them in a large graph, which has more candidates to normalise
 ENCODE_BATCH = 2_048
 MEMBER_FEATURES = ("log_probability", "gap", "reverse", "reverse_raw")
 FEATURE_GROUPS: dict[str, tuple[str, ...]] = {
@@ -46,14 +49,15 @@ def group_columns(group: str) -> list[int]:
 class Proposal:
     """Candidates of queries by one relation.
 
-    candidates (q, c); features (q, c, f); base (q, entities): the z-scored sum, which orders the rest; excluded
-    candidates have -inf there, and where fewer than c are left, the list repeats entities marked False in `real`.
+    candidates (q, c); features (q, c, f); base (q, p): the z-scored sum, which orders the rest of the pool; excluded
+    candidates have -inf there, and where fewer than c are left, some of them are listed and marked False in `real`.
     """
 
     candidates: IntArray
     features: FloatArray
     base: FloatArray
     real: npt.NDArray[np.bool_]
+    pool: Pool
 
 
 @dataclass
@@ -91,10 +95,36 @@ class Members:
         return torch.nn.functional.normalize(self.encoded, dim=-1)
 
     @cached_property
-    def _sample(self) -> Tensor:
+    def sample(self) -> Tensor:
+        """Entities over which reverse scores are normalised."""
         rng = np.random.default_rng(0)
-        size = min(self.trained, REVERSE_SAMPLE)
+        size = min(self.trained, REVERSE_SAMPLE if self.trained <= WHOLE else FEWER)
         return torch.from_numpy(np.sort(rng.choice(self.trained, size, replace=False)))
+
+    @cached_property
+    def unit_text(self) -> Tensor:
+        """(entities, text width): texts as unit vectors."""
+        return torch.nn.functional.normalize(self.text, dim=-1)
+
+    @cached_property
+    def unit_context(self) -> FloatArray:
+        """(entities, 2R): log counts of edges as unit vectors."""
+        logs = np.log1p(self.graph.context)
+        unit: FloatArray = logs / (np.linalg.norm(logs, axis=1, keepdims=True) + 1e-6)
+        return unit
+
+    @cached_property
+    def _last_asked(self) -> dict[int, Asked]:
+        return {}
+
+    def asked(self, relation: int) -> Asked:
+        """What queries by one relation share."""
+        kept = self._last_asked.get(relation)
+        if kept is None:
+            kept = Asked(self, relation, answer_pool(self.graph, relation))
+            self._last_asked.clear()  # queries come relation by relation
+            self._last_asked[relation] = kept
+        return kept
 
     @torch.no_grad()
     def propose(
@@ -108,47 +138,40 @@ class Members:
 
         wanted: (q,) one entity per query that is a candidate in any case.
         """
-        structure, tower = self._structure_scores(relation, anchors), self._tower_scores(relation, anchors)
-        rules = self.rules.features(self.graph, anchors, relation)  # (q, entities, 9)
-        rule_score = 1 - (1 - rules[..., 0]) * (1 - rules[..., 3]) * (1 - rules[..., 6])
-        members = [s.numpy() for s in (structure, tower) if s is not None] + [np.log(rule_score + 1e-3)]
-        base = np.zeros((len(anchors), self.graph.num_entities), np.float32)
+        asked = self.asked(relation) if wanted is None else self.asked(relation).with_entities(wanted)
+        place, index = asked.pool.place, torch.from_numpy(anchors)
+        structure, tower = asked.structure_scores(index), asked.tower_scores(index)
+        rules = self.rules.features(self.graph, anchors, relation, asked.pool)  # three of (q, p, 3)
+        rule_score = 1 - (1 - rules[0][..., 0]) * (1 - rules[1][..., 0]) * (1 - rules[2][..., 0])
+        rule_logs = np.log(rule_score + 1e-3)
+        members = [s.numpy() for s in (structure, tower) if s is not None] + [rule_logs]
+        base = np.zeros((len(anchors), len(asked.pool.entities)), np.float32)
         for scores in members:
             base += (scores - scores.mean(1, keepdims=True)) / (scores.std(1, keepdims=True) + 1e-6)
-        base[excluded] = -np.inf
-        candidates = self._choose(base, members, wanted)
-        real = np.isfinite(np.take_along_axis(base, candidates, 1))
-        columns = _Columns((len(anchors), candidates.shape[1]))
-        chosen = torch.from_numpy(candidates)
-        if structure is not None and self.structure is not None:
+        inside = place[excluded[1]] >= 0
+        base[excluded[0][inside], place[excluded[1][inside]]] = -np.inf
+        positions = self._choose(base, members, None if wanted is None else place[wanted])
+        real = np.isfinite(np.take_along_axis(base, positions, 1))
+        columns = _Columns((len(anchors), positions.shape[1]))
+        chosen = torch.from_numpy(positions)
+        if structure is not None:
             self._member_features(columns, "structure", structure, chosen)
-            self._structure_pairs(columns, relation, anchors, chosen)
-        if tower is not None and self.tower is not None:
+            for name, value in asked.structure_pairs(index, chosen).items():
+                columns.set(f"structure_{name}", value)
+            for name in ("log_probability", "gap"):
+                known = columns.values["structure_known"] > 0
+                columns.set(f"structure_{name}", np.where(known, columns.values[f"structure_{name}"], 0))
+        if tower is not None:
             self._member_features(columns, "tower", tower, chosen)
-            self._tower_pairs(columns, relation, anchors, chosen)
-        self._rule_features(columns, rules, rule_score, candidates)
-        self._prior_features(columns, relation, anchors, candidates)
-        return Proposal(candidates, columns.stacked(), base, real)
-
-    def _structure_scores(self, relation: int, anchors: IntArray) -> Tensor | None:
-        """(q, entities): logits; a new anchor scores all alike, a new candidate gets the mean of the others."""
-        if self.structure is None:
-            return None
-        index = torch.from_numpy(np.minimum(anchors, self.trained - 1))
-        scores = self.structure(index, torch.full_like(index, relation))
-        scores[torch.from_numpy(anchors >= self.trained)] = 0.0
-        new = self.graph.num_entities - self.trained
-        return torch.cat([scores, scores.mean(1, keepdim=True).expand(-1, new)], 1) if new else scores
-
-    def _tower_scores(self, relation: int, anchors: IntArray) -> Tensor | None:
-        if self.tower is None:
-            return None
-        index = torch.from_numpy(anchors)
-        query = self.tower.query(self.encoded[index], torch.full_like(index, relation))
-        return query @ self.unit.T / self.tower.log_temperature.exp()
+            for name, value in asked.tower_pairs(index, chosen).items():
+                columns.set(f"tower_{name}", value)
+        self._rule_features(columns, rules, rule_logs, positions)
+        candidates = asked.pool.entities[positions]
+        self._prior_features(columns, asked, anchors, candidates)
+        return Proposal(candidates, columns.stacked(), base, real, asked.pool)
 
     def _choose(self, base: FloatArray, members: list[FloatArray], wanted: IntArray | None) -> IntArray:
-        """(q, c): the best of the sum, with the best of every member always in, sorted by entity."""
+        """(q, c) positions: the best of the sum, with the best of every member always in, sorted."""
         size = min(self.settings.candidates, base.shape[1])
         lifted = base.copy()
         always = min(ALWAYS_IN, size // (len(members) + 1))
@@ -165,81 +188,173 @@ class Members:
 
     @staticmethod
     def _member_features(columns: _Columns, member: str, scores: Tensor, chosen: Tensor) -> None:
-        logs = torch.log_softmax(scores, 1)
-        best = logs.amax(1, keepdim=True)
-        mine = logs.gather(1, chosen)
+        total = torch.logsumexp(scores, 1, keepdim=True)
+        best = scores.amax(1, keepdim=True) - total
+        mine = scores.gather(1, chosen) - total
         columns.set(f"{member}_log_probability", mine)
         columns.set(f"{member}_gap", mine - best)
         columns.set(f"{member}_best", best[:, 0])
         columns.set(f"{member}_spread", scores.std(1))
 
-    def _structure_pairs(self, columns: _Columns, relation: int, anchors: IntArray, chosen: Tensor) -> None:
-        assert self.structure is not None
-        known = torch.from_numpy(anchors < self.trained)[:, None] & (chosen < self.trained)
-        head = torch.from_numpy(np.minimum(anchors, self.trained - 1))
-        tail = chosen.clamp(max=self.trained - 1)
-        unique, back = torch.unique(tail, return_inverse=True)
-        asked = self.structure.query(unique, torch.full_like(unique, self._inverse(relation)))
-        total = torch.logsumexp(asked @ self.structure.entity[self._sample].T, 1)
-        raw = torch.einsum("qck,qk->qc", asked[back], self.structure.entity[head])
-        pair = self.structure.pairs(head.repeat_interleave(tail.shape[1]), tail.reshape(-1))
-        own = torch.log_softmax(pair, -1)[:, relation].reshape(tail.shape)
-        values = {"reverse": raw - total[back], "reverse_raw": raw, "relation": own}
-        for name, value in values.items():
-            columns.set(f"structure_{name}", torch.where(known, value, 0.0))
-        for name in ("log_probability", "gap"):
-            columns.set(f"structure_{name}", np.where(known.numpy(), columns.values[f"structure_{name}"], 0))
-        columns.set("structure_known", known.float())
-
-    def _tower_pairs(self, columns: _Columns, relation: int, anchors: IntArray, chosen: Tensor) -> None:
-        assert self.tower is not None
-        unique, back = torch.unique(chosen, return_inverse=True)
-        asked = self.tower.query(self.encoded[unique], torch.full_like(unique, self._inverse(relation)))
-        scale = self.tower.log_temperature.exp()
-        total = torch.logsumexp(asked @ self.unit[self._sample].T / scale, 1)
-        raw = torch.einsum("qck,qk->qc", asked[back], self.unit[torch.from_numpy(anchors)]) / scale
-        columns.set("tower_reverse", raw - total[back])
-        columns.set("tower_reverse_raw", raw)
-
     @staticmethod
-    def _rule_features(columns: _Columns, rules: FloatArray, total: FloatArray, candidates: IntArray) -> None:
-        mine = np.take_along_axis(rules, candidates[..., None], 1)
+    def _rule_features(columns: _Columns, rules: tuple[FloatArray, ...], logs: FloatArray, positions: IntArray) -> None:
+        mine = np.concatenate([np.take_along_axis(part, positions[..., None], 1) for part in rules], axis=2)
         for column, name in enumerate(RULE_FEATURES):
             value = mine[..., column]
             columns.set(name, value if name.endswith("count") else np.log(value + 1e-3))
-        logs = np.log(total + 1e-3)
-        columns.set("rules_or", np.take_along_axis(logs, candidates, 1))
-        columns.set("rules_gap", np.take_along_axis(logs, candidates, 1) - logs.max(1, keepdims=True))
-        columns.set("rules_best", logs.max(1))
+        best = logs.max(1, keepdims=True)
+        columns.set("rules_or", np.take_along_axis(logs, positions, 1))
+        columns.set("rules_gap", np.take_along_axis(logs, positions, 1) - best)
+        columns.set("rules_best", best[:, 0])
 
-    def _prior_features(self, columns: _Columns, relation: int, anchors: IntArray, candidates: IntArray) -> None:
-        back = self._inverse(relation)
+    def _prior_features(self, columns: _Columns, asked: Asked, anchors: IntArray, candidates: IntArray) -> None:
         context, degrees = self.graph.context, self.graph.degrees
-        columns.set("popularity", np.log1p(context[candidates, back]))
+        columns.set("popularity", np.log1p(context[candidates, self.graph.inverse(asked.relation)]))
         columns.set("degree", np.log1p(degrees[candidates]))
-        columns.set("answers", np.log1p(context[anchors, relation]))
+        columns.set("answers", np.log1p(context[anchors, asked.relation]))
         columns.set("anchor_degree", np.log1p(degrees[anchors]))
-        tails = self.graph.edges[self.graph.edges[:, 1] == relation, 2]
-        others = self._unit_context.copy()
-        others[:, back] = 0  # what r itself says of a candidate is popularity
-        mean = others[tails].mean(0) if len(tails) else np.zeros(others.shape[1], np.float32)
-        columns.set("context_range", (others @ mean)[candidates])
-        columns.set("range_share", np.log1p(np.float32(len(tails)))[None].repeat(len(anchors)))
+        columns.set("context_range", asked.context_range[candidates])
+        columns.set("range_share", np.log1p(np.float32(len(asked.tails)))[None].repeat(len(anchors)))
         if self.text.shape[1]:
-            text = torch.nn.functional.normalize(self.text, dim=-1)
-            cosine = torch.einsum("qck,qk->qc", text[torch.from_numpy(candidates)], text[torch.from_numpy(anchors)])
-            columns.set("text_cosine", cosine)
-            if len(tails):
-                columns.set("text_range", (text @ text[torch.from_numpy(tails)].mean(0)).numpy()[candidates])
+            ends = (self.unit_text[torch.from_numpy(side)] for side in (candidates, anchors))
+            columns.set("text_cosine", torch.einsum("qck,qk->qc", *ends))
+            if len(asked.tails):
+                columns.set("text_range", asked.text_range.numpy()[candidates])
+
+
+class Asked:
+    """What queries by one relation share: the pool, its vectors, what is usual of the relation's answers."""
+
+    def __init__(self, members: Members, relation: int, pool: Pool) -> None:
+        self.relation, self.pool = relation, pool
+        self._members, self._back = members, members.graph.inverse(relation)
+        self._entities = torch.from_numpy(pool.entities)
+        self._sample = members.sample
+
+    def with_entities(self, more: IntArray) -> Asked:
+        """The same over a pool that holds these (n,), too."""
+        pool = self.pool.with_entities(more)
+        return self if pool is self.pool else Asked(self._members, self.relation, pool)
 
     @cached_property
-    def _unit_context(self) -> FloatArray:
-        logs = np.log1p(self.graph.context)
-        unit: FloatArray = logs / (np.linalg.norm(logs, axis=1, keepdims=True) + 1e-6)
-        return unit
+    def tails(self) -> IntArray:
+        """The tails of the relation's edges, as often as they are tails."""
+        graph = self._members.graph
+        tails: IntArray = graph.edge_tails[graph.edge_relations == self.relation]
+        return tails
 
-    def _inverse(self, relation: int) -> int:
-        return int(inverse(np.array(relation), self.graph.num_relations))
+    @cached_property
+    def context_range(self) -> FloatArray:
+        """(entities,): likeness of a node's edges to those of the answers, what the relation itself says left out."""
+        unit = self._members.unit_context
+        mean = unit[self.tails].mean(0) if len(self.tails) else np.zeros(unit.shape[1], np.float32)
+        mean[self._back] = 0  # that is popularity
+        likeness: FloatArray = unit @ mean
+        return likeness
+
+    @cached_property
+    def text_range(self) -> Tensor:
+        """(entities,): likeness of a node's text to those of the answers, of which there are some."""
+        text = self._members.unit_text
+        return text @ text[torch.from_numpy(self.tails)].mean(0)
+
+    @cached_property
+    def _structure_table(self) -> Tensor:
+        structure, trained = self._members.structure, self._members.trained
+        assert structure is not None
+        whole = self.pool.whole and len(self._entities) == trained
+        return structure.entity if whole else structure.entity[self._entities.clamp(max=trained - 1)]
+
+    @cached_property
+    def _tower_table(self) -> Tensor:
+        return self._members.unit if self.pool.whole else self._members.unit[self._entities]
+
+    def structure_scores(self, anchors: Tensor) -> Tensor | None:
+        """(q, p): logits; a new anchor scores all alike, a new candidate gets the mean of the others."""
+        structure, trained = self._members.structure, self._members.trained
+        if structure is None:
+            return None
+        index = anchors.clamp(max=trained - 1)
+        scores = structure.query(index, torch.full_like(index, self.relation)) @ self._structure_table.T
+        scores[anchors >= trained] = 0.0
+        new = self._entities >= trained
+        if new.any():
+            scores[:, new] = scores[:, ~new].mean(1, keepdim=True) if not new.all() else 0.0
+        return scores
+
+    def tower_scores(self, anchors: Tensor) -> Tensor | None:
+        """(q, p): logits."""
+        tower = self._members.tower
+        if tower is None:
+            return None
+        query = tower.query(self._members.encoded[anchors], torch.full_like(anchors, self.relation))
+        return query @ self._tower_table.T / tower.log_temperature.exp()
+
+    def structure_pairs(self, anchors: Tensor, chosen: Tensor) -> dict[str, Tensor]:
+        """Features of anchors (q,) and positions in the pool (q, c), (q, c) each."""
+        structure, trained = self._members.structure, self._members.trained
+        assert structure is not None
+        candidates = self._entities[chosen]
+        known = (anchors < trained)[:, None] & (candidates < trained)
+        head, tail = anchors.clamp(max=trained - 1), candidates.clamp(max=trained - 1)
+        vectors, total = self._structure_reverse(chosen)
+        raw = torch.einsum("qck,qk->qc", vectors, structure.entity[head])
+        pair = structure.pairs(head.repeat_interleave(tail.shape[1]), tail.reshape(-1))
+        own = torch.log_softmax(pair, -1)[:, self.relation].reshape(tail.shape)
+        values = {"reverse": raw - total, "reverse_raw": raw, "relation": own}
+        return {name: torch.where(known, value, 0.0) for name, value in values.items()} | {"known": known.float()}
+
+    def tower_pairs(self, anchors: Tensor, chosen: Tensor) -> dict[str, Tensor]:
+        """Features of anchors (q,) and positions in the pool (q, c), (q, c) each."""
+        tower = self._members.tower
+        assert tower is not None
+        vectors, total = self._tower_reverse(chosen)
+        raw = torch.einsum("qck,qk->qc", vectors, self._members.unit[anchors]) / tower.log_temperature.exp()
+        return {"reverse": raw - total, "reverse_raw": raw}
+
+    @cached_property
+    def _structure_reverse(self) -> _Reverse:
+        structure, trained = self._members.structure, self._members.trained
+        assert structure is not None
+        back = torch.tensor(self._back)
+
+        def ask(positions: Tensor) -> Tensor:
+            entities = self._entities[positions].clamp(max=trained - 1)
+            return structure.query(entities, back.expand(len(entities)))
+
+        return _Reverse(len(self._entities), ask, structure.entity[self._sample])
+
+    @cached_property
+    def _tower_reverse(self) -> _Reverse:
+        tower = self._members.tower
+        assert tower is not None
+        back = torch.tensor(self._back)
+
+        def ask(positions: Tensor) -> Tensor:
+            entities = self._entities[positions]
+            return tower.query(self._members.encoded[entities], back.expand(len(entities)))
+
+        return _Reverse(len(self._entities), ask, self._members.unit[self._sample] / tower.log_temperature.exp())
+
+
+class _Reverse:
+    """Queries from the candidates' side, each made once however often it is a candidate."""
+
+    def __init__(self, size: int, ask: Callable[[Tensor], Tensor], sample: Tensor) -> None:
+        """size: of the pool; sample: (s, k) what the scores are normalised over."""
+        self._ask, self._sample = ask, sample
+        self._vectors, self._totals = torch.empty(size, sample.shape[1]), torch.empty(size)
+        self._there = torch.zeros(size, dtype=torch.bool)
+
+    def __call__(self, chosen: Tensor) -> tuple[Tensor, Tensor]:
+        """Positions (q, c) -> query vectors (q, c, k) and the logarithms of their scores' sums (q, c)."""
+        missing = torch.unique(chosen[~self._there[chosen]])
+        if len(missing):
+            vectors = self._ask(missing)
+            self._vectors[missing] = vectors
+            self._totals[missing] = torch.logsumexp(vectors @ self._sample.T, 1)
+            self._there[missing] = True
+        return self._vectors[chosen], self._totals[chosen]
 
 
 @torch.no_grad()

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from neo4j_relpred.data.knowledge_graph import IntArray, KnowledgeGraph
 from neo4j_relpred.model import kernels
+from neo4j_relpred.model.pools import Pool
 
 __all__ = ["RULE_FEATURES", "Rule", "Rules", "mine_rules"]
 
@@ -59,25 +60,40 @@ class Rules:
         last = self.width * (self.width + 1) if len(self) and self.body[-1] >= self.width else self.width
         return np.searchsorted(self.body, np.arange(last + 1)).astype(np.int64)
 
+    @cached_property
+    def _last_tables(self) -> dict[int, tuple[FloatArray, FloatArray]]:
+        return {}
+
     def tables(self, relation: int) -> tuple[FloatArray, FloatArray]:
         """Confidences of the rules for one relation: (width,) for single bodies, (width, width) for pairs."""
+        kept = self._last_tables.get(relation)
+        if kept is not None:
+            return kept
         single, double = np.zeros(self.width, np.float32), np.zeros((self.width, self.width), np.float32)
         mine = self.head == relation
         bodies, confidences = self.body[mine], self.confidence[mine]
         short = bodies < self.width
         single[bodies[short]] = confidences[short]
         double.reshape(-1)[bodies[~short] - self.width] = confidences[~short]
+        self._last_tables.clear()  # one relation is asked for many times in a row; those of all would fill the memory
+        self._last_tables[relation] = single, double
         return single, double
 
-    def features(self, graph: KnowledgeGraph, anchors: IntArray, relation: int) -> FloatArray:
-        """(q,) anchors of queries by one relation -> (q, entities, 9): RULE_FEATURES of every candidate."""
-        shape = (3, len(anchors), graph.num_entities, 3)
-        out = np.zeros(shape, np.float32)
-        arrays = arrays_of(graph)
-        kernels.apply_cyclic(*arrays, anchors, *self.tables(relation), APPLY_FANOUT, out[0])
-        kernels.apply_forward(*arrays, anchors, relation, graph.num_relations, FANOUT, out[1])
-        kernels.apply_backward(*arrays, anchors, relation, graph.num_relations, FANOUT, out[2])
-        return np.concatenate(list(out), axis=2)
+    def features(
+        self, graph: KnowledgeGraph, anchors: IntArray, relation: int, pool: Pool | None = None
+    ) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """(q,) anchors of queries by one relation -> cyclic, forward, backward, each (q, p, 3): see RULE_FEATURES.
+
+        Candidates are those of the pool, or all.
+        """
+        arrays, half = arrays_of(graph), graph.num_relations
+        place = np.arange(graph.num_entities) if pool is None else pool.place
+        size = graph.num_entities if pool is None else len(pool.entities)
+        cyclic, forward, backward = (np.zeros((len(anchors), size, 3), np.float32) for _ in range(3))
+        kernels.apply_cyclic(*arrays, anchors, *self.tables(relation), APPLY_FANOUT, place, cyclic)
+        kernels.apply_forward(*arrays, anchors, relation, half, FANOUT, place, forward)
+        kernels.apply_backward(*arrays, anchors, relation, half, FANOUT, place, backward)
+        return cyclic, forward, backward
 
     def pairs(self, graph: KnowledgeGraph, heads: IntArray, tails: IntArray, hidden: IntArray) -> FloatArray:
         """(q,) pairs -> (q, 2R): noisy-or of the rules that lead from head to tail, per relation.

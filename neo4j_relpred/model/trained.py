@@ -13,9 +13,10 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from neo4j_relpred.data.knowledge_graph import IntArray, KnowledgeGraph, inverse
+from neo4j_relpred.data.knowledge_graph import IntArray, KnowledgeGraph
 from neo4j_relpred.model.calibration import Calibration
 from neo4j_relpred.model.members import Members, Proposal, encode_all
+from neo4j_relpred.model.pools import Pool
 from neo4j_relpred.model.reasoner import Reasoner
 from neo4j_relpred.model.relation_head import RelationHead
 from neo4j_relpred.model.relations import relation_features
@@ -23,24 +24,29 @@ from neo4j_relpred.model.relations import relation_features
 __all__ = ["EntityAnswers", "RelationAnswers", "TrainedModel", "centred", "chunks_by_relation"]
 
 FloatArray = npt.NDArray[np.float64]
-MEMORY = 24_000_000  # numbers in the largest array of a chunk
+MEMORY = 64_000_000  # numbers in the largest array of a chunk
 TEXT_SCALE = 4.0  # length of a text vector, so that its parts are about as large as other inputs
 OUTSIDE = 1e4  # how far the rest stands below the candidates
 
 
 @dataclass(frozen=True)
 class EntityAnswers:
-    """Candidates of entity queries: candidates, logits, probabilities, real (q, c); base (q, entities)."""
+    """Candidates of entity queries: candidates, logits, probabilities, real (q, c); base (q, p) over the pool."""
 
     candidates: IntArray
     logits: FloatArray
     probabilities: FloatArray
     real: npt.NDArray[np.bool_]
     base: npt.NDArray[np.float32]
+    pool: Pool
 
     def full_scores(self) -> FloatArray:
-        """(q, entities): the reasoner's order of its candidates above the members' order of the rest."""
-        scores = self.base.astype(np.float64) - OUTSIDE
+        """(q, entities): the reasoner's order of its candidates, below it the members' order of the rest of the pool.
+
+        Entities outside the pool tie below all others.
+        """
+        scores = np.full((len(self.base), len(self.pool.place)), -3 * OUTSIDE)
+        scores[:, self.pool.entities] = self.base - OUTSIDE
         np.put_along_axis(scores, self.candidates, np.where(self.real, self.logits, -np.inf), 1)
         return scores
 
@@ -132,7 +138,7 @@ class TrainedModel:
         logits = self.entity_reasoner(torch.from_numpy(proposal.features), asked, real).double().numpy()
         groups = np.full(logits.shape, relation, np.int64)
         probabilities = self.entity_calibration.probabilities(logits, proposal.real, groups, base_rate)
-        return EntityAnswers(proposal.candidates, logits, probabilities, proposal.real, proposal.base)
+        return EntityAnswers(proposal.candidates, logits, probabilities, proposal.real, proposal.base, proposal.pool)
 
     @torch.no_grad()
     def answer_relations(
@@ -154,10 +160,6 @@ class TrainedModel:
         rows, relations = self.graph.linking_relations(heads, tails)
         forward = relations < self.graph.num_relations
         return rows[forward], relations[forward]
-
-    def inverse(self, relation: int) -> int:
-        """The index of the inverse relation."""
-        return int(inverse(np.array(relation), self.graph.num_relations))
 
 
 def centred(vectors: Tensor, centre: Tensor) -> Tensor:

@@ -7,8 +7,8 @@ import numpy.typing as npt
 import torch
 
 from neo4j_relpred.config import TrainingSettings
-from neo4j_relpred.data.knowledge_graph import IntArray, KnowledgeGraph, inverse
-from neo4j_relpred.evaluation.report import Baseline
+from neo4j_relpred.data.knowledge_graph import IntArray, KnowledgeGraph
+from neo4j_relpred.evaluation.trial import Baseline
 from neo4j_relpred.model.members import Members
 from neo4j_relpred.model.relation_head import RelationHead, pair_inputs
 from neo4j_relpred.training.budget import Budget
@@ -62,7 +62,7 @@ class Popularity:
 
     def entity_scores(self, relation: int, anchors: IntArray) -> FloatArray:
         """(q, entities)."""
-        back = inverse(np.array(relation), self._graph.num_relations)
+        back = self._graph.inverse(relation)
         counts = self._graph.context[:, back].astype(np.float64)
         return np.broadcast_to(counts, (len(anchors), len(counts)))
 
@@ -88,11 +88,6 @@ class _Trained:
         scores: FloatArray = self._head(pairs, self._members.text).numpy()
         return scores
 
-    def _tails(self, relation: int) -> IntArray:
-        edges = self._members.graph.edges
-        tails: IntArray = edges[edges[:, 1] == relation, 2]
-        return tails
-
 
 class ContextOnly(_Trained):
     """Which relation types touch the nodes, leave-one-out, and nothing else."""
@@ -105,13 +100,13 @@ class ContextOnly(_Trained):
 
     def entity_scores(self, relation: int, anchors: IntArray) -> FloatArray:
         """(q, entities): cosine to the mean context of the relation's answers, relation itself left out."""
-        back = int(inverse(np.array(relation), self._members.graph.num_relations))
-        context = np.log1p(self._members.graph.context)
-        context[:, back] = 0
-        unit = context / (np.linalg.norm(context, axis=1, keepdims=True) + 1e-6)
-        tails = self._tails(relation)
-        mean = unit[tails].mean(0) if len(tails) else np.zeros(unit.shape[1])
-        return np.broadcast_to((unit @ mean).astype(np.float64), (len(anchors), len(unit)))
+        unit, tails = self._members.unit_context, self._members.asked(relation).tails
+        back = self._members.graph.inverse(relation)
+        rest = np.sqrt(np.maximum(1 - unit[:, back] ** 2, 1e-6))  # length without that column
+        mean = (unit[tails] / rest[tails, None]).mean(0) if len(tails) else np.zeros(unit.shape[1])
+        mean[back] = 0
+        likeness = (unit @ mean) / rest
+        return np.broadcast_to(likeness.astype(np.float64), (len(anchors), len(likeness)))
 
 
 class TextOnly(_Trained):
@@ -126,10 +121,9 @@ class TextOnly(_Trained):
     @torch.no_grad()
     def entity_scores(self, relation: int, anchors: IntArray) -> FloatArray:
         """(q, entities): cosine to the anchor's text plus cosine to the mean text of the relation's answers."""
-        unit = torch.nn.functional.normalize(self._members.text, dim=-1)
-        tails = self._tails(relation)
-        mean = unit[torch.from_numpy(tails)].mean(0) if len(tails) else unit.new_zeros(unit.shape[1])
-        scores: FloatArray = (unit[torch.from_numpy(anchors)] @ unit.T + 2 * (unit @ mean)).numpy()
+        unit, asked = self._members.unit_text, self._members.asked(relation)
+        own = unit[torch.from_numpy(anchors)] @ unit.T
+        scores: FloatArray = (own + 2 * asked.text_range if len(asked.tails) else own).numpy()
         return scores
 
 
@@ -167,8 +161,8 @@ class RulesOnly:
 
     def entity_scores(self, relation: int, anchors: IntArray) -> FloatArray:
         """(q, entities)."""
-        rules = self._members.rules.features(self._members.graph, anchors, relation)
-        scores: FloatArray = 1 - (1 - rules[..., 0]) * (1 - rules[..., 3]) * (1 - rules[..., 6])
+        parts = self._members.rules.features(self._members.graph, anchors, relation)
+        scores: FloatArray = 1 - np.prod([1 - part[..., 0] for part in parts], axis=0)
         return scores
 
     def relation_scores(self, heads: IntArray, tails: IntArray) -> FloatArray:

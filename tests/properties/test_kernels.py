@@ -49,9 +49,9 @@ def test_compiled_kernels_give_what_the_plain_code_gives(graph: KnowledgeGraph, 
         return zeros((count, count, 3), np.float32)
 
     both_ways(kernels.mine_pairs, mined)
-    both_ways(kernels.apply_cyclic, lambda: (*arrays, anchors, *tables, fanout, scored()))
-    both_ways(kernels.apply_forward, lambda: (*arrays, anchors, 0, half, fanout, scored()))
-    both_ways(kernels.apply_backward, lambda: (*arrays, anchors, 0, half, fanout, scored()))
+    both_ways(kernels.apply_cyclic, lambda: (*arrays, anchors, *tables, fanout, anchors, scored()))
+    both_ways(kernels.apply_forward, lambda: (*arrays, anchors, 0, half, fanout, anchors, scored()))
+    both_ways(kernels.apply_backward, lambda: (*arrays, anchors, 0, half, fanout, anchors, scored()))
     grouped = (rules.offsets, rules.head, rules.confidence)
     out = (len(heads), width)
     both_ways(
@@ -86,9 +86,9 @@ def test_renaming_entities_renames_rule_features(graph: KnowledgeGraph, data: st
     assert columns(rules) == columns(others)
     anchors = np.arange(graph.num_entities)
     for relation in range(2 * graph.num_relations):
-        before = rules.features(graph, anchors, relation)
-        after = others.features(other, names, relation)
-        np.testing.assert_allclose(before, after[:, names], atol=1e-6)
+        before = np.stack(rules.features(graph, anchors, relation))
+        after = np.stack(others.features(other, names, relation))
+        np.testing.assert_allclose(before, after[:, :, names], atol=1e-6)
 
 
 @given(graphs(), st.integers(1, 2))

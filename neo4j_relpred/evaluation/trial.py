@@ -1,0 +1,140 @@
+"""Ranks test triples for a model and its rivals: every candidate, as many triples as there is time for."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from neo4j_relpred.data.knowledge_graph import IntArray, KnowledgeGraph, both_directions
+from neo4j_relpred.evaluation.ranking import Ranks, filtered_ranks
+from neo4j_relpred.model.trained import TrainedModel, chunks_by_relation
+
+__all__ = ["Baseline", "Trial", "try_out"]
+
+FloatArray = npt.NDArray[np.floating]
+PAIRS = 2_000
+PILOT = 200  # triples that tell how long the others will take
+NOISE = 2.0  # standard errors that a difference must exceed to count as one
+
+
+class Baseline(Protocol):
+    """A cheap rival that is ranked by the same rule."""
+
+    name: str
+
+    def entity_scores(self, relation: int, anchors: IntArray) -> FloatArray | None:
+        """(q,) anchors of queries by one relation -> (q, entities), or None where it has no answer to that."""
+
+    def relation_scores(self, heads: IntArray, tails: IntArray) -> FloatArray | None:
+        """(q,) pairs -> (q, R), or None."""
+
+
+@dataclass
+class Trial:
+    """Ranks of one kind of query, of the model and of each rival, in the order of `asked`.
+
+    first: (q, 2) the probability of the model's first answer and whether it holds.
+    """
+
+    ours: list[Ranks] = field(default_factory=list)
+    rivals: dict[str, list[Ranks]] = field(default_factory=dict)
+    asked: list[IntArray] = field(default_factory=list)
+    first: list[FloatArray] = field(default_factory=list)
+
+    def add(self, asked: IntArray, ours: Ranks, first: FloatArray) -> None:
+        """The model's ranks of more queries; those of the rivals go into `rivals`."""
+        self.asked.append(asked)
+        self.ours.append(ours)
+        self.first.append(first)
+
+    def ranks(self) -> Ranks:
+        """The model's."""
+        return Ranks.concatenate(self.ours)
+
+    def queries(self) -> IntArray:
+        """(q, 3): the triples asked about, inverses too."""
+        return np.concatenate(self.asked)
+
+    def rival(self, name: str) -> Ranks | None:
+        """A rival's; None where it answers no such queries."""
+        return Ranks.concatenate(self.rivals[name]) if self.rivals.get(name) else None
+
+    def first_answers(self, columns: list[int]) -> FloatArray:
+        """(questions, 2): `first`, a question once whatever its answers; `columns` of `asked` make the question."""
+        _, unique = np.unique(self.queries()[:, columns], axis=0, return_index=True)
+        answers: FloatArray = np.concatenate(self.first)[unique]
+        return answers
+
+    def is_beaten_by(self, name: str, at: int | None = None) -> bool:
+        """Whether a rival does better beyond noise, by hits at a rank or (None) by reciprocal ranks."""
+        theirs, ours = self.rival(name), self.ranks()
+        if theirs is None:
+            return False
+        better, worse = ((1 / r.realistic if at is None else r.realistic <= at).astype(float) for r in (theirs, ours))
+        lead = better - worse
+        return bool(lead.mean() > NOISE * lead.std() / np.sqrt(len(lead)))
+
+
+def try_out(
+    model: TrainedModel, test: IntArray, known: KnowledgeGraph, baselines: tuple[Baseline, ...], seconds: float
+) -> tuple[Trial, Trial]:
+    """Entity and relation queries of test triples (n, 3): of all, or of a random part when the time is used up."""
+    ends = time.monotonic() + seconds
+    shuffled = test[np.random.default_rng(0).permutation(len(test))]
+    entities, done = Trial(), 0
+    while done < len(shuffled):
+        size = PILOT
+        if done:
+            left = ends - time.monotonic()
+            size = int(min(len(shuffled), done * left / max(seconds - left, 1e-9)))  # at the pace until now
+        if size < PILOT // 4:
+            break
+        _rank_entities(entities, model, shuffled[done : done + size], known, baselines)
+        done = min(done + size, len(shuffled))
+    relations = Trial()
+    for first in range(0, done, PAIRS):
+        _rank_relations(relations, model, shuffled[first : min(first + PAIRS, done)], known, baselines)
+    return entities, relations
+
+
+def _rank_entities(
+    trial: Trial, model: TrainedModel, test: IntArray, known: KnowledgeGraph, baselines: tuple[Baseline, ...]
+) -> None:
+    queries = both_directions(test, known.num_relations)
+    for relation, rows in chunks_by_relation(queries[:, 1], known.num_entities):
+        anchors, target = queries[rows, 0], queries[rows, 2]
+        mask = np.zeros((len(rows), known.num_entities), bool)
+        mask[known.answers(anchors, queries[rows, 1])] = True
+        answers = model.answer_entities(relation, anchors)
+        ours = filtered_ranks(answers.full_scores(), target, mask)
+        trial.add(queries[rows], ours, _first(answers.probabilities, np.take_along_axis(mask, answers.candidates, 1)))
+        for rival in baselines:
+            scores = rival.entity_scores(relation, anchors)
+            if scores is not None:
+                trial.rivals.setdefault(rival.name, []).append(filtered_ranks(scores, target, mask))
+
+
+def _rank_relations(
+    trial: Trial, model: TrainedModel, test: IntArray, known: KnowledgeGraph, baselines: tuple[Baseline, ...]
+) -> None:
+    heads, relations, tails = test.T
+    mask = np.zeros((len(heads), known.num_relations), bool)
+    rows, holding = known.linking_relations(heads, tails)
+    mask[rows[holding < known.num_relations], holding[holding < known.num_relations]] = True
+    answers = model.answer_relations(heads, tails, model.known_relations(heads, tails))
+    trial.add(test, filtered_ranks(answers.logits, relations, mask), _first(answers.probabilities, mask))
+    for rival in baselines:
+        scores = rival.relation_scores(heads, tails)
+        if scores is not None:
+            trial.rivals.setdefault(rival.name, []).append(filtered_ranks(scores, relations, mask))
+
+
+def _first(probabilities: FloatArray, truth: npt.NDArray[np.bool_]) -> FloatArray:
+    """(q, c) -> (q, 2): probability of the first answer and whether it holds. Answers that the model knows are out."""
+    best = probabilities.argmax(1)
+    rows = np.arange(len(best))
+    return np.stack([probabilities[rows, best], truth[rows, best].astype(float)], axis=1)
