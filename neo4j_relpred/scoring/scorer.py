@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -13,11 +15,12 @@ from neo4j_relpred.data.knowledge_graph import IntArray
 from neo4j_relpred.model.trained import EntityAnswers, chunks_by_relation
 from neo4j_relpred.scoring.evidence import ENTITY_COLUMNS, RELATION_COLUMNS, evidence_shares, explain
 from neo4j_relpred.scoring.serving import Serving
+from neo4j_relpred.scoring.sweep import free_tails, questions_of
 from neo4j_relpred.triples import Evidence, Query, Relation, ScoredTriple, Triple
 
 __all__ = ["Scorer"]
 
-ASKED_SHARE = 0.3  # a label whose nodes have a relation this often makes its other nodes worth asking
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -60,39 +63,43 @@ class Scorer:
         relations: Iterable[Relation],
         settings: PublishingSettings,
         progress: Callable[[int, int], None] = lambda done, total: None,
+        say: Callable[[str], None] = log.warning,
     ) -> list[ScoredTriple]:
-        """The best new tails of every head that may have one, by the limits of the settings, most probable first."""
-        asked = np.concatenate([self._questions(self.serving.relation_row(r)) for r in relations])
+        """The best new tails of every head that may have one, by the limits of the settings, most probable first.
+
+        Questions are asked in the order of their promise until `settings.minutes` are over. `say` is told what was
+        left out.
+        """
+        ends = time.monotonic() + settings.minutes * 60
+        asked, settled = questions_of(self.serving, [self.serving.relation_row(relation) for relation in relations])
+        if settled:
+            log.info("%s questions not asked: they have the one answer that such questions have", f"{settled:,}")
+        total, done = sum(len(questions.heads) for questions in asked), 0
         found: list[ScoredTriple] = []
-        done = 0
-        for relation, rows in chunks_by_relation(asked[:, 1], self.serving.model.graph.num_entities):
-            found.extend(self._swept(relation, asked[rows, 0], settings))
-            done += len(rows)
-            progress(done, len(asked))
-        found.sort(key=lambda scored: (-scored.probability, scored.triple))
-        return found[: settings.max_edges]
+        for questions in asked:
+            tails = free_tails(self.serving, questions.relation)
+            of_one_relation = np.full(len(questions.heads), questions.relation)
+            for relation, rows in chunks_by_relation(of_one_relation, self.serving.model.graph.num_entities):
+                if time.monotonic() > ends:
+                    say(
+                        f"Scoring stopped after {settings.minutes:g} minutes (publishing.minutes): {done:,} of "
+                        f"{total:,} questions were asked, the most promising first."
+                    )
+                    return _best_of(found, settings.max_edges)
+                found.extend(self._swept(relation, questions.heads[rows], tails, settings))
+                done += len(rows)
+                progress(done, total)
+        return _best_of(found, settings.max_edges)
 
-    def _questions(self, relation: int) -> IntArray:
-        """(n, 2): heads that have the relation, and those of labels where having it is common."""
-        serving, graph = self.serving, self.serving.model.graph
-        has = graph.context[:, relation] > 0
-        asked = has & serving.alive
-        carriers: dict[str, list[int]] = {}
-        for row in np.flatnonzero(serving.alive).tolist():
-            for label in serving.labels[row]:
-                carriers.setdefault(label, []).append(row)
-        for rows in carriers.values():
-            if has[rows].mean() >= ASKED_SHARE:
-                asked[rows] = True
-        heads = np.flatnonzero(asked)
-        return np.stack([heads, np.full(len(heads), relation)], axis=1)
-
-    def _swept(self, relation: int, heads: IntArray, settings: PublishingSettings) -> Iterator[ScoredTriple]:
+    def _swept(
+        self, relation: int, heads: IntArray, tails: npt.NDArray[np.bool_], settings: PublishingSettings
+    ) -> Iterator[ScoredTriple]:
+        """tails: (entities,) which may be an answer."""
         model = self.serving.model
         known = model.graph.answers(heads, np.full(len(heads), relation))
         proposal = model.members.propose(relation, heads, known)
         answers = model.reason(relation, proposal, self.base_rate)
-        fits = self.serving.fits(relation)[answers.candidates] & answers.real
+        fits = tails[answers.candidates] & answers.real
         probabilities = np.where(fits & (answers.candidates != heads[:, None]), answers.probabilities, 0.0)
         for line in np.flatnonzero(probabilities.max(1) >= settings.min_probability).tolist():
             order = np.argsort(-probabilities[line], kind="stable")[: settings.top_k]
@@ -111,7 +118,7 @@ class Scorer:
         relation = serving.relation_row(query.relation)
         asks_head = query.target == "head"
         anchor = serving.row((query.tail if asks_head else query.head) or "")
-        step = model.inverse(relation) if asks_head else relation
+        step = model.graph.inverse(relation) if asks_head else relation
         anchors = np.array([anchor])
         known = model.graph.answers(anchors, np.array([step]))
         proposal = model.members.propose(step, anchors, known)
@@ -160,3 +167,8 @@ class Scorer:
     def _row(self, triple: Triple) -> tuple[int, int, int]:
         serving = self.serving
         return serving.row(triple.head), serving.relation_row(triple.relation), serving.row(triple.tail)
+
+
+def _best_of(found: list[ScoredTriple], limit: int) -> list[ScoredTriple]:
+    found.sort(key=lambda scored: (-scored.probability, scored.triple))
+    return found[:limit]

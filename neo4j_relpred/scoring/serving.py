@@ -75,10 +75,19 @@ class Serving:
         )
 
     @cached_property
+    def label_rows(self) -> Mapping[str, IntArray]:
+        """Rows of the nodes that are alive, by label."""
+        found: dict[str, list[int]] = {}
+        for row in np.flatnonzero(self.alive).tolist():
+            for label in self.labels[row]:
+                found.setdefault(label, []).append(row)
+        return {label: np.array(rows, np.int64) for label, rows in found.items()}
+
+    @cached_property
     def end_labels(self) -> Mapping[int, frozenset[str]]:
         """Labels seen at the answering end of each relation, inverses too."""
         found: dict[int, set[str]] = {}
-        for _, relation, tail in self.model.graph.edges.tolist():
+        for relation, tail in np.unique(self.model.graph.edges[:, 1:], axis=0).tolist():
             found.setdefault(relation, set()).update(self.labels[tail])
         return {relation: frozenset(labels) for relation, labels in found.items()}
 
@@ -87,7 +96,9 @@ class Serving:
         labels = self.end_labels.get(relation, frozenset())
         if not labels:  # nothing is labelled there: labels say nothing
             return self.alive
-        fitting: npt.NDArray[np.bool_] = self.alive & np.array([bool(own & labels) for own in self.labels])
+        fitting = np.zeros(len(self.alive), bool)
+        for label in labels & self.label_rows.keys():
+            fitting[self.label_rows[label]] = True
         return fitting
 
 
