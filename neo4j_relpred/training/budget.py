@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-__all__ = ["Budget"]
+__all__ = ["Budget", "Schedule"]
 
 
 @dataclass(frozen=True)
@@ -38,3 +38,23 @@ class Budget:
     def part(self, seconds: float) -> Budget:
         """A budget of its own that starts now and never outlasts this one."""
         return Budget(min(seconds, self.left), time.monotonic())
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Steps of a training that ends with its steps or with its budget, but not before it has made the least of them.
+
+    A part that learnt nothing spoils those that did, so a budget that others used up on a busy machine is overdrawn.
+    """
+
+    steps: int
+    least: int
+    budget: Budget
+
+    def over(self, step: int) -> bool:
+        """Whether this step, counted from 0, is one too many."""
+        return step >= self.steps or (self.budget.left <= 0 and step >= self.least)
+
+    def progress(self, step: int) -> float:
+        """How far the training is, from 0 to 1, by what will end it."""
+        return max(step / self.steps, min(self.budget.fraction, step / self.least))

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from neo4j_relpred.config import ReasonerKind, TrainingSettings
 from neo4j_relpred.model.reasoner import Reasoner
-from neo4j_relpred.training.budget import Budget
+from neo4j_relpred.training.budget import Budget, Schedule
 
 __all__ = ["RankingData", "fit_reasoner"]
 
@@ -67,14 +67,15 @@ def fit_reasoner(
     batches = -(-len(data.relations) // BATCH)
     least = -(-LEAST_STEPS // batches) if passes == EPOCHS else 1
     epochs = min(max(1, round(share * passes), least), settings.max_epochs)
+    schedule = Schedule(epochs * batches, LEAST_STEPS, budget)
     for epoch in range(epochs):
         order = torch.from_numpy(rng.permutation(len(data.relations)))
-        for first in range(0, len(order), BATCH):
-            progress = max(epoch / epochs + first / len(order) / epochs, budget.fraction)
-            if budget.left <= 0 and epoch > 0:
+        for number in range(batches):
+            first, step = number * BATCH, epoch * batches + number
+            if schedule.over(step):
                 return model.train(mode=False)
             for group in optimizer.param_groups:
-                group["lr"] = rate * max(0.02, 1 - progress)
+                group["lr"] = rate * max(0.02, 1 - schedule.progress(step))
             batch = data.rows(order[first : first + BATCH])
             features = batch.features
             if data.droppable:

@@ -12,11 +12,12 @@ from torch.nn import functional
 from neo4j_relpred.config import TrainingSettings
 from neo4j_relpred.data.knowledge_graph import KnowledgeGraph
 from neo4j_relpred.model.relation_head import RelationHead, pair_inputs
-from neo4j_relpred.training.budget import Budget
+from neo4j_relpred.training.budget import Budget, Schedule
 
 __all__ = ["fit_relation_head"]
 
 LEARNING_RATE = 2e-3
+LEAST_STEPS = 60
 
 
 def fit_relation_head(
@@ -33,16 +34,18 @@ def fit_relation_head(
     optimizer = torch.optim.AdamW(head.parameters(), lr=LEARNING_RATE, weight_decay=0.01)
     head.train()
     size = min(settings.batch_size, 512)
+    batches = -(-len(graph.triples) // size)
+    schedule = Schedule(settings.max_epochs * batches, LEAST_STEPS, budget)
     for epoch in range(settings.max_epochs):
         order = rng.permutation(len(graph.triples))
         total = 0.0
-        for first in range(0, len(order), size):
-            progress = max(budget.fraction, epoch / settings.max_epochs)
-            if budget.left <= 0:
+        for number in range(batches):
+            step = epoch * batches + number
+            if schedule.over(step):
                 return head.train(mode=False)
             for group in optimizer.param_groups:
-                group["lr"] = LEARNING_RATE * max(0.02, 1 - progress)
-            heads, relations, tails = graph.triples[order[first : first + size]].T
+                group["lr"] = LEARNING_RATE * max(0.02, 1 - schedule.progress(step))
+            heads, relations, tails = graph.triples[order[number * size : (number + 1) * size]].T
             pairs = pair_inputs(graph, heads, tails, relations)
             others = pairs.links[:, : graph.num_relations] > 0  # true as well, so no wrong answers
             target = torch.from_numpy(relations)
