@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import multiprocessing
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -145,33 +146,36 @@ def test_progress_counts_what_is_encoded(tmp_path: Path, monkeypatch: pytest.Mon
     assert seen == []
 
 
-def write(file: str, begin: int, count: int, problems: multiprocessing.Queue[str]) -> None:
-    """Encodes overlapping texts, a few at a time, in a process of its own."""
-    try:
-        for start in range(begin, begin + count, 10):
-            texts = [f"text {number}" for number in range(start, start + 20)]
-            found = CachedEncoder(Hashing(), Path(file)).encode(texts)
-            np.testing.assert_array_equal(found, Hashing().encode(texts))
-    except BaseException as error:
-        problems.put(repr(error))
-        raise
+WRITER = """
+import sys
+from pathlib import Path
+import numpy as np
+from neo4j_relpred.text.cache import CachedEncoder
+
+class Lengths:
+    fingerprint, width = "lengths", 4
+    def encode(self, texts, progress=None):
+        return np.array([[len(text), int(text), 1, 2] for text in texts], np.float32)
+
+for start in range(int(sys.argv[2]), int(sys.argv[2]) + 200, 10):
+    texts = [str(number) for number in range(start, start + 20)]
+    found = CachedEncoder(Lengths(), Path(sys.argv[1])).encode(texts)
+    assert (found == Lengths().encode(texts)).all()
+"""
 
 
 def test_processes_that_write_at_once_do_not_disturb_each_other(tmp_path: Path) -> None:
     file = tmp_path / "t.sqlite"
-    context = multiprocessing.get_context("fork")  # quick, and no thread of ours runs here
-    problems = context.Queue()
-    workers = [context.Process(target=write, args=(str(file), begin, 200, problems)) for begin in (0, 0, 100)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join(60)
-    assert problems.empty(), problems.get()
-    assert [worker.exitcode for worker in workers] == [0, 0, 0]
-    cache = CachedEncoder(Hashing(), file)
-    assert cache.by_encoder() == {"hashing": 310}
-    texts = [f"text {number}" for number in range(310)]
-    np.testing.assert_array_equal(cache.encode(texts), Hashing().encode(texts))
+    workers = [
+        subprocess.Popen([sys.executable, "-c", WRITER, str(file), begin], stderr=subprocess.PIPE, text=True)
+        for begin in ("0", "0", "100")
+    ]
+    told = [worker.communicate(timeout=60)[1] for worker in workers]
+    assert [worker.returncode for worker in workers] == [0, 0, 0], told
+    cache = CachedEncoder(Hashing(fingerprint="lengths"), file)
+    assert cache.by_encoder() == {"lengths": 310}
+    found = cache.encode([str(number) for number in range(310)])
+    assert found[:, 1].tolist() == list(range(310))
     assert cache.encoded == 0
 
 
