@@ -7,7 +7,8 @@ types between random nodes. The peer is what everybody writes first: one query, 
 the records (of a part of the graph when it is very large; its time is then taken in proportion).
 
 structure_ratio: seconds of the peer for all edges over ours. text_ratio: the same for nodes, their labels and
-properties. checksum_equal: 1 where a snapshot holds exactly the nodes, texts and edges that the peer read.
+properties. Both are taken twice, in turn, and the better time of each counts.
+checksum_equal: 1 where a snapshot holds exactly the nodes, texts and edges that the peer read.
 resident_mb: the largest memory of this process while it took and wrote the snapshot, before the peer ran.
 scale_ratio: seconds of the snapshot over ten times those of one of a tenth of the graph (with --scale).
 """
@@ -81,6 +82,11 @@ def measure(nodes: int, edges: int, line: str | None) -> dict[str, float]:
         say("Reading the same, row by row ...")
         node_seconds, node_sum = peer_nodes(driver, nodes)
         edge_seconds, edge_sum, whole = peer_edges(driver, edges)
+        say("Both again, now that the server has compiled both ...")
+        again = take(settings, Path(folder) / "snapshot")[1]
+        ours = {name: min(seconds, again[name]) for name, seconds in ours.items()}
+        node_seconds = min(node_seconds, peer_nodes(driver, nodes)[0])
+        edge_seconds = min(edge_seconds, peer_edges(driver, edges)[0])
         same = node_sum == nodes_checksum(snapshot, nodes) and (not whole or edge_sum == edges_checksum(snapshot))
         counted = (len(snapshot.ids), snapshot.edges.num_rows) == (nodes, edges)
         return {

@@ -26,7 +26,7 @@ from neo4j_relpred.triples import EntityId
 __all__ = ["Columns", "NodeReader", "Tell", "read_nodes", "still_the_same"]
 
 Tell = Callable[[int, int], None]
-FIRST_NODES, MOST_NODES = 250, 20_000  # of one answer; it begins small, since nobody knows how long the texts are
+FIRST_NODES, MOST_NODES = 250, 5_000  # of one answer; it begins small, since nobody knows how long the texts are
 ANSWER_CHARACTERS = 8_000_000  # what an answer should hold
 LONGEST_TEXT = 100_000  # characters of one text; no encoder reads further, and a book would fill an answer
 # collect() leaves nulls out, which would shift the columns; an empty list says as little as no value.
@@ -134,7 +134,6 @@ def _read(client: GraphClient, reader: NodeReader, selection: Selection, shown: 
     """Reads the nodes of a selection with some of their properties, in pieces of even weight."""
     wanted = list(dict.fromkeys((*shown, *reader.keys)))
     query = _query(wanted, "$ids" if selection.ids is not None else "range($low, $high)")
-    wish = {"own": OWN_LABELS, "labels": reader.labels, "nothing": NOTHING, "longest": LONGEST_TEXT}
     parts = [_Piece(reader, wanted, shown).columns()]
     done, size = 0, FIRST_NODES
     while done < len(selection):
@@ -143,8 +142,9 @@ def _read(client: GraphClient, reader: NodeReader, selection: Selection, shown: 
         if selection.ids is not None:
             where = {"ids": selection.ids[done:high].tolist()}
         piece = _Piece(reader, wanted, shown)
-        for row in client.read(query, **where, **wish):
-            piece.add(row)
+        for row in client.read(query, **where, nothing=NOTHING, longest=LONGEST_TEXT):
+            if reader.wanted(row["labels"]):
+                piece.add(row)
         parts.append(piece.columns())
         done = high
         size = _next_size(size, piece.characters)
@@ -153,15 +153,17 @@ def _read(client: GraphClient, reader: NodeReader, selection: Selection, shown: 
 
 
 def _query(wanted: Sequence[str], source: LiteralString) -> LiteralString:
+    """Which labels count is asked of each set of labels, and not of each node."""
+    names = list(enumerate(map(quoted, wanted)))
+    values = "".join(f", n.{name} AS p{number}" for number, name in names)
     columns = "".join(
-        f", collect(CASE WHEN n.{name} IS :: STRING NOT NULL THEN left(n.{name}, $longest) "
-        f"ELSE coalesce(n.{name}, $nothing) END) AS v{number}"
-        for number, name in enumerate(map(quoted, wanted))
+        f", collect(CASE WHEN p{number} IS :: STRING NOT NULL THEN left(p{number}, $longest) "
+        f"ELSE coalesce(p{number}, $nothing) END) AS v{number}"
+        for number, _ in names
     )
     return (
-        f"UNWIND {source} AS i MATCH (n) WHERE id(n) = i AND none(l IN labels(n) WHERE l STARTS WITH $own) "
-        "AND (size($labels) = 0 OR any(l IN labels(n) WHERE l IN $labels)) WITH i, n, labels(n) AS labels "
-        "RETURN labels, collect(i) AS ids, collect(elementId(n)) AS elements" + columns
+        f"UNWIND {source} AS i MATCH (n) WHERE id(n) = i WITH i, elementId(n) AS element, labels(n) AS labels{values} "
+        f"RETURN labels, collect(i) AS ids, collect(element) AS elements{columns}"
     )
 
 
