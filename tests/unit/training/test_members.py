@@ -13,6 +13,7 @@ from neo4j_relpred.data.knowledge_graph import KnowledgeGraph
 from neo4j_relpred.model import neighborhood, relation_head
 from neo4j_relpred.model.relation_head import RelationHead, pair_inputs
 from neo4j_relpred.training import relation_head as fitting_head
+from neo4j_relpred.training import structure
 from neo4j_relpred.training import tower as fitting_tower
 from neo4j_relpred.training.budget import Budget
 from neo4j_relpred.training.reasoner import RankingData, fit_reasoner, ranking_loss
@@ -90,6 +91,19 @@ def test_the_structure_member_learns_its_edges(world: World) -> None:
         found = model.pairs(heads, tails)[:, :4].argmax(1)
     assert ranks.float().mean() < 5
     assert (found == relations).float().mean() > 0.9
+
+
+def test_a_large_graph_is_learned_by_the_vectors_that_a_batch_meets(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(structure, "EXACT_ENTITIES", 10)
+    monkeypatch.setattr(structure, "SHARED_NEGATIVES", 200)  # nearly all of them, so the losses are nearly equal
+    training = TINY_TRAINING.model_copy(update={"max_epochs": 60})
+    model = fit_structure(world.train, 16, training, endless())
+    heads, relations, tails = torch.from_numpy(world.train.triples).T
+    with torch.no_grad():
+        ranks = (model(heads, relations) > model(heads, relations).gather(1, tails[:, None])).sum(1)
+    assert ranks.float().mean() < 5
 
 
 def test_losses_fall_while_members_are_fitted(world: World) -> None:

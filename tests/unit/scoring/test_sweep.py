@@ -1,0 +1,67 @@
+"""Sweeps: what is asked, in which order, and that what is left out is said."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from neo4j_relpred.config import PublishingSettings
+from neo4j_relpred.model.trained import TrainedModel
+from neo4j_relpred.scoring import sweep
+from neo4j_relpred.scoring.scorer import Scorer
+from neo4j_relpred.scoring.serving import Serving
+from neo4j_relpred.scoring.sweep import free_tails, questions_of
+from tests.synthetic import CHILD, GRANDPARENT, PARENT, SIBLING
+
+TYPES = ("PARENT", "CHILD", "GRANDPARENT", "SIBLING")
+
+
+@pytest.fixture
+def serving(trained: TrainedModel) -> Serving:
+    ids = tuple(f"p{row:02}" for row in range(60))
+    return Serving(trained, ids, ids, tuple(frozenset({"Person"}) for _ in ids), np.ones(60, bool), TYPES)
+
+
+def test_who_has_the_one_parent_that_people_have_is_not_asked_for_another(
+    serving: Serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sweep, "SETTLED_NODES", 10)
+    found, left_out = questions_of(serving, [CHILD])
+    assert left_out == (serving.model.graph.context[:, CHILD] > 0).sum()
+    assert [questions.answered for questions in found] == [False]
+
+
+def test_a_tail_that_has_its_one_head_is_not_free(serving: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sweep, "SETTLED_NODES", 10)
+    free = free_tails(serving, PARENT)
+    np.testing.assert_array_equal(free, serving.model.graph.context[:, PARENT + 4] == 0)
+
+
+def test_few_nodes_settle_nothing(serving: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sweep, "SETTLED_NODES", 1_000)
+    assert questions_of(serving, [CHILD])[1] == 0
+
+
+def test_questions_without_an_answer_come_first(serving: Serving) -> None:
+    found, _ = questions_of(serving, [SIBLING, GRANDPARENT])
+    assert [questions.answered for questions in found] == sorted(questions.answered for questions in found)
+    assert {questions.relation for questions in found} == {SIBLING, GRANDPARENT}
+
+
+def test_a_sweep_without_time_says_how_much_it_left_out(serving: Serving) -> None:
+    settings = PublishingSettings(min_probability=0.0, minutes=1e-9)
+    said: list[str] = []
+    assert Scorer(serving, 1.0).sweep(TYPES, settings, say=said.append) == []
+    assert len(said) == 1
+    assert "0 of" in said[0]
+
+
+def test_a_sweep_with_time_says_nothing_and_finds_new_edges(serving: Serving) -> None:
+    said: list[str] = []
+    found = Scorer(serving, 1.0).sweep(TYPES, PublishingSettings(min_probability=0.3), say=said.append)
+    assert said == []
+    facts = {tuple(row) for row in serving.model.graph.triples.tolist()}
+    rows = [(serving.rows[s.triple.head], TYPES.index(s.triple.relation), serving.rows[s.triple.tail]) for s in found]
+    assert found
+    assert not facts & set(rows)
+    assert [s.probability for s in found] == sorted((s.probability for s in found), reverse=True)
