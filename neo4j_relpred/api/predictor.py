@@ -30,6 +30,7 @@ from neo4j_relpred.graph.runs import Run, get_run, list_runs
 from neo4j_relpred.graph.schema import GraphSchema, check_settings, discover_schema
 from neo4j_relpred.graph.writer import PublicationPlan, PublicationReport, model_name_of, publish
 from neo4j_relpred.model.registry import ModelVersion
+from neo4j_relpred.text.cache import CachedEncoder
 from neo4j_relpred.triples import EntityId, Query, Relation, ScoredTriple, Triple
 
 __all__ = ["RefreshReport", "RelationPredictor"]
@@ -106,6 +107,11 @@ class RelationPredictor:
         data = read_snapshot(self.client, graph, lambda what, n, of: progress(f"read {what}", n / max(1, of)), before)
         self._workspace.snapshots.add(data)
         return data
+
+    @property
+    def text_cache(self) -> CachedEncoder:
+        """The text encoder and the vectors that are kept. Raises EncoderNotFound."""
+        return self._workspace.encoder
 
     @property
     def snapshots(self) -> KeptSnapshots:

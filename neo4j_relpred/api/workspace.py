@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import torch
 from filelock import FileLock, Timeout
 
 from neo4j_relpred.config import Settings
@@ -51,17 +50,12 @@ class Workspace:
         """The published sets."""
         return PublishedSets(self.settings.home / "runs", self.settings.publishing.keep_sets)
 
-    @property
-    def device(self) -> str:
-        """cpu or cuda."""
-        wanted = self.settings.text.device
-        return ("cuda" if torch.cuda.is_available() else "cpu") if wanted == "auto" else wanted
-
     @cached_property
     def encoder(self) -> CachedEncoder:
         """The text encoder behind its cache. Raises EncoderNotFound."""
-        encoder = open_encoder(self.settings.text, self.device)
-        return CachedEncoder(encoder, self.settings.home / "cache" / "text.sqlite")
+        cache = self.settings.home / "cache"
+        encoder = open_encoder(self.settings.text, exports=cache / "onnx", threads=self.settings.training.threads)
+        return CachedEncoder(encoder, cache / "text.sqlite")
 
     @property
     def encoded_texts(self) -> int:

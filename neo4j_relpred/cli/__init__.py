@@ -19,6 +19,7 @@ COMMANDS = {
     "init": "graph:init",
     "doctor": "graph:doctor",
     "snapshot": "snapshots:snapshot",
+    "cache": "caches:cache",
     "train": "learning:train",
     "evaluate": "learning:evaluate",
     "predict": "predicting:predict",

@@ -65,9 +65,11 @@ class Wire:
         for each in self._sockets:
             with contextlib.suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)
-        self._sockets.clear()
 
     def close(self) -> None:
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)  # else who waits in accept lets one more in
+        self.cut()
         for each in (self._listener, *self._sockets):
             each.close()
 
