@@ -1,19 +1,24 @@
-"""What is in the graph: labels, relationship types, properties, unique keys; and settings that fit it.
+"""What is in the graph: labels, relationship types, properties, unique keys.
 
 Works on Community without any plugin. Counts are exact (the server keeps them); what is said of properties and of the
-ends of types comes from a sample. What we wrote ourselves is left out.
+ends of types comes from a sample, so that it takes no longer on a large graph. What we wrote ourselves is left out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import LiteralString
 
 from neo4j_relpred.config import GraphSettings
-from neo4j_relpred.errors import InvalidSettings, did_you_mean
 from neo4j_relpred.graph.client import GraphClient, Row
+from neo4j_relpred.graph.facts import GraphSchema, LabelInfo, LabelSet, PropertyInfo, RelationInfo
 from neo4j_relpred.graph.identity import OWN_LABELS
 from neo4j_relpred.graph.names import quoted
+from neo4j_relpred.graph.properties import VALUES, describe_properties
+from neo4j_relpred.graph.relations import describe_relation, ends_of
+from neo4j_relpred.graph.sampling import node_ids, of_nodes
+from neo4j_relpred.graph.settings_check import check_settings
 
 __all__ = [
     "GraphSchema",
@@ -25,88 +30,55 @@ __all__ = [
     "relation_counts",
 ]
 
-SAMPLE_NODES = 1_000
-SAMPLE_EDGES = 1_000
+SAMPLE, SHORT_SAMPLE = 1_000, 300  # nodes of a label, edges of a type; the second where only names are checked
+LEAST_SAMPLE, SAMPLED_IN_ALL = 100, 100_000  # a graph of many labels is seen in as much time as one of few
+PAIRS, LEAST_PAIRS, PAIRS_IN_ALL = 300, 60, 20_000  # edges of a type, whose ends are looked at for other edges
 UNIQUE_CONSTRAINTS = ("UNIQUENESS", "NODE_PROPERTY_UNIQUENESS", "NODE_KEY")
-# Spreads a sample over the ids of a label without drawing lots, so that two runs see the same nodes.
-SPREAD, SLOTS = 7_919, 10_007
+NOT_OURS: LiteralString = "WHERE none(l IN labels(n) WHERE l STARTS WITH $own) "
+
+Told = Callable[[str, float], None]
 
 
-@dataclass(frozen=True, slots=True)
-class LabelInfo:
-    """A label and how many nodes carry it."""
+def discover_schema(
+    client: GraphClient,
+    settings: GraphSettings,
+    *,
+    sample: int | None = None,
+    thorough: bool = False,
+    progress: Told = lambda stage, share: None,
+) -> GraphSchema:
+    """Looks the schema up; `sample` nodes of each label and edges of each type stand for all of them.
 
-    name: str
-    count: int
-
-
-@dataclass(frozen=True, slots=True)
-class RelationInfo:
-    """A relationship type, how many edges it has, and the pairs of labels at their ends, the commonest first."""
-
-    name: str
-    count: int
-    ends: tuple[tuple[str, str], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class PropertyInfo:
-    """A property of a label, as a sample of its nodes shows it.
-
-    kind: string, integer, float, boolean, date, list, mixed or other. fill: share of nodes that have it. mean_length:
-    characters, of strings. distinct: share of its values that are different.
+    `thorough` also looks at what only a proposal of settings asks for: edges beside each edge, what is complete,
+    properties of edges. Raises what `client.read` raises.
     """
-
-    label: str
-    name: str
-    kind: str
-    fill: float
-    mean_length: float
-    distinct: float
-
-
-@dataclass(frozen=True)
-class GraphSchema:
-    """All of it, each part sorted by name. `known_properties` are all keys of the store, sampled or not."""
-
-    nodes: int
-    labels: tuple[LabelInfo, ...]
-    relations: tuple[RelationInfo, ...]
-    properties: tuple[PropertyInfo, ...]
-    unique: frozenset[tuple[str, str]]
-    known_properties: frozenset[str]
-
-    @property
-    def label_names(self) -> tuple[str, ...]:
-        """The labels, sorted."""
-        return tuple(label.name for label in self.labels)
-
-    @property
-    def relation_names(self) -> tuple[str, ...]:
-        """The relationship types, sorted."""
-        return tuple(relation.name for relation in self.relations)
-
-    def properties_of(self, label: str) -> dict[str, PropertyInfo]:
-        """The sampled properties of a label by name."""
-        return {info.name: info for info in self.properties if info.label == label}
-
-
-def discover_schema(client: GraphClient, settings: GraphSettings, *, sample: int = SAMPLE_NODES) -> GraphSchema:
-    """Looks the schema up; `sample` nodes of each label stand for all of them. Raises what `client.read` raises."""
-    labels = tuple(LabelInfo(name, count) for name, count in _label_counts(client).items())
-    relations = tuple(
-        RelationInfo(name, count, _ends(client, name)) for name, count in relation_counts(client, settings).items()
-    )
-    properties = [info for label in labels for info in _properties(client, label, sample)]
+    sample = sample or (SAMPLE if thorough else SHORT_SAMPLE)
+    labels = [LabelInfo(name, count) for name, count in _label_counts(client).items()]
+    properties, label_sets = _nodes(client, labels, sample, progress)
+    counts = relation_counts(client, settings)
+    relations: list[RelationInfo] = []
+    copies: dict[tuple[str, str], str] = {}
+    each = _each(sample, len(counts))
+    for number, (name, count) in enumerate(counts.items()):
+        progress("relationship types", number / len(counts))
+        if not thorough:
+            relations.append(ends_of(client, name, count, each))
+            continue
+        pairs = max(LEAST_PAIRS, min(PAIRS, PAIRS_IN_ALL // len(counts)))
+        found, copied = describe_relation(client, name, count, (each, pairs), properties)
+        relations.append(found)
+        copies |= dict.fromkeys(sorted(copied), name)
     return GraphSchema(
         nodes=_number(client.read("MATCH (n) RETURN count(n) AS number")),
-        labels=labels,
-        relations=relations,
+        labels=tuple(labels),
+        relations=tuple(relations),
         properties=tuple(properties),
         unique=_unique(client),
         known_properties=frozenset(
             row["name"] for row in client.read("CALL db.propertyKeys() YIELD propertyKey AS name RETURN name")
         ),
+        label_sets=label_sets,
+        copies=copies,
     )
 
 
@@ -120,51 +92,6 @@ def relation_counts(client: GraphClient, settings: GraphSettings) -> dict[str, i
     return {name: count for name, count in counts.items() if count}
 
 
-def check_settings(schema: GraphSchema, settings: GraphSettings) -> None:
-    """Finds names in the settings that the graph does not have.
-
-    Raises InvalidSettings for the first one, with the nearest known name. The default of graph.names is not checked:
-    it is a guess that fits many graphs.
-    """
-    for label in settings.labels:
-        _known(label, schema.label_names, "label", "graph.labels")
-    for relation in settings.relations:
-        if relation.startswith(settings.prefix):
-            raise InvalidSettings(
-                f"graph.relations names {relation!r}, which begins with the prefix of predicted edges.",
-                hint="Predicted edges are never read; leave it out or choose another graph.prefix.",
-            )
-        _known(relation, schema.relation_names, "relationship type", "graph.relations")
-    for label, name in settings.keys.items():
-        _known(label, schema.label_names, "label", "graph.keys")
-        _check_key(schema, label, name)
-    for place, names in (("graph.names", settings.names), ("graph.texts", settings.texts)):
-        if place == "graph.names" and "names" not in settings.model_fields_set:
-            continue
-        for name in names:
-            _known(name, schema.known_properties, "property", place)
-
-
-def _known(word: str, known: Iterable[str], what: str, place: str) -> None:
-    words = tuple(known)
-    if word not in words:
-        raise InvalidSettings(f"The graph has no {what} {word!r} ({place}).", hint=did_you_mean(word, words))
-
-
-def _check_key(schema: GraphSchema, label: str, name: str) -> None:
-    properties = schema.properties_of(label)
-    if name not in properties:
-        raise InvalidSettings(
-            f"No node of label {label} that was looked at has the property {name!r} (graph.keys).",
-            hint=did_you_mean(name, properties),
-        )
-    if properties[name].kind in ("list", "date", "other"):
-        raise InvalidSettings(
-            f"The property {name!r} of label {label} holds values of kind {properties[name].kind} (graph.keys).",
-            hint="A key is a string or a number.",
-        )
-
-
 def _label_counts(client: GraphClient) -> dict[str, int]:
     rows = client.read("CALL db.labels() YIELD label AS name RETURN name")
     names = sorted(row["name"] for row in rows if not row["name"].startswith(OWN_LABELS))
@@ -176,61 +103,28 @@ def _number(rows: Sequence[Row]) -> int:
     return int(rows[0]["number"])
 
 
-def _ends(client: GraphClient, relation: str) -> tuple[tuple[str, str], ...]:
-    rows = client.read(
-        f"MATCH (a)-[:{quoted(relation)}]->(b) WITH a, b LIMIT $sample "
-        "UNWIND labels(a) AS head UNWIND labels(b) AS tail "
-        "RETURN head, tail, count(*) AS number ORDER BY number DESC, head, tail",
-        sample=SAMPLE_EDGES,
-    )
-    return tuple((row["head"], row["tail"]) for row in rows if not _is_ours(row["head"], row["tail"]))
+def _each(sample: int, several: int) -> int:
+    return max(min(sample, LEAST_SAMPLE), min(sample, SAMPLED_IN_ALL // max(1, several)))
 
 
-def _is_ours(*labels: str) -> bool:
-    return any(label.startswith(OWN_LABELS) for label in labels)
-
-
-def _properties(client: GraphClient, label: LabelInfo, sample: int) -> list[PropertyInfo]:
-    """One query a label. Twice the share that is needed is let through, since LIMIT cuts what is too much."""
-    slots = SLOTS if label.count <= sample else max(1, min(SLOTS, 2 * SLOTS * sample // label.count))
-    rows = client.read(
-        f"MATCH (n:{quoted(label.name)}) WHERE (id(n) % $slots * $spread) % $slots < $taken WITH n LIMIT $sample "
-        "WITH collect(n) AS nodes UNWIND nodes AS n UNWIND keys(n) AS name "
-        "WITH size(nodes) AS sampled, name, n[name] AS value "
-        "RETURN sampled, name, collect(DISTINCT valueType(value)) AS types, count(*) AS filled, "
-        "count(DISTINCT value) AS different, "
-        "avg(CASE WHEN value IS :: STRING THEN size(value) END) AS length ORDER BY name",
-        slots=SLOTS,
-        spread=SPREAD,
-        taken=slots,
-        sample=sample,
-    )
-    return [_described(label.name, row) for row in rows]
-
-
-def _described(label: str, row: Row) -> PropertyInfo:
-    return PropertyInfo(
-        label=label,
-        name=row["name"],
-        kind=_kind(row["types"]),
-        fill=row["filled"] / row["sampled"],
-        mean_length=float(row["length"] or 0.0),
-        distinct=row["different"] / row["filled"],
-    )
-
-
-def _kind(types: Sequence[str]) -> str:
-    kinds = {_kind_of(name) for name in types}
-    return kinds.pop() if len(kinds) == 1 else "mixed"
-
-
-def _kind_of(value_type: str) -> str:
-    first = value_type.removesuffix(" NOT NULL")
-    if first.startswith("LIST"):
-        return "list"
-    if first in ("STRING", "INTEGER", "FLOAT", "BOOLEAN"):
-        return first.lower()
-    return "date" if first.startswith(("DATE", "LOCAL", "ZONED", "DURATION")) else "other"
+def _nodes(
+    client: GraphClient, labels: Sequence[LabelInfo], sample: int, progress: Told
+) -> tuple[list[PropertyInfo], tuple[LabelSet, ...]]:
+    """The properties of each label, and the sets in which labels occur."""
+    answer: LiteralString = NOT_OURS + f"RETURN collect(labels(n)) AS labels, collect({VALUES}) AS values"
+    each = _each(sample, len(labels))
+    properties: list[PropertyInfo] = []
+    sets: dict[tuple[str, ...], int] = {}
+    # The rarest label of a set tells best how many nodes carry it: a sample of it holds most of them.
+    for number, label in enumerate(sorted(labels, key=lambda info: (-info.count, info.name))):
+        progress("labels", number / len(labels))
+        ids = node_ids(client, label.name, label.count, each)
+        row = of_nodes(client, label.name, ids, answer, own=OWN_LABELS)
+        properties += describe_properties(label.name, row["values"])
+        carried = Counter(tuple(sorted(several)) for several in row["labels"])
+        sets |= {several: round(label.count * n / len(row["labels"])) for several, n in carried.items()}
+    properties.sort(key=lambda info: (info.label, info.name))
+    return properties, tuple(LabelSet(several, count) for several, count in sorted(sets.items()))
 
 
 def _unique(client: GraphClient) -> frozenset[tuple[str, str]]:
@@ -238,5 +132,7 @@ def _unique(client: GraphClient) -> frozenset[tuple[str, str]]:
     return frozenset(
         (row["labelsOrTypes"][0], row["properties"][0])
         for row in rows
-        if row["type"] in UNIQUE_CONSTRAINTS and len(row["properties"]) == 1 and not _is_ours(row["labelsOrTypes"][0])
+        if row["type"] in UNIQUE_CONSTRAINTS
+        and len(row["properties"]) == 1
+        and not row["labelsOrTypes"][0].startswith(OWN_LABELS)
     )
