@@ -19,7 +19,7 @@ TRAILING, LEADING = re.compile(SEPARATORS + r"\Z"), re.compile(SEPARATORS)
 
 def display_name(properties: Mapping[str, str], names: Iterable[str], fallback: str) -> str:
     """What a person calls the node: its first naming property, else its id."""
-    return next((properties[key] for key in names if properties.get(key)), fallback)
+    return properties.get(_naming(properties, names), fallback)
 
 
 def shown_properties(settings: GraphSettings) -> tuple[str, ...]:
@@ -32,21 +32,27 @@ def verbalize(labels: Iterable[str], properties: Mapping[str, str], settings: Gr
     """A node in one text: by the template of the first label in graph.templates that it carries, else as below.
 
     The form 'name (label, label). text. text' is understood by encoders of any language. A node with neither name
-    nor text is told by its labels; one with nothing at all gives ''. A template none of whose properties the node
-    has says nothing about it and is passed over.
+    nor text is told by its labels; one with nothing at all gives ''. Only the property that names the node is not said
+    again: the title of a person who has a name too may be one of graph.texts. A template none of whose properties the
+    node has says nothing about it and is passed over.
     """
     carried = tuple(labels)
     for label, template in settings.templates.items():
         if label in carried and (told := _filled(template, properties)):
             return told
-    name = display_name(properties, settings.names, "").strip()
+    naming = _naming(properties, settings.names)
+    name = properties.get(naming, "").strip()
     kinds = _kinds(carried)
     text = f"{name} ({kinds})" if name and kinds else name or kinds
     for key in settings.texts:
         more = properties.get(key)
-        if more and key not in settings.names and (more := more.strip()):
+        if more and key != naming and (more := more.strip()):
             text = f"{text}{' ' if text[-1] in ENDINGS else '. '}{more}" if text else more
     return text
+
+
+def _naming(properties: Mapping[str, str], names: Iterable[str]) -> str:
+    return next((key for key in names if properties.get(key)), "")
 
 
 @lru_cache(maxsize=4096)  # there are few sets of labels, however many nodes

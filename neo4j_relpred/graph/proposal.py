@@ -2,80 +2,123 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
-from neo4j_relpred.graph.schema import GraphSchema, PropertyInfo
+from neo4j_relpred.graph.facts import GraphSchema, PropertyInfo
+from neo4j_relpred.graph.predictable import TypeChoice, choose_types
+from neo4j_relpred.graph.proposed_keys import KeyChoice, KeyProbe, SampleProbe, choose_keys
+from neo4j_relpred.graph.proposed_names import naming_properties, ordered_names, plain
+from neo4j_relpred.graph.proposed_texts import TextChoice, choose_texts
+from neo4j_relpred.graph.wording import wording_of
 
-__all__ = ["Proposal", "propose"]
+__all__ = ["EdgeProperty", "Proposal", "propose"]
 
-NAME_WORDS = ("name", "title", "label", "displayname", "fullname", "preferredname", "caption", "headline")
-ID_WORDS = ("id", "uuid", "key", "uid", "guid", "identifier", "iri", "uri", "url", "code", "isbn", "doi", "email")
-TEXT_WORDS = ("description", "summary", "abstract", "text", "content", "body", "comment", "bio", "biography", "plot")
-NOT_TEXT_WORDS = ("url", "uri", "iri", "href", "link", "image", "hash", "password", "token", "path")
-KEY_KINDS = ("string", "integer")
-TEXT_MEAN_LENGTH = 12
-KEY_FILL = 0.999  # of the sample: a key that is often missing identifies nothing
-NAME_FILL = 0.3
+TIME_WORDS = tuple("date time since year timestamp created when start 日期 时间 年份 年".split())
+LEAST_FILL = 0.5
+EPOCHS = ((1e9, 2e10), (1e12, 2e13))  # seconds and milliseconds since 1970, as far as anybody's data reaches
+YEARS = (1000, 2200)
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeProperty:
+    """A number or a time on edges: its name, the types that have it, whether it dates them, and what it holds."""
+
+    name: str
+    relations: tuple[str, ...]
+    is_time: bool
+    kind: str
+    fill: float
 
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """Values for the settings of the same names."""
+    """Values for the settings of the same names, and why."""
 
     labels: tuple[str, ...]
     relations: tuple[str, ...]
     keys: dict[str, str]
     names: tuple[str, ...]
     texts: tuple[str, ...]
+    edge_properties: tuple[EdgeProperty, ...] = ()
+    key_choice: KeyChoice = field(default_factory=KeyChoice)
+    text_choice: TextChoice = field(default_factory=lambda: TextChoice((), {}))
+    types: TypeChoice = field(default_factory=lambda: TypeChoice((), {}))
+    naming: Mapping[str, str] = field(default_factory=dict)
+    bookkeeping: tuple[str, ...] = ()
+
+    @property
+    def time_properties(self) -> tuple[EdgeProperty, ...]:
+        """Those that date edges of a type to predict, the most often filled first."""
+        dated = [p for p in self.edge_properties if p.is_time and set(p.relations) & set(self.types.relations)]
+        return tuple(sorted(dated, key=lambda p: (-p.fill, p.name)))
 
 
-def propose(schema: GraphSchema) -> Proposal:
-    """Keys from constraints, else from properties that look like ids; names and texts from what strings look like."""
-    keys = {label: key for label in schema.label_names if (key := _key(schema, label))}
-    names = _names(schema.properties)
-    texts = _texts(schema.properties, {*keys.values(), *names})
-    return Proposal(schema.label_names, schema.relation_names, keys, names, texts)
+def propose(schema: GraphSchema, probe: KeyProbe | None = None) -> Proposal:
+    """What a person who knows the graph would choose. `probe` looks whether a key is unique in the whole label."""
+    naming = naming_properties(schema)
+    key_choice = choose_keys(schema, naming, probe or SampleProbe(schema))
+    names = ordered_names(schema, naming)
+    texts = choose_texts(schema, naming, key_choice.keys)
+    bookkeeping = _bookkeeping(schema)
+    labels = tuple(name for name in schema.label_names if name not in bookkeeping) if bookkeeping else ()
+    return Proposal(
+        labels=labels,
+        relations=(),
+        keys=dict(key_choice.keys),
+        names=names,
+        texts=texts.texts,
+        edge_properties=_edge_properties(schema),
+        key_choice=key_choice,
+        text_choice=texts,
+        types=choose_types(schema),
+        naming=naming,
+        bookkeeping=bookkeeping,
+    )
 
 
-def _key(schema: GraphSchema, label: str) -> str | None:
-    """A constrained property wins over one that only looks like an id; among equals the word that says id most."""
-    properties = schema.properties_of(label).values()
-    able = [p for p in properties if p.kind in KEY_KINDS and p.fill >= KEY_FILL and p.distinct >= 1.0]
-    constrained = [p for p in able if (label, p.name) in schema.unique]
-    likely = constrained or [p for p in able if _id_rank(p.name) < len(ID_WORDS)]
-    return min(likely, key=lambda p: (_id_rank(p.name), p.name)).name if likely else None
+def _bookkeeping(schema: GraphSchema) -> tuple[str, ...]:
+    """Labels of tools that keep their own notes in the graph: they begin with '_', and no edge joins them to others."""
+    own = {name for name in schema.label_names if name.startswith("_")}
+    mixed = {label for several in schema.label_sets for label in several.labels if not own.issuperset(several.labels)}
+    joined = {end for info in schema.relations for pair in info.ends if not own.issuperset(pair) for end in pair}
+    found = own - mixed - joined
+    return tuple(sorted(found)) if len(found) < len(schema.labels) else ()
 
 
-def _id_rank(name: str) -> int:
-    """How far a name is from being called id; len(ID_WORDS) when it does not look like one."""
-    plain = _plain(name)
-    if plain in ID_WORDS:
-        return ID_WORDS.index(plain)
-    ends_like_id = name.endswith(("Id", "ID", "_id", "Uuid", "_uuid", "Key", "_key", "Code", "_code"))
-    return len(ID_WORDS) - 1 if ends_like_id else len(ID_WORDS)
+def _edge_properties(schema: GraphSchema) -> tuple[EdgeProperty, ...]:
+    """Numbers and times that many edges of a type have; ids of anything are neither."""
+    found: dict[str, list[tuple[int, str, PropertyInfo]]] = {}
+    for relation in schema.relations:
+        for info in relation.properties:
+            if info.fill >= LEAST_FILL and (_is_time(info) or _is_weight(info)):
+                found.setdefault(info.name, []).append((relation.count, relation.name, info))
+    return tuple(
+        EdgeProperty(
+            name,
+            tuple(relation for _, relation, _ in several),
+            all(_is_time(info) for _, _, info in several),
+            several[0][2].kind,
+            min(info.fill for _, _, info in several),
+        )
+        for name, several in sorted(found.items(), key=lambda item: (-sum(n for n, _, _ in item[1]), item[0]))
+    )
 
 
-def _names(properties: Iterable[PropertyInfo]) -> tuple[str, ...]:
-    found = {p.name for p in properties if p.kind == "string" and p.fill >= NAME_FILL and _plain(p.name) in NAME_WORDS}
-    return tuple(sorted(found, key=lambda name: (NAME_WORDS.index(_plain(name)), name)))
+def _is_time(info: PropertyInfo) -> bool:
+    if info.kind == "date":
+        return True
+    named = any(plain(info.name).endswith(word) or plain(info.name).startswith(word) for word in TIME_WORDS)
+    if info.kind == "string":
+        return wording_of(info.examples).look == "date"
+    if info.kind not in ("integer", "float") or info.span is None:
+        return False
+    low, high = info.span
+    epoch = any(first <= low and high <= last for first, last in EPOCHS)
+    return epoch or (named and YEARS[0] <= low and high <= YEARS[1])
 
 
-def _texts(properties: Iterable[PropertyInfo], taken: set[str]) -> tuple[str, ...]:
-    found = {
-        p.name
-        for p in properties
-        if p.kind == "string"
-        and p.name not in taken
-        and (_plain(p.name) in TEXT_WORDS or (p.mean_length > TEXT_MEAN_LENGTH and not _is_reference(p.name)))
-    }
-    return tuple(sorted(found, key=lambda name: (_plain(name) not in TEXT_WORDS, name)))
-
-
-def _is_reference(name: str) -> bool:
-    """Addresses, digests and identifiers are long strings too, but tell an encoder nothing."""
-    return _id_rank(name) < len(ID_WORDS) or any(word in _plain(name) for word in NOT_TEXT_WORDS)
-
-
-def _plain(name: str) -> str:
-    return name.replace("_", "").replace("-", "").casefold()
+def _is_weight(info: PropertyInfo) -> bool:
+    """A number that differs from edge to edge and is no id."""
+    is_id = plain(info.name).endswith(("id", "编号"))
+    return info.kind in ("integer", "float") and info.span is not None and info.span[0] < info.span[1] and not is_id
