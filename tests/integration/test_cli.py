@@ -192,3 +192,33 @@ def test_a_process_of_its_own_ends_with_the_code_of_its_error(server: EmbeddedNe
     assert "Did you mean neo4j?" in done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "relpred.toml").exists()
+
+
+def test_snapshots_are_shown_compared_and_verified(place: Town) -> None:
+    assert place.cli("snapshot").code == 0
+    first = place.cli("snapshot", "show", "--json").json
+    assert first["relations"].keys() == set(TYPES)
+    assert first["labels"]["Person"] == 90
+    ask(place.driver, "MATCH (n:Thing {uid: 'person0'}) SET n.description = 'A retired nurse'")
+    ask(place.driver, "MATCH (:Thing {uid: 'person1'})-[r:LIVES_IN]->() DELETE r")
+    second = place.cli("snapshot", "--json").json
+    assert second["contentHash"] != first["contentHash"]
+    found = place.cli("snapshot", "diff", "--json").json
+    assert (found["text"], found["new"], found["gone"]) == (["person0"], [], [])
+    assert "person1" in found["neighborhood"]
+    assert (found["new_edges"], found["gone_edges"]) == (0, 1)
+    assert "person0" in place.cli("snapshot", "diff").out
+    assert place.cli("snapshot", "diff", str(second["number"]), str(second["number"])).out == "Nothing changed.\n"
+    assert str(second["number"]) in place.cli("snapshot", "show").out
+    assert set(place.cli("snapshot", "verify", "--json").json.values()) == {"ok"}
+    path = place.home / "snapshots" / f"{second['number']:06d}" / "nodes.parquet"
+    path.write_bytes(path.read_bytes()[:-1])
+    damaged = place.cli("snapshot", "verify")
+    assert (damaged.code, "size or hash" in damaged.out) == (5, True)
+
+
+def test_the_cache_tells_what_it_holds_and_drops_what_other_encoders_left(place: Town) -> None:
+    (row,) = place.cli("cache", "show", "--json").json
+    assert row["present"]
+    assert row["vectors"] > 100
+    assert place.cli("cache", "vacuum", "--json").json == {"removed": 0, "kept": row["vectors"], "freed_bytes": 0}
