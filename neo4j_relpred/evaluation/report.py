@@ -18,6 +18,7 @@ from neo4j_relpred.model.trained import TrainedModel
 __all__ = ["Baseline", "Calibrated", "Report", "Scores", "evaluate"]
 
 FloatArray = npt.NDArray[np.floating]
+FEW = 50  # test triples
 
 
 @dataclass(frozen=True)
@@ -99,11 +100,12 @@ def evaluate(
     entities, relations = try_out(model, test, known, baselines, minutes * 60)
     ranks, asked = entities.ranks(), entities.queries()
     triples = len(asked) // 2
-    left_out = (
-        [f"Time allowed for {triples:,} of {len(test):,} test triples, drawn at random; each stands against all."]
-        if triples < len(test)
-        else []
-    )
+    cautions = []
+    if triples < len(test):
+        which = f"{triples:,} of {len(test):,} test triples, drawn at random"
+        cautions.append(f"Time (evaluation.minutes) allowed for {which}; each was ranked among all candidates.")
+    elif triples < FEW:
+        cautions.append(f"There are {triples} test triples: chance moves such figures by more than most differences.")
     report = Report(
         entities=summarize(ranks),
         relations=summarize(relations.ranks()),
@@ -116,7 +118,7 @@ def evaluate(
         triples=triples,
         base_rate=model.base_rate,
     )
-    return replace(report, warnings=(*left_out, *_beaten(report, entities, relations)))
+    return replace(report, warnings=(*cautions, *_beaten(report, entities, relations)))
 
 
 def _beaten(report: Report, entities: Trial, relations: Trial) -> list[str]:

@@ -24,6 +24,7 @@ __all__ = [
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float32]
 BEST = 5  # a noisy-or runs over so many confidences
+FACTS = 500  # of an anchor that are looked at for rules with a constant: a hub has thousands, and they say the same
 
 
 @njit(cache=True)
@@ -191,7 +192,9 @@ def apply_forward(  # noqa: PLR0913 - see mine_pairs
     for row in range(len(anchors)):
         anchor = anchors[row]
         size = 0
-        for edge in range(offsets[anchor], offsets[anchor + 1]):
+        facts, fact_stride = _steps(offsets[anchor + 1] - offsets[anchor], FACTS)
+        for fact in range(facts):
+            edge = offsets[anchor] + fact * fact_stride
             constant = neighbor[edge]
             start, end = _range(offsets, relation, constant, (relation[edge] + half) % (2 * half))
             looked, stride = _steps(end - start, fanout)

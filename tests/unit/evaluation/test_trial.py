@@ -81,4 +81,9 @@ def test_a_report_warns_of_a_rival_that_is_better_beyond_noise(trained: TrainedM
 
 def test_a_report_is_silent_about_rivals_that_are_worse(trained: TrainedModel, world: World) -> None:
     report = evaluate(trained, world.split.test, world.graph, NAMES, (Worst(world.graph),))
-    assert report.warnings == ()
+    assert not any("better than the model" in warning for warning in report.warnings)
+
+
+def test_a_report_on_few_triples_says_that_they_are_few(trained: TrainedModel, world: World) -> None:
+    report = evaluate(trained, world.split.test[:9], world.graph, NAMES)
+    assert any("There are 9 test triples" in warning for warning in report.warnings)
