@@ -141,7 +141,7 @@ def _candidates(schema: GraphSchema, label: str, name: str | None) -> list[Prope
         rank = _rank(label, info, name)
         if constrained and info.kind in KEY_KINDS:
             found.append((not able, rank - len(ID_WORDS), info.name, info))
-        elif able and rank <= len(ID_WORDS) + 2 and not (single and info.name != name and rank > 0):
+        elif able and rank <= len(ID_WORDS) + 2 and not (single and info.name != name and rank >= len(ID_WORDS)):
             found.append((not able, rank, info.name, info))
     found.sort(key=lambda item: ((item[3].label, item[3].name) not in schema.unique, *item[:3]))
     return [info for *_, info in found]
@@ -158,8 +158,9 @@ def _rank(label: str, info: PropertyInfo, name: str | None) -> int:
         return len(ID_WORDS)
     if info.name == name:
         return len(ID_WORDS) + 2
-    coded = info.kind == "string" and wording_of(info.examples).look in ("code", "digest")
-    return len(ID_WORDS) + (1 if coded and not says_where(info.name) else 9)
+    look = wording_of(info.examples).look
+    coded = look == "link" or (look in ("code", "digest") and not says_where(info.name))
+    return len(ID_WORDS) + (1 if coded and info.kind == "string" else 9)
 
 
 def _note(facts: KeyFacts, constrained: bool) -> str:
