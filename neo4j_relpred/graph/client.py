@@ -26,7 +26,7 @@ from neo4j_relpred.errors import (
     did_you_mean,
 )
 
-__all__ = ["CommitLost", "Counters", "GraphClient", "Neo4jClient", "Row"]
+__all__ = ["CommitLost", "Counters", "GraphClient", "Neo4jClient", "Row", "SnapshotClient"]
 
 Row = dict[str, Any]
 T = TypeVar("T")
@@ -73,14 +73,6 @@ class GraphClient(Protocol):
         """Runs a statement that changes data."""
         ...
 
-    def chosen_nodes(self, query: str, /) -> list[str]:
-        """Element ids of the nodes in the answer to a person's own query, which must change nothing."""
-        ...
-
-    def state(self) -> str:
-        """Another word whenever something was committed in between."""
-        ...
-
     def schema(self, query: LiteralString, /) -> None:
         """Runs a statement that changes constraints or indexes."""
         ...
@@ -90,8 +82,20 @@ class GraphClient(Protocol):
         ...
 
 
+class SnapshotClient(GraphClient, Protocol):
+    """What reading a whole graph asks beyond that."""
+
+    def chosen_nodes(self, query: str, /) -> list[str]:
+        """Element ids of the nodes in the answer to a person's own query, which must change nothing."""
+        ...
+
+    def state(self) -> str:
+        """Another word whenever something was committed in between."""
+        ...
+
+
 class Neo4jClient:
-    """A GraphClient over the official driver: one database, one deadline."""
+    """A SnapshotClient over the official driver: one database, one deadline."""
 
     def __init__(self, driver: neo4j.Driver, settings: GraphSettings) -> None:
         self._driver = driver
@@ -148,7 +152,7 @@ class Neo4jClient:
         return self._managed(rows, neo4j.READ_ACCESS)
 
     def chosen_nodes(self, query: str, /) -> list[str]:
-        """See GraphClient. Nodes count wherever they stand: in columns, lists, relationships and paths.
+        """See SnapshotClient. Nodes count wherever they stand: in columns, lists, relationships and paths.
 
         Raises InvalidSettings for a query that writes, that the server does not understand, or that answers something
         else than nodes; and what `read` raises.
@@ -173,7 +177,7 @@ class Neo4jClient:
             raise InvalidSettings(f"graph.query cannot be run. {error.message}", hint=error.hint) from error
 
     def state(self) -> str:
-        """See GraphClient: the server's own bookmark, which names its last transaction."""
+        """See SnapshotClient: the server's own bookmark, which names its last transaction."""
         with self._errors_translated(), self._driver.session(database=self._settings.database) as session:
             session.execute_read(lambda transaction: transaction.run("RETURN 1").consume())
             return ",".join(sorted(session.last_bookmarks().raw_values))

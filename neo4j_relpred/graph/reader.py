@@ -20,7 +20,7 @@ from neo4j_relpred.config import GraphSettings
 from neo4j_relpred.data.snapshot import EDGE_SCHEMA, Snapshot, property_column, sorted_rows
 from neo4j_relpred.errors import EmptyGraph, InvalidSettings
 from neo4j_relpred.graph.changed import change_source
-from neo4j_relpred.graph.client import GraphClient
+from neo4j_relpred.graph.client import GraphClient, SnapshotClient
 from neo4j_relpred.graph.edges import EdgePiece, read_edges
 from neo4j_relpred.graph.nodes import Columns, read_nodes, still_the_same
 from neo4j_relpred.graph.schema import relation_counts
@@ -38,7 +38,7 @@ log = logging.getLogger(__name__)
 
 
 def read_snapshot(
-    client: GraphClient, settings: GraphSettings, progress: Progress | None = None, before: Snapshot | None = None
+    client: SnapshotClient, settings: GraphSettings, progress: Progress | None = None, before: Snapshot | None = None
 ) -> Snapshot:
     """Everything that the settings choose, as it stands in the graph now.
 
@@ -158,7 +158,7 @@ def _one_kind(chunks: list[pa.Array[Any]]) -> pa.ChunkedArray[Any]:
 
 
 def _same(
-    client: GraphClient, settings: GraphSettings, selection: Selection, columns: Columns, state: str
+    client: SnapshotClient, settings: GraphSettings, selection: Selection, columns: Columns, state: str
 ) -> npt.NDArray[np.bool_]:
     """(nodes,): which nodes are still what they were; all, when nothing was committed since `state`."""
     if client.state() == state:

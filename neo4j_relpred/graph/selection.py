@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from neo4j_relpred.config import GraphSettings
 from neo4j_relpred.errors import UnknownEntity, did_you_mean
-from neo4j_relpred.graph.client import GraphClient
+from neo4j_relpred.graph.client import GraphClient, SnapshotClient
 from neo4j_relpred.graph.identity import Identity
 from neo4j_relpred.graph.names import quoted
 
@@ -35,7 +35,7 @@ class Selection:
         return self.end if self.ids is None else len(self.ids)
 
 
-def select(client: GraphClient, settings: GraphSettings) -> Selection:
+def select(client: SnapshotClient, settings: GraphSettings) -> Selection:
     """Looks up which nodes the settings choose. Labels are a filter beside it, checked where a node is read.
 
     Raises UnknownEntity for a node of graph.around that is not there, InvalidSettings for a query that cannot be used.

@@ -14,8 +14,9 @@ from neo4j_relpred.config import GraphSettings
 from neo4j_relpred.data.changes import Changes, compare
 from neo4j_relpred.data.snapshot import Snapshot
 from neo4j_relpred.errors import InvalidSettings, UnknownEntity
-from neo4j_relpred.graph import nodes, reader, selection
+from neo4j_relpred.graph import nodes, selection
 from neo4j_relpred.graph.client import Neo4jClient
+from neo4j_relpred.graph.edges import read_edges
 from neo4j_relpred.graph.names import quoted
 from neo4j_relpred.graph.reader import read_snapshot
 from neo4j_relpred.triples import Triple
@@ -238,7 +239,6 @@ def test_a_node_that_makes_way_for_another_one_meanwhile_is_left_out_with_its_ed
     driver: neo4j.Driver, client: Neo4jClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run(driver, CHAIN)
-    read_edges = reader.read_edges
 
     def meanwhile(*arguments: Any) -> Any:
         run(driver, "MATCH (n:Item {id: 3}) SET n.id = 300")
@@ -246,7 +246,7 @@ def test_a_node_that_makes_way_for_another_one_meanwhile_is_left_out_with_its_ed
         run(driver, "MATCH (n:Item {id: 10}) CREATE (n)-[:NEXT]->(:Item {id: 400})")
         return read_edges(*arguments)
 
-    monkeypatch.setattr(reader, "read_edges", meanwhile)
+    monkeypatch.setattr("neo4j_relpred.graph.reader.read_edges", meanwhile)
     found = read_snapshot(client, items())
     assert {*map(str, range(31))} - {*found.ids} == {"3", "4"}
     assert Triple("2", "NEXT", "3") not in [found.triple(row) for row in found.triples]
