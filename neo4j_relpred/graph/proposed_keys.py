@@ -6,9 +6,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from neo4j_relpred.errors import GraphQueryFailed
+from neo4j_relpred.errors import GraphQueryFailed, GraphUnavailable
 from neo4j_relpred.graph.client import GraphClient
 from neo4j_relpred.graph.facts import GraphSchema, LabelSet, PropertyInfo
+from neo4j_relpred.graph.identity import OWN_LABELS
 from neo4j_relpred.graph.names import quoted
 from neo4j_relpred.graph.proposed_names import plain
 from neo4j_relpred.graph.proposed_texts import says_where
@@ -65,10 +66,11 @@ class StoreProbe:
         value = f"n.{quoted(name)}"
         try:
             (row,) = self._client.read(
-                f"MATCH (n:{quoted(label)}) WHERE none(l IN labels(n) WHERE l STARTS WITH 'Relpred') "
-                f"RETURN count(*) AS nodes, count({value}) AS filled, count(DISTINCT {value}) AS different"
+                f"MATCH (n:{quoted(label)}) WHERE none(l IN labels(n) WHERE l STARTS WITH $own) "
+                f"RETURN count(*) AS nodes, count({value}) AS filled, count(DISTINCT {value}) AS different",
+                own=OWN_LABELS,
             )
-        except GraphQueryFailed:
+        except (GraphQueryFailed, GraphUnavailable):  # too much memory is what a server calls a passing failure
             return self._fallback.facts(label, name)
         return KeyFacts(row["nodes"], row["filled"], row["different"])
 
