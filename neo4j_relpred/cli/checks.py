@@ -72,7 +72,7 @@ def _encoder(predictor: RelationPredictor) -> Check:
     from neo4j_relpred.text.encoder import OnnxEncoder, TransformersEncoder, open_encoder
 
     text = predictor.settings.text
-    encoder = open_encoder(text, exports=predictor.settings.home / "cache")
+    encoder = open_encoder(text, exports=predictor.settings.home / "cache" / "onnx")
     if not isinstance(encoder, OnnxEncoder | TransformersEncoder):
         return Check("encoder", "warning", "none", "Set text.encoder to use what nodes say.")
     found = f"{text.encoder}, {encoder.width} numbers a text, {encoder.about}"

@@ -124,11 +124,12 @@ def test_a_model_that_cannot_be_exported_is_run_by_torch_and_the_doctor_says_so(
     assert "too large" in check.found
     assert "torch" in check.hint
     assert "too large" in caplog.text
-    assert list((tmp_path / "cache").glob("onnx-*")) == []
+    assert list((tmp_path / "cache" / "onnx").glob("onnx-*")) == []
 
 
 def test_the_doctor_names_what_runs_the_encoder(settings: TextSettings, kept: Path, tmp_path: Path) -> None:
-    (tmp_path / "cache").symlink_to(kept)
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache" / "onnx").symlink_to(kept)
     predictor = SimpleNamespace(settings=SimpleNamespace(text=settings, home=tmp_path))
     check = _encoder(cast(Any, predictor))
     assert (check.state, check.found) == ("ok", f"{settings.encoder}, 16 numbers a text, onnx int8 on cpu")
