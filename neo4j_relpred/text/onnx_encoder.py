@@ -42,7 +42,6 @@ class OnnxEncoder:
         self._settings, self._tokens = settings, tokens
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads, options.inter_op_num_threads, options.log_severity_level = threads, 1, 3
-        options.add_session_config_entry("session.set_denormal_as_zero", "1")
         self._session = onnxruntime.InferenceSession(
             kept.model,
             options,

@@ -29,7 +29,12 @@ def test_every_error_says_failure_to_the_shell_and_to_http(error: type[RelpredEr
 
 
 def test_only_what_may_pass_by_itself_is_worth_a_retry() -> None:
-    assert {error.code for error in TREE if error.retryable} == {"busy", "graph-unavailable", "overloaded"}
+    assert {error.code for error in TREE if error.retryable} == {
+        "busy",
+        "graph-unavailable",
+        "overloaded",
+        "storage-failed",
+    }
 
 
 def test_a_message_ends_with_its_hint() -> None:
