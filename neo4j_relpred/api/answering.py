@@ -110,5 +110,5 @@ class Answering:
         if version.about.get("encoder") != self._workspace.encoder.fingerprint:
             raise InvalidSettings(
                 f"Model {version.label} was trained with another text encoder than the settings name.",
-                hint="Put text.encoder, pooling, max_tokens and prompt back, or train again.",
+                hint="Put text.encoder, backend, precision, pooling, max_tokens and prompt back, or train again.",
             )
