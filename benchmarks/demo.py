@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.output import json_option, say, write_json
 from neo4j_relpred.demo.run import DemoOptions, Show, run_demo
 
 FIGURES = (
@@ -35,7 +35,7 @@ def measure(minutes: float, line: str | None) -> dict[str, float]:
     def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
         """The benchmark prints a table of its own."""
 
-    show = Show(say=_say, table=table, report=lambda report, title: None)
+    show = Show(say=say, table=table, report=lambda report, title: None)
     with tempfile.TemporaryDirectory(prefix="relpred-benchmark-") as folder:
         file = Path(folder) / "figures.json"
         cache = Path(__file__).parents[1] / ".build"
@@ -48,14 +48,13 @@ def main(words: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.demo", description="The demo as a benchmark.")
     parser.add_argument("--minutes", type=float, default=4.0, help="time budget of the training (default: 4)")
     parser.add_argument("--line", choices=["5", "2026"], help="server line (default: what the JDK at hand runs)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures to this file")
+    json_option(parser)
     options = parser.parse_args(words)
     figures = measure(options.minutes, options.line)
     width = max(map(len, figures))
     for name, value in figures.items():
         print(f"{name:<{width}}  {value:>10,.0f}" if abs(value) >= 10 else f"{name:<{width}}  {value:>10.4f}")
-    if options.json:
-        options.json.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+    write_json(figures, options.json)
 
 
 class _Stages:
@@ -67,11 +66,7 @@ class _Stages:
     def __call__(self, stage: str, share: float) -> None:
         if stage != self._stage:
             self._stage = stage
-            _say(f"{stage} ...")
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+            say(f"{stage} ...")
 
 
 if __name__ == "__main__":

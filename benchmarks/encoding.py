@@ -17,9 +17,6 @@ take turns every thousand texts; look at those with more than one thread, since 
 from __future__ import annotations
 
 import argparse
-import gzip
-import json
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -28,6 +25,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from benchmarks.graphs import read_table
+from benchmarks.output import json_option, say, write_json
 from neo4j_relpred.config import TextSettings
 from neo4j_relpred.text.encoder import OnnxEncoder, TransformersEncoder, Vectors, bundled_encoder, open_encoder
 
@@ -39,10 +38,7 @@ TURN = 1000
 
 def read_texts(folder: Path, most: int) -> list[str]:
     """The column `text` of entities.tsv.gz, empty ones left out."""
-    with gzip.open(folder / "entities.tsv.gz", "rt", encoding="utf-8", newline="\n") as file:
-        column = file.readline().rstrip("\n").split("\t").index("text")
-        texts = [line.rstrip("\n").split("\t")[column] for line in file]
-    return [text for text in texts if text][:most]
+    return [row["text"] for row in read_table(folder / "entities.tsv.gz") if row["text"]][:most]
 
 
 def naive(settings: TextSettings) -> Encode:
@@ -87,7 +83,7 @@ def measure(texts: Sequence[str], threads: int) -> dict[str, float]:
             figures[f"{backend}_open_seconds"] = time.perf_counter() - begun
             if not isinstance(encoder, kind):
                 raise SystemExit(f"{backend} was not to be had; see the warning above.")
-            _say(f"ours: {encoder.about}")
+            say(f"ours: {encoder.about}")
             encoders[backend] = encoder.encode
     vectors, cpu, wall = _in_turns(encoders, texts)
     for name in encoders:
@@ -106,14 +102,13 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="data set with entities.tsv.gz")
     parser.add_argument("--texts", type=int, default=5000, help="texts at most (default: 5000)")
     parser.add_argument("--threads", type=int, default=1, help="threads of each encoder (default: 1)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures to this file")
+    json_option(parser)
     options = parser.parse_args(words)
     figures = measure(read_texts(options.folder, options.texts), options.threads)
     width = max(map(len, figures))
     for name, value in figures.items():
         print(f"{name:<{width}}  {value:>10.4f}")
-    if options.json:
-        options.json.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+    write_json(figures, options.json)
 
 
 def _in_turns(encoders: Mapping[str, Encode], texts: Sequence[str]) -> tuple[dict[str, Vectors], Seconds, Seconds]:
@@ -128,12 +123,8 @@ def _in_turns(encoders: Mapping[str, Encode], texts: Sequence[str]) -> tuple[dic
             found[name].append(encode(texts[begin : begin + TURN]))
             cpu[name] += time.process_time() - begun[0]
             wall[name] += time.perf_counter() - begun[1]
-        _say(f"{min(begin + TURN, len(texts))} texts: " + ", ".join(f"{n} {s:.1f} s" for n, s in cpu.items()))
+        say(f"{min(begin + TURN, len(texts))} texts: " + ", ".join(f"{n} {s:.1f} s" for n, s in cpu.items()))
     return {name: np.concatenate(parts) for name, parts in found.items()}, cpu, wall
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -17,10 +17,8 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import json
 import random
 import resource
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -29,6 +27,7 @@ from typing import Any, LiteralString
 
 import neo4j
 
+from benchmarks.output import json_option, say, write_json
 from neo4j_relpred.config import GraphSettings
 from neo4j_relpred.data.snapshot import Snapshot
 from neo4j_relpred.demo.server import EmbeddedNeo4j, choose_line
@@ -48,7 +47,7 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--edges", type=int, default=1_000_000, help="edges of the graph (default: 1000000)")
     parser.add_argument("--scale", action="store_true", help="also read a tenth of the graph, for scale_ratio")
     parser.add_argument("--line", choices=["5", "2026"], help="server line (default: what the JDK at hand runs)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures to this file")
+    json_option(parser)
     options = parser.parse_args(words)
     figures: dict[str, float] = {}
     if options.scale:
@@ -59,8 +58,7 @@ def main(words: Sequence[str] | None = None) -> None:
     width = max(map(len, figures))
     for name, value in figures.items():
         print(f"{name:<{width}}  {value:>12,.3f}")
-    if options.json:
-        options.json.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+    write_json(figures, options.json)
 
 
 def measure(nodes: int, edges: int, line: str | None) -> dict[str, float]:
@@ -200,10 +198,6 @@ def checksum(rows: Iterator[str]) -> str:
 
 def ask(driver: neo4j.Driver, statement: LiteralString, **parameters: object) -> None:
     driver.execute_query(statement, parameters, database_="neo4j")
-
-
-def say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from neo4j_relpred.data.verbalize import verbalize
 from neo4j_relpred.errors import Busy
 from neo4j_relpred.model.registry import Registry
 from neo4j_relpred.text.cache import CachedEncoder
-from neo4j_relpred.text.encoder import Vectors, open_encoder
+from neo4j_relpred.text.encoder import Vectors, kept_exports, open_encoder
 
 __all__ = ["Progress", "Workspace", "silent"]
 
@@ -53,9 +53,9 @@ class Workspace:
     @cached_property
     def encoder(self) -> CachedEncoder:
         """The text encoder behind its cache. Raises EncoderNotFound."""
-        cache = self.settings.home / "cache"
-        encoder = open_encoder(self.settings.text, exports=cache / "onnx", threads=self.settings.training.threads)
-        return CachedEncoder(encoder, cache / "text.sqlite")
+        settings = self.settings
+        encoder = open_encoder(settings.text, exports=kept_exports(settings.home), threads=settings.training.threads)
+        return CachedEncoder(encoder, settings.home / "cache" / "text.sqlite")
 
     @property
     def encoded_texts(self) -> int:

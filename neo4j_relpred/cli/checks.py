@@ -69,10 +69,10 @@ def _settings(predictor: RelationPredictor) -> Check:
 
 
 def _encoder(predictor: RelationPredictor) -> Check:
-    from neo4j_relpred.text.encoder import OnnxEncoder, TransformersEncoder, open_encoder
+    from neo4j_relpred.text.encoder import OnnxEncoder, TransformersEncoder, kept_exports, open_encoder
 
     text = predictor.settings.text
-    encoder = open_encoder(text, exports=predictor.settings.home / "cache" / "onnx")
+    encoder = open_encoder(text, exports=kept_exports(predictor.settings.home))
     if not isinstance(encoder, OnnxEncoder | TransformersEncoder):
         return Check("encoder", "warning", "none", "Set text.encoder to use what nodes say.")
     found = f"{text.encoder}, {encoder.width} numbers a text, {encoder.about}"

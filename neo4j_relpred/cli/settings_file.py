@@ -133,8 +133,8 @@ def _names(proposal: Proposal) -> Iterator[str]:
 def _texts(schema: GraphSchema, proposal: Proposal) -> Iterator[str]:
     for name in proposal.texts:
         # No values: what nodes say is nobody's business but that of those who may read the graph.
-        owners = [info for info in schema.properties if info.name == name and info.examples]
-        length = max(info.mean_length or sum(map(len, info.examples)) / len(info.examples) for info in owners)
+        owners = schema.owners_of(name)
+        length = max(info.text_length for info in owners)
         fill = max(info.fill for info in owners)
         yield f"{shown(name)}: {_some(info.label for info in owners)}; {length:.0f} characters, on {fill:.0%}"
     if not proposal.texts:

@@ -83,8 +83,6 @@ def _column_hashes(column: Column) -> Digests:
     else:
         coded = column
     words: Any = coded.combine_chunks().dictionary_encode()
-    if isinstance(words, pa.ChunkedArray):
-        words = words.unify_dictionaries().combine_chunks()
     per_word = np.append(_hash_words(words.dictionary.to_pylist()), np.uint64(0))  # the last one for missing values
     places = words.indices.fill_null(len(per_word) - 1).to_numpy(zero_copy_only=False)
     found: Digests = per_word[places]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import Any
 
 from filelock import FileLock, Timeout
 
@@ -49,10 +48,6 @@ class KeptSnapshots:
     def read(self, number: int | None = None) -> Snapshot:
         """A snapshot, the latest by default. Raises SnapshotCorrupt when there is none or it was damaged."""
         return Snapshot.read(self._known(number))
-
-    def manifest(self, number: int | None = None) -> dict[str, Any]:
-        """What the manifest of a snapshot says. Raises SnapshotCorrupt."""
-        return Snapshot.manifest(self._known(number))
 
     def _known(self, number: int | None) -> Path:
         numbers = self.numbers()

@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from neo4j_relpred.data.fingerprint import content_digest
-from neo4j_relpred.data.folder import read_manifest, verified, write_folder
+from neo4j_relpred.data.folder import verified, write_folder
 from neo4j_relpred.errors import SnapshotCorrupt
 from neo4j_relpred.triples import EntityId, Relation, Triple
 
@@ -110,9 +110,18 @@ class Snapshot:
     @cached_property
     def triples(self) -> IntArray:
         """(facts, 3) of head, relation, tail; sorted. Parallel edges are one fact."""
-        columns = [self.edges[name].to_numpy().astype(np.int64) for name in EDGE_SCHEMA.names]
-        rows = np.stack(columns, axis=1) if len(columns[0]) else np.empty((0, 3), np.int64)
-        return rows[self._first_of_fact(rows)]
+        columns = [self.edges[name].to_numpy()[self._first_of_fact].astype(np.int64) for name in EDGE_SCHEMA.names]
+        return np.stack(columns, axis=1)
+
+    @cached_property
+    def _first_of_fact(self) -> npt.NDArray[np.bool_]:
+        """(edges,): whether an edge is the first one of its triple."""
+        first = np.zeros(self.edges.num_rows, bool)
+        first[:1] = True
+        for name in EDGE_SCHEMA.names:
+            column = self.edges[name].to_numpy()
+            first[1:] |= column[1:] != column[:-1]
+        return first
 
     def edge_property(self, name: str) -> npt.NDArray[Any] | None:
         """(facts,): the smallest value of a property among the edges of each triple; None where no edge has it.
@@ -122,9 +131,8 @@ class Snapshot:
         if PROPERTY + name not in self.edges.column_names:
             return None
         column = self.edges[PROPERTY + name]
-        rows = np.stack([self.edges[key].to_numpy() for key in EDGE_SCHEMA.names], axis=1)
         # sorted_rows put the smallest value of a fact first, and missing ones last
-        first: Any = column.take(np.flatnonzero(self._first_of_fact(rows)))
+        first: Any = column.take(np.flatnonzero(self._first_of_fact))
         if pa.types.is_floating(first.type):
             numbers: npt.NDArray[np.float64] = first.fill_null(float("nan")).to_numpy()
             return numbers
@@ -177,7 +185,7 @@ class Snapshot:
         return content_digest(self.nodes.drop_columns(["element_id"]), self.relations, self.edges)
 
     def write(self, folder: Path) -> Path:
-        """Writes nodes.parquet, edges.parquet and the manifest, whole or not at all. Raises DiskFull."""
+        """Writes nodes.parquet, edges.parquet and the manifest, whole or not at all. Raises StorageFailed."""
 
         def fill(aside: Path) -> None:
             pq.write_table(self.nodes, aside / "nodes.parquet")
@@ -203,7 +211,8 @@ class Snapshot:
     def read(cls, folder: Path) -> Snapshot:
         """Reads a snapshot that `write` wrote. Raises SnapshotCorrupt when a file is missing or was changed."""
         manifest = verified(folder, SnapshotCorrupt, CORRUPT_HINT)
-        _check_format(folder, manifest)
+        if manifest.get("format") != FORMAT:
+            raise SnapshotCorrupt(f"{folder} has another format than {FORMAT}.", hint=CORRUPT_HINT)
         relations = tuple(manifest["relations"])
         edges = pq.read_table(folder / "edges.parquet").combine_chunks()
         place = edges.column_names.index("relation")
@@ -212,21 +221,6 @@ class Snapshot:
         numbers = pc.index_in(edges["relation"].cast(pa.string()), names).cast(pa.int32())
         edges = edges.set_column(place, EDGE_SCHEMA.field("relation"), numbers)
         return cls(pq.read_table(folder / "nodes.parquet"), relations, edges.replace_schema_metadata(), manifest)
-
-    @classmethod
-    def manifest(cls, folder: Path) -> dict[str, Any]:
-        """What the manifest says, without a look at the files. Raises SnapshotCorrupt."""
-        manifest = read_manifest(folder, SnapshotCorrupt, CORRUPT_HINT)
-        _check_format(folder, manifest)
-        return manifest
-
-    @staticmethod
-    def _first_of_fact(rows: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
-        """(edges, 3), sorted, to (edges,): whether an edge is the first one of its fact."""
-        first = np.ones(len(rows), bool)
-        if len(rows):
-            first[1:] = (rows[1:] != rows[:-1]).any(axis=1)
-        return first
 
 
 def node_table(
@@ -271,8 +265,3 @@ def _order(keys: Sequence[npt.NDArray[np.int32]]) -> IntArray:
 
 def _property_names(table: pa.Table) -> tuple[str, ...]:
     return tuple(name.removeprefix(PROPERTY) for name in table.column_names if name.startswith(PROPERTY))
-
-
-def _check_format(folder: Path, manifest: Mapping[str, Any]) -> None:
-    if manifest.get("format") != FORMAT:
-        raise SnapshotCorrupt(f"{folder} has another format than {FORMAT}.", hint=CORRUPT_HINT)

@@ -26,6 +26,7 @@ __all__ = ["ChangeSource", "Known", "change_source"]
 # A transaction may stamp its nodes long before it commits: what is stamped shortly before the last look is read again.
 OVERLAP_MINUTES = 10
 MOST_EVENTS = 100_000  # beyond, reading everything is quicker than following every event
+TEMPORAL: dict[str, Any] = {"DateTime": neo4j.time.DateTime, "Date": neo4j.time.Date}
 
 
 @dataclass(frozen=True)
@@ -131,17 +132,10 @@ def _mark(before: Snapshot | None, settings: GraphSettings) -> Any:
     name, kind, value = (before.about.get("watermark") if before is not None else None) or ("", "none", None)
     if before is None or name != settings.watermark or not _same_columns(before, settings):
         return None
-    if kind == "number":
+    if kind not in TEMPORAL:
         return value
-    if kind == "text":
-        return value
-    if kind in TEMPORAL:
-        read: Any = TEMPORAL[kind].from_iso_format(value)
-        return read if kind == "Date" else read - neo4j.time.Duration(minutes=OVERLAP_MINUTES)
-    return None
-
-
-TEMPORAL: dict[str, Any] = {"DateTime": neo4j.time.DateTime, "Date": neo4j.time.Date}
+    read: Any = TEMPORAL[kind].from_iso_format(value)
+    return read if kind == "Date" else read - neo4j.time.Duration(minutes=OVERLAP_MINUTES)
 
 
 def _written(value: Any) -> tuple[str, Any]:

@@ -47,6 +47,11 @@ class PropertyInfo:
     repeated_in: str = ""
     span: tuple[float, float] | None = None
 
+    @property
+    def text_length(self) -> float:
+        """Characters of a value, on average; of one that has examples."""
+        return self.mean_length or sum(map(len, self.examples)) / len(self.examples)
+
 
 @dataclass(frozen=True, slots=True)
 class RelationInfo:
@@ -101,6 +106,10 @@ class GraphSchema:
     def properties_of(self, label: str) -> dict[str, PropertyInfo]:
         """The sampled properties of a label by name."""
         return {info.name: info for info in self.properties if info.label == label}
+
+    def owners_of(self, name: str) -> list[PropertyInfo]:
+        """A property of strings as each label has it."""
+        return [info for info in self.properties if info.name == name and info.examples]
 
     def count_of(self, label: str) -> int:
         """How many nodes carry a label; 0 for one that the graph has not."""

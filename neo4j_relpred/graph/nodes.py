@@ -19,7 +19,7 @@ from neo4j_relpred.data.verbalize import shown_properties
 from neo4j_relpred.graph.client import GraphClient, Row
 from neo4j_relpred.graph.identity import OWN_LABELS, Identity
 from neo4j_relpred.graph.names import quoted
-from neo4j_relpred.graph.selection import IntArray, Selection
+from neo4j_relpred.graph.selection import IntArray, Positions, Selection
 from neo4j_relpred.graph.values import as_text
 from neo4j_relpred.triples import EntityId
 
@@ -120,14 +120,10 @@ def still_the_same(client: GraphClient, settings: GraphSettings, selection: Sele
     without a key cannot be told apart, so there only deletions show.
     """
     now = _read(client, NodeReader(settings), selection, (), lambda _done, _total: None)
-    order = np.argsort(now.stored_ids)
-    ids = now.stored_ids[order]
-    place = np.minimum(np.searchsorted(ids, columns.stored_ids), max(0, len(ids) - 1))
-    if not len(ids):
-        return np.zeros(len(columns.stored_ids), bool)
-    there = ids[place] == columns.stored_ids
-    names = now.table["id"].take(order[place])
-    return there & pc.equal(names, columns.table["id"]).to_numpy()
+    rows = Positions(now.stored_ids).of(columns.stored_ids)
+    same = rows >= 0
+    same[same] = pc.equal(now.table["id"].take(rows[same]), columns.table["id"].filter(pa.array(same))).to_numpy()
+    return same
 
 
 def _read(client: GraphClient, reader: NodeReader, selection: Selection, shown: Sequence[str], tell: Tell) -> Columns:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from neo4j_relpred.graph.facts import GraphSchema, PropertyInfo
 from neo4j_relpred.graph.wording import Wording, wording_of
 
-__all__ = ["is_naming_word", "is_part_of_a_name", "naming_properties", "ordered_names", "plain"]
+__all__ = ["is_part_of_a_name", "naming_properties", "ordered_names", "plain"]
 
 # What people call a name, by how surely they mean it; then what may as well be a form of address or a job.
 NAME_WORDS = tuple(
@@ -34,11 +34,6 @@ DISTINCT_FALLBACK, FILL_FALLBACK, LONGEST_FALLBACK = 0.8, 0.9, 80
 def naming_properties(schema: GraphSchema) -> dict[str, str]:
     """Label to the property that names its nodes; labels without one are left out."""
     return {label: best for label in schema.label_names if (best := _best(label, schema.properties_of(label).values()))}
-
-
-def is_naming_word(label: str, name: str) -> bool:
-    """Whether the property says by its own name that it names the nodes of the label."""
-    return _rank(label, name) < len(NAME_WORDS) + len(TITLE_WORDS) + 2
 
 
 def is_part_of_a_name(name: str) -> bool:

@@ -58,9 +58,10 @@ def choose_texts(schema: GraphSchema, naming: Mapping[str, str], keys: Mapping[s
                     reasons[info.name] = reason
             else:
                 found.append(info)
-        for info in sorted(found, key=lambda info: -info.mean_length)[:MOST_TEXTS]:
+        found.sort(key=lambda info: -info.mean_length)
+        for info in found[:MOST_TEXTS]:
             chosen.setdefault(info.name, []).append(info)
-        for info in sorted(found, key=lambda info: -info.mean_length)[MOST_TEXTS:]:
+        for info in found[MOST_TEXTS:]:
             reasons.setdefault(info.name, f"{label} has {MOST_TEXTS} longer texts")
     for name, infos in list(chosen.items()):
         longer = {info.repeated_in for info in infos}
@@ -70,7 +71,7 @@ def choose_texts(schema: GraphSchema, naming: Mapping[str, str], keys: Mapping[s
     for name in [name for name in chosen if _filled(schema, name) < LEAST_FILLED]:
         del chosen[name]
         reasons[name] = MOSTLY_EMPTY
-    ordered = sorted(chosen, key=lambda name: (max(_length(info) for info in chosen[name]), name))
+    ordered = sorted(chosen, key=lambda name: (max(info.text_length for info in chosen[name]), name))
     return TextChoice(tuple(ordered), {name: reasons[name] for name in sorted(reasons) if name not in chosen})
 
 
@@ -106,7 +107,7 @@ def _why_not(schema: GraphSchema, info: PropertyInfo, wording: Wording, is_key: 
 
 def _filled(schema: GraphSchema, name: str) -> float:
     """Share of all nodes with the property for which it says anything: a text is read for every label that has it."""
-    owners = [info for info in schema.properties if info.name == name and info.examples]
+    owners = schema.owners_of(name)
     nodes = [info.fill * schema.count_of(info.label) for info in owners]
     saying = sum(number * wording_of(info.examples).filled for number, info in zip(nodes, owners, strict=True))
     return saying / max(1.0, sum(nodes))
@@ -115,7 +116,3 @@ def _filled(schema: GraphSchema, name: str) -> float:
 def _names_another(word: str, info: PropertyInfo) -> bool:
     """contactName, shipName: as different as names are, and not of the node itself."""
     return word.endswith(("name", "姓名", "名称")) and info.distinct >= 0.1 and not is_part_of_a_name(info.name)
-
-
-def _length(info: PropertyInfo) -> float:
-    return info.mean_length or sum(map(len, info.examples)) / len(info.examples)

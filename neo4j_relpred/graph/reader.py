@@ -24,15 +24,13 @@ from neo4j_relpred.graph.client import GraphClient, SnapshotClient
 from neo4j_relpred.graph.edges import EdgePiece, read_edges
 from neo4j_relpred.graph.nodes import Columns, read_nodes, still_the_same
 from neo4j_relpred.graph.schema import relation_counts
-from neo4j_relpred.graph.selection import IntArray, Selection, select
+from neo4j_relpred.graph.selection import Positions, Rows, Selection, select
 from neo4j_relpred.graph.values import edge_column
 from neo4j_relpred.triples import Relation
 
 __all__ = ["Progress", "read_snapshot"]
 
 Progress = Callable[[str, int, int], None]
-Rows = npt.NDArray[np.int32]
-DENSE = 8  # places of a table per node that was read
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +55,7 @@ def read_snapshot(
             f"The database {settings.database!r} has no node{_chosen(settings)}.",
             hint="Load data, or check graph.database and graph.labels.",
         )
-    edges = _Edges(_Positions(columns.stored_ids))
+    edges = _Edges(Positions(columns.stored_ids))
     counts = _counts(client, settings)
     total = sum(counts.values())
     for piece in read_edges(client, counts, _edge_properties(settings), selection):
@@ -76,31 +74,10 @@ def read_snapshot(
     return snapshot
 
 
-class _Positions:
-    """From ids of the store to the order in which nodes were read: a table where ids are dense, else by bisection."""
-
-    def __init__(self, stored_ids: IntArray) -> None:
-        self._order = np.argsort(stored_ids, kind="stable").astype(np.int32)
-        self._ids = stored_ids[self._order]
-        end = int(self._ids[-1]) + 1
-        self._table: Rows | None = None
-        if end <= DENSE * len(stored_ids):
-            self._table = np.full(end, -1, np.int32)
-            self._table[self._ids] = self._order
-
-    def of(self, stored_ids: IntArray) -> Rows:
-        """(n,) to (n,): the row of each id, -1 for nodes that were not read."""
-        if self._table is not None:
-            known = stored_ids < len(self._table)
-            return np.where(known, self._table[np.where(known, stored_ids, 0)], np.int32(-1))
-        place = np.minimum(np.searchsorted(self._ids, stored_ids), len(self._ids) - 1)
-        return np.where(self._ids[place] == stored_ids, self._order[place], np.int32(-1))
-
-
 class _Edges:
     """Edges as they come in, with rows of the nodes that were read for ends."""
 
-    def __init__(self, positions: _Positions) -> None:
+    def __init__(self, positions: Positions) -> None:
         self._positions = positions
         self._parts: dict[Relation, list[tuple[Rows, Rows]]] = {}
         self._properties: dict[Relation, list[dict[str, pa.Array[Any]]]] = {}

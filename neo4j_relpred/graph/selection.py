@@ -15,9 +15,11 @@ from neo4j_relpred.graph.client import GraphClient, SnapshotClient
 from neo4j_relpred.graph.identity import Identity
 from neo4j_relpred.graph.names import quoted
 
-__all__ = ["IntArray", "Selection", "pieces", "select"]
+__all__ = ["IntArray", "Positions", "Rows", "Selection", "pieces", "select"]
 
 IntArray = npt.NDArray[np.int64]
+Rows = npt.NDArray[np.int32]
+DENSE = 8  # places of a table per node that was read
 PIECE = 1_000_000  # ids of one list in an answer
 STEP_NODES = 1_000  # nodes whose neighbours are asked for at once
 SMALL_SHARE = 0.2  # of all nodes: below it, edges are read node by node
@@ -33,6 +35,26 @@ class Selection:
 
     def __len__(self) -> int:
         return self.end if self.ids is None else len(self.ids)
+
+
+class Positions:
+    """From ids of the store to the order in which nodes were read: a table where ids are dense, else by bisection."""
+
+    def __init__(self, stored_ids: IntArray) -> None:
+        self._order = np.argsort(stored_ids, kind="stable").astype(np.int32)
+        self._ids = stored_ids[self._order]
+        end = int(self._ids[-1]) + 1 if len(self._ids) else 0
+        self._table: Rows | None = None
+        if end <= DENSE * len(stored_ids):
+            self._table = np.full(end + 1, -1, np.int32)  # one place more, for ids that are beyond the end
+            self._table[self._ids] = self._order
+
+    def of(self, stored_ids: IntArray) -> Rows:
+        """(n,) to (n,): the row of each id, -1 for nodes that were not read."""
+        if self._table is not None:
+            return self._table[np.minimum(stored_ids, len(self._table) - 1)]
+        place = np.minimum(np.searchsorted(self._ids, stored_ids), len(self._ids) - 1)
+        return np.where(self._ids[place] == stored_ids, self._order[place], np.int32(-1))
 
 
 def select(client: SnapshotClient, settings: GraphSettings) -> Selection:

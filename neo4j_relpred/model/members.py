@@ -18,7 +18,7 @@ from neo4j_relpred.config import ModelSettings
 from neo4j_relpred.data.knowledge_graph import IntArray, KnowledgeGraph
 from neo4j_relpred.model.neighborhood import gather
 from neo4j_relpred.model.pools import WHOLE, Pool, answer_pool
-from neo4j_relpred.model.rules import RULE_FEATURES, Rules
+from neo4j_relpred.model.rules import RULE_FEATURES, Rules, any_rule
 from neo4j_relpred.model.structure import ComplEx
 from neo4j_relpred.model.tower import Tower
 
@@ -142,8 +142,7 @@ class Members:
         place, index = asked.pool.place, torch.from_numpy(anchors)
         structure, tower = asked.structure_scores(index), asked.tower_scores(index)
         rules = self.rules.features(self.graph, anchors, relation, asked.pool)  # three of (q, p, 3)
-        rule_score = 1 - (1 - rules[0][..., 0]) * (1 - rules[1][..., 0]) * (1 - rules[2][..., 0])
-        rule_logs = np.log(rule_score + 1e-3)
+        rule_logs = np.log(any_rule(rules) + 1e-3)
         members = [s.numpy() for s in (structure, tower) if s is not None] + [rule_logs]
         base = np.zeros((len(anchors), len(asked.pool.entities)), np.float32)
         for scores in members:

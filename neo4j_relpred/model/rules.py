@@ -16,7 +16,7 @@ from neo4j_relpred.data.knowledge_graph import IntArray, KnowledgeGraph
 from neo4j_relpred.model import kernels
 from neo4j_relpred.model.pools import Pool
 
-__all__ = ["RULE_FEATURES", "Rule", "Rules", "mine_rules"]
+__all__ = ["RULE_FEATURES", "Rule", "Rules", "any_rule", "mine_rules"]
 
 FloatArray = npt.NDArray[np.float32]
 FANOUT = 50
@@ -122,6 +122,13 @@ class Rules:
 def arrays_of(graph: KnowledgeGraph) -> tuple[IntArray, IntArray, IntArray]:
     """Offsets, relations and neighbours as contiguous columns, the form that kernels take."""
     return graph.offsets, graph.edge_relations, graph.edge_tails
+
+
+def any_rule(parts: tuple[FloatArray, FloatArray, FloatArray]) -> FloatArray:
+    """(q, p): noisy-or of all three kinds of rules, from what `Rules.features` gives."""
+    cyclic, forward, backward = (part[..., 0] for part in parts)
+    together: FloatArray = 1 - (1 - cyclic) * (1 - forward) * (1 - backward)
+    return together
 
 
 def mine_rules(graph: KnowledgeGraph, length: int) -> Rules:

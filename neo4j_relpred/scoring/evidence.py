@@ -78,13 +78,13 @@ def _path_rule(serving: Serving, head: int, relation: int, tail: int) -> str | N
 def _fact_rule(serving: Serving, head: int, relation: int, tail: int) -> str | None:
     """The fact of the head whose other bearers have this tail most often."""
     graph = serving.model.graph
-    bearers_of_answer = graph.answers(np.array([tail]), np.array([serving.model.graph.inverse(relation)]))[1]
+    bearers_of_answer = graph.answers(np.array([tail]), np.array([graph.inverse(relation)]))[1]
     best, text = LEAST_CONFIDENCE, None
     first, last = graph.offsets[head], graph.offsets[head + 1]
     for _, step, constant in graph.edges[first : last : max(1, (last - first) // FACTS)].tolist():
         if constant == tail and step == relation:
             continue
-        back = serving.model.graph.inverse(step)
+        back = graph.inverse(step)
         bearers = graph.answers(np.array([constant]), np.array([back]))[1]
         bearers = bearers[bearers != head]
         with_answer = int(np.isin(bearers, bearers_of_answer).sum())

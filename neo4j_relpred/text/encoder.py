@@ -18,8 +18,14 @@ __all__ = [
     "TransformersEncoder",
     "Vectors",
     "bundled_encoder",
+    "kept_exports",
     "open_encoder",
 ]
+
+
+def kept_exports(home: Path) -> Path:
+    """Where ONNX exports lie under `home`."""
+    return home / "cache" / "onnx"
 
 
 def open_encoder(settings: TextSettings, device: str = "", exports: Path | None = None, threads: int = 1) -> Encoder:

@@ -23,7 +23,7 @@ from neo4j_relpred.errors import EncoderNotFound
 from neo4j_relpred.text.sentences import SENTENCES
 from neo4j_relpred.text.source import Source
 from neo4j_relpred.text.tokens import Tokens
-from neo4j_relpred.text.transformers_encoder import load_model, pool
+from neo4j_relpred.text.transformers_encoder import abilities, load_model, pool
 from neo4j_relpred.text.vectors import Vectors
 
 __all__ = ["Export", "ExportFailed", "export"]
@@ -131,7 +131,6 @@ def _export(model: Any, file: Path) -> None:
 
 def _quantize(plain: Path, target: Path) -> None:
     import onnx
-    import torch
     from onnx.external_data_helper import uses_external_data
     from onnxruntime.quantization import QuantType, quantize_dynamic
     from onnxruntime.quantization.quant_utils import add_pre_process_metadata
@@ -140,7 +139,7 @@ def _quantize(plain: Path, target: Path) -> None:
     if any(uses_external_data(tensor) for tensor in model.graph.initializer):
         raise ExportFailed("its weights do not fit into one ONNX file")
     add_pre_process_metadata(model)  # there is nothing to prepare, and quantize_dynamic would say so in the log
-    able: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
+    able = abilities()
     exact = able.get("architecture") != "x86_64" or able.get("avx512_vnni") or able.get("avx_vnni")
     quantize_dynamic(
         model,

@@ -11,6 +11,7 @@ from neo4j_relpred.data.knowledge_graph import IntArray, KnowledgeGraph
 from neo4j_relpred.evaluation.trial import Baseline
 from neo4j_relpred.model.members import Members
 from neo4j_relpred.model.relation_head import RelationHead, pair_inputs
+from neo4j_relpred.model.rules import any_rule
 from neo4j_relpred.training.budget import Budget
 from neo4j_relpred.training.relation_head import fit_relation_head
 
@@ -161,9 +162,7 @@ class RulesOnly:
 
     def entity_scores(self, relation: int, anchors: IntArray) -> FloatArray:
         """(q, entities)."""
-        parts = self._members.rules.features(self._members.graph, anchors, relation)
-        scores: FloatArray = 1 - np.prod([1 - part[..., 0] for part in parts], axis=0)
-        return scores
+        return any_rule(self._members.rules.features(self._members.graph, anchors, relation))
 
     def relation_scores(self, heads: IntArray, tails: IntArray) -> FloatArray:
         """(q, R)."""

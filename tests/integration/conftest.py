@@ -13,7 +13,9 @@ from typing import Any, Self
 import pytest
 from neo4j import Driver, GraphDatabase
 
+from neo4j_relpred.config import GraphSettings
 from neo4j_relpred.demo.server import EmbeddedNeo4j, Line, choose_line, find_jar, free_port
+from neo4j_relpred.graph.client import Neo4jClient
 
 CACHE = Path(__file__).parents[2] / ".build"
 DEADLINE_MS = 3000
@@ -112,6 +114,13 @@ def driver(graph_uri: str) -> Iterator[Driver]:
     """A driver for the session's server."""
     with GraphDatabase.driver(graph_uri, notifications_min_severity="OFF") as shared:
         yield shared
+
+
+@pytest.fixture
+def client(server: EmbeddedNeo4j) -> Iterator[Neo4jClient]:
+    """A client of ours for the session's server."""
+    with Neo4jClient.open(GraphSettings(uri=server.bolt_uri)) as opened:
+        yield opened
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -43,12 +42,6 @@ SHOPS = """
     FOREACH (s IN CASE WHEN i < 4 THEN [shops[i]] ELSE [] END | CREATE (p)-[:OWNS]->(s))
 """
 HOSTILE = ["a`b", "a\\u0060) DETACH DELETE n //", "\\", "{}", "x\ny", "'\"", " ", "é😀", "人物 关系", "# [graph]"]
-
-
-@pytest.fixture
-def client(server: Any) -> Iterator[Neo4jClient]:
-    with Neo4jClient.open(GraphSettings(uri=server.bolt_uri)) as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from neo4j_relpred.graph.reader import read_snapshot
 from neo4j_relpred.graph.runs import get_run, list_runs
 from neo4j_relpred.graph.writer import Fence, PublicationPlan, publish
 from neo4j_relpred.triples import Evidence, ScoredTriple, Triple
+from tests.integration.graphs import ask
 
 pytestmark = pytest.mark.usefixtures("clean_graph")
 
@@ -32,24 +33,14 @@ NODES = 40
 
 
 @pytest.fixture
-def client(server: Any) -> Iterator[Neo4jClient]:
-    with Neo4jClient.open(GraphSettings(uri=server.bolt_uri)) as opened:
-        yield opened
-
-
-@pytest.fixture
 def items(driver: neo4j.Driver, clean_graph: object) -> None:
     """Items 0 to 39 in a ring of NEXT; half of them are keyed by numbers, half by strings."""
-    run(
+    ask(
         driver,
         "UNWIND range(0, $n - 1) AS i CREATE (:Item {id: CASE WHEN i < 20 THEN i ELSE toString(i) END, nr: i}) "
         "WITH count(*) AS done MATCH (a:Item), (b:Item) WHERE b.nr = (a.nr + 1) % $n CREATE (a)-[:NEXT]->(b)",
         n=NODES,
     )
-
-
-def run(driver: neo4j.Driver, statement: str, **parameters: Any) -> list[dict[str, Any]]:
-    return [dict(r) for r in driver.execute_query(statement, parameters, database_="neo4j").records]
 
 
 def edge(head: object, tail: object, probability: float = 0.8, relation: str = "NEXT", **more: Any) -> TargetEdge:
@@ -72,7 +63,7 @@ def plan(run_id: str = "r1", **changes: Any) -> PublicationPlan:
 
 def in_graph(driver: neo4j.Driver, prefix: str = "PREDICTED_") -> dict[str, tuple[Any, ...]]:
     """Key to what an edge says, its ends included; a key twice is an error."""
-    rows = run(
+    rows = ask(
         driver,
         "MATCH (h)-[e]->(t) WHERE type(e) STARTS WITH $prefix AND e.model IS NOT NULL "
         "RETURN e.key AS key, toString(h.id) AS h, type(e) AS r, toString(t.id) AS t, e.score AS s, "
@@ -121,7 +112,7 @@ def test_publishing_leaves_exactly_the_target_set(driver: neo4j.Driver, client: 
     report = publish(client, target, plan())
     assert in_graph(driver) == wanted(target)
     assert (report.created, report.updated, report.removed, report.unchanged) == (33, 0, 0, 0)
-    (stamp,) = run(driver, "MATCH ()-[e:PREDICTED_LIKES]->() RETURN e.run AS run, e.predictedAt AS at")
+    (stamp,) = ask(driver, "MATCH ()-[e:PREDICTED_LIKES]->() RETURN e.run AS run, e.predictedAt AS at")
     assert stamp["run"] == "r1"
     assert abs(stamp["at"].to_native().timestamp() - time.time()) < 600
 
@@ -131,7 +122,7 @@ def test_publishing_twice_is_publishing_once(driver: neo4j.Driver, client: Neo4j
     publish(client, some(30), plan("r1"))
     report = publish(client, some(30), plan("r2"))
     assert (report.created, report.updated, report.removed, report.unchanged) == (0, 0, 0, 30)
-    assert {row["run"] for row in run(driver, "MATCH ()-[e:PREDICTED_NEXT]->() RETURN e.run AS run")} == {"r1"}
+    assert {row["run"] for row in ask(driver, "MATCH ()-[e:PREDICTED_NEXT]->() RETURN e.run AS run")} == {"r1"}
     assert [r.id for r in list_runs(client)] == ["r2", "r1"]
 
 
@@ -143,7 +134,7 @@ def test_only_the_difference_is_written(driver: neo4j.Driver, client: Neo4jClien
     report = publish(client, target, plan("r2"))
     assert (report.created, report.updated, report.removed, report.unchanged) == (2, 5, 10, 15)
     assert in_graph(driver) == wanted(target)
-    runs = run(driver, "MATCH ()-[e:PREDICTED_NEXT]->() RETURN e.run AS run, count(*) AS n ORDER BY run")
+    runs = ask(driver, "MATCH ()-[e:PREDICTED_NEXT]->() RETURN e.run AS run, count(*) AS n ORDER BY run")
     assert runs == [{"run": "r1", "n": 15}, {"run": "r2", "n": 7}]
 
 
@@ -199,6 +190,7 @@ from neo4j_relpred.config import GraphSettings, PublishingSettings
 from neo4j_relpred.data.target_set import TargetSet
 from neo4j_relpred.graph.client import Neo4jClient
 from neo4j_relpred.graph.writer import PublicationPlan, publish
+from tests.integration.graphs import ask
 from pathlib import Path
 
 graph = GraphSettings(uri=sys.argv[1], keys={"Item": "id"})
@@ -232,7 +224,7 @@ def test_a_writer_that_is_killed_leaves_a_run_that_says_so_and_a_graph_that_can_
 
 @pytest.mark.usefixtures("items")
 def test_an_edge_whose_node_has_gone_is_skipped_and_counted(driver: neo4j.Driver, client: Neo4jClient) -> None:
-    run(driver, "MATCH (n:Item {id: 3}) DETACH DELETE n")
+    ask(driver, "MATCH (n:Item {id: 3}) DETACH DELETE n")
     target = TargetSet.of([edge(3, 9), edge(2, 9), edge(2, "nowhere")])
     report = publish(client, target, plan())
     assert (report.created, report.skipped) == (1, {"missing node": 2})
@@ -246,8 +238,8 @@ def test_a_node_that_goes_between_looking_it_up_and_writing_is_skipped(
     class Deleting(Breaking):
         def write(self, query: str, /, **parameters: Any) -> Counters:
             if "FOREACH" in query:
-                run(driver, "MATCH (n:Item {id: 3}) DETACH DELETE n")
-                run(driver, "MATCH (n:Item {id: 4}) SET n.id = 'renamed'")
+                ask(driver, "MATCH (n:Item {id: 3}) DETACH DELETE n")
+                ask(driver, "MATCH (n:Item {id: 4}) SET n.id = 'renamed'")
             return super().write(query, **parameters)
 
     report = publish(Deleting(client, 0, Exception()), TargetSet.of([edge(3, 9), edge(4, 9), edge(2, 9)]), plan())
@@ -256,7 +248,7 @@ def test_a_node_that_goes_between_looking_it_up_and_writing_is_skipped(
 
 @pytest.mark.usefixtures("items")
 def test_a_key_that_two_nodes_share_is_skipped_as_ambiguous(driver: neo4j.Driver, client: Neo4jClient) -> None:
-    run(driver, "CREATE (:Item {id: '3'})")
+    ask(driver, "CREATE (:Item {id: '3'})")
     report = publish(client, TargetSet.of([edge(3, 9), edge(2, 9)]), plan())
     assert (report.created, report.skipped) == (1, {"ambiguous node": 1})
 
@@ -318,7 +310,7 @@ def test_a_set_that_shrinks_too_much_stops_until_confirmed(driver: neo4j.Driver,
 def test_an_edge_of_the_users_own_with_a_predicted_type_is_never_touched(
     driver: neo4j.Driver, client: Neo4jClient
 ) -> None:
-    run(
+    ask(
         driver,
         "MATCH (a:Item {nr: 1}), (b:Item {nr: 9}) CREATE (a)-[:PREDICTED_NEXT {by: 'hand'}]->(b) "
         "CREATE (a)-[:PREDICTED_NEXT {by: 'hand', key: 'my key'}]->(b)",
@@ -326,7 +318,7 @@ def test_an_edge_of_the_users_own_with_a_predicted_type_is_never_touched(
     publish(client, TargetSet.of([edge(1, 9)]), plan("r1"))
     publish(client, TargetSet.of([]), plan("r2", relations=("NEXT",)))
     assert in_graph(driver) == {}
-    left = run(driver, "MATCH ()-[e:PREDICTED_NEXT]->() RETURN properties(e) AS p ORDER BY size(keys(e))")
+    left = ask(driver, "MATCH ()-[e:PREDICTED_NEXT]->() RETURN properties(e) AS p ORDER BY size(keys(e))")
     assert [row["p"] for row in left] == [{"by": "hand"}, {"by": "hand", "key": "my key"}]
 
 
@@ -334,7 +326,7 @@ def test_nodes_of_several_labels_and_without_key_are_found_by_the_same_rule(
     driver: neo4j.Driver, client: Neo4jClient
 ) -> None:
     graph = GraphSettings(keys={"Person": "id", "Company": "code"})
-    run(
+    ask(
         driver,
         "CREATE (a:Person:Company {id: 1, code: 'x', name: 'both'})-[:KNOWS]->(b:Company {code: 'x', name: 'x'}), "
         "(b)-[:KNOWS]->(c:Thing {name: 'loose'}), (c)-[:KNOWS]->(d:Person {id: 'x', name: 'd'})",
@@ -342,16 +334,16 @@ def test_nodes_of_several_labels_and_without_key_are_found_by_the_same_rule(
     ids = read_snapshot(client, graph).ids
     target = TargetSet.of(edge(a, b, relation="OWNS") for a in ids for b in ids)
     assert publish(client, target, plan(graph=graph)).created == 16
-    pairs = run(driver, "MATCH (h)-[:PREDICTED_OWNS]->(t) RETURN DISTINCT h.name AS h, t.name AS t")
+    pairs = ask(driver, "MATCH (h)-[:PREDICTED_OWNS]->(t) RETURN DISTINCT h.name AS h, t.name AS t")
     assert len(pairs) == 16
 
 
 def test_without_any_key_the_element_ids_bind(driver: neo4j.Driver, client: Neo4jClient) -> None:
-    run(driver, "CREATE (:A {name: 'a'})-[:KNOWS]->(:B {name: 'b'})")
+    ask(driver, "CREATE (:A {name: 'a'})-[:KNOWS]->(:B {name: 'b'})")
     fact = read_snapshot(client, GraphSettings()).triple([0, 0, 1])
     back = TargetSet.of([edge(fact.tail, fact.head, relation="KNOWS")])
     assert publish(client, back, plan(graph=GraphSettings())).created == 1
-    pairs = run(driver, "MATCH (h)-[:PREDICTED_KNOWS]->(t) RETURN elementId(h) AS h, elementId(t) AS t")
+    pairs = ask(driver, "MATCH (h)-[:PREDICTED_KNOWS]->(t) RETURN elementId(h) AS h, elementId(t) AS t")
     assert pairs == [{"h": fact.tail, "t": fact.head}]
 
 
@@ -367,7 +359,7 @@ def test_hostile_types_labels_and_keys_are_published_as_themselves(
     report = publish(client, target, plan("r1", graph=graph))
     assert (report.created, report.skipped) == (1, {"already a relationship": 1})
     assert publish(client, target, plan("r2", graph=graph)).unchanged == 1
-    seen = run(driver, "MATCH (h)-[e]->(t) WHERE e.key IS NOT NULL RETURN type(e) AS r, h[$k] AS h, t[$k] AS t", k=name)
+    seen = ask(driver, "MATCH (h)-[e]->(t) WHERE e.key IS NOT NULL RETURN type(e) AS r, h[$k] AS h, t[$k] AS t", k=name)
     assert seen == [{"r": prefix + name, "h": "b", "t": "a"}]
     assert publish(client, TargetSet.of([]), plan("r3", graph=graph, relations=(name,))).removed == 1
 
@@ -376,18 +368,18 @@ def test_hostile_types_labels_and_keys_are_published_as_themselves(
 def test_every_published_type_has_a_unique_key_by_constraint(driver: neo4j.Driver, client: Neo4jClient) -> None:
     publish(client, TargetSet.of([edge(1, 9), edge(1, 9, relation="LIKES")]), plan())
     with pytest.raises(neo4j.exceptions.ConstraintError):
-        run(driver, "MATCH (a)-[e:PREDICTED_LIKES]->(b) CREATE (a)-[:PREDICTED_LIKES {key: e.key}]->(b)")
+        ask(driver, "MATCH (a)-[e:PREDICTED_LIKES]->(b) CREATE (a)-[:PREDICTED_LIKES {key: e.key}]->(b)")
 
 
 @pytest.mark.usefixtures("items")
 def test_a_lost_lease_stops_the_publication_at_the_next_batch(driver: neo4j.Driver, client: Neo4jClient) -> None:
-    run(driver, "CREATE (:RelpredLease {name: 'publish', fence: 4})")
+    ask(driver, "CREATE (:RelpredLease {name: 'publish', fence: 4})")
     publish(client, some(20), plan("r1", fence=Fence("publish", 4)))
     assert in_graph(driver) == wanted(some(20))
 
     def stolen(_stage: str, done: int, _total: int) -> None:
         if done >= 14:
-            run(driver, "MATCH (l:RelpredLease) SET l.fence = 5")
+            ask(driver, "MATCH (l:RelpredLease) SET l.fence = 5")
 
     moved = TargetSet.of([*some(20), *some(20, step=9)])
     with pytest.raises(PublicationStopped, match="lease 'publish' was lost"):
@@ -419,7 +411,7 @@ def test_somebody_who_keeps_adding_edges_is_reported(driver: neo4j.Driver, clien
         def read(self, query: str, /, **parameters: Any) -> Sequence[Row]:
             if "count(e)" in query:
                 self.extra += 1
-                run(
+                ask(
                     driver,
                     "MATCH (a:Item {nr: 1}), (b:Item {nr: 2}) "
                     "CREATE (a)-[:PREDICTED_NEXT {key: $key, model: 'default', run: 'x'}]->(b)",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import date
 from typing import Any
 
@@ -20,6 +19,7 @@ from neo4j_relpred.graph.proposal import propose
 from neo4j_relpred.graph.reader import read_snapshot
 from neo4j_relpred.graph.schema import check_settings, discover_schema
 from neo4j_relpred.triples import Triple
+from tests.integration.graphs import ask
 
 pytestmark = pytest.mark.usefixtures("clean_graph")
 
@@ -32,16 +32,6 @@ PEOPLE = """
 HOSTILE = ["a`b", "a\\u0060) DETACH DELETE n //", "\\", "\\u", "\\\\u0060", "``", "x\ny", "'\"", "\\u005c", " ", "é😀"]
 
 
-@pytest.fixture
-def client(server: Any) -> Iterator[Neo4jClient]:
-    with Neo4jClient.open(GraphSettings(uri=server.bolt_uri)) as opened:
-        yield opened
-
-
-def run(driver: neo4j.Driver, statement: str, **parameters: Any) -> list[dict[str, Any]]:
-    return [dict(r) for r in driver.execute_query(statement, parameters, database_="neo4j").records]
-
-
 def settings(**changes: Any) -> GraphSettings:
     return GraphSettings(**({"keys": {"Person": "id", "Company": "id"}} | changes))
 
@@ -51,7 +41,7 @@ def facts(snapshot: Snapshot) -> list[Triple]:
 
 
 def test_a_graph_is_read_as_nodes_types_and_triples(driver: neo4j.Driver, client: Neo4jClient) -> None:
-    run(driver, PEOPLE)
+    ask(driver, PEOPLE)
     told: list[tuple[str, int, int]] = []
     found = read_snapshot(client, settings(texts=("born", "tags", "fame")), lambda *step: told.append(step))
 
@@ -70,20 +60,20 @@ def test_a_graph_is_read_as_nodes_types_and_triples(driver: neo4j.Driver, client
 def test_one_key_gives_plain_ids_and_nodes_without_it_their_element_id(
     driver: neo4j.Driver, client: Neo4jClient
 ) -> None:
-    run(driver, PEOPLE)
+    ask(driver, PEOPLE)
     found = read_snapshot(client, settings(keys={"Person": "id"}))
-    (acme,) = run(driver, "MATCH (n:Company) RETURN elementId(n) AS e")
+    (acme,) = ask(driver, "MATCH (n:Company) RETURN elementId(n) AS e")
     assert sorted(found.ids) == sorted(["ada", "bob", acme["e"]])
 
 
 def test_without_keys_every_node_goes_by_its_element_id(driver: neo4j.Driver, client: Neo4jClient) -> None:
-    run(driver, PEOPLE)
+    ask(driver, PEOPLE)
     found = read_snapshot(client, GraphSettings())
     assert found.ids == found.element_ids
 
 
 def test_number_keys_give_ids_that_find_the_node_again(driver: neo4j.Driver, client: Neo4jClient) -> None:
-    run(driver, "CREATE (:Item {id: 7, name: 'seven'})-[:NEXT]->(:Item {id: 8})")
+    ask(driver, "CREATE (:Item {id: 7, name: 'seven'})-[:NEXT]->(:Item {id: 8})")
     wish = settings(keys={"Item": "id"})
     assert read_snapshot(client, wish).ids == ["7", "8"]
     found = read_node_by_id(client, wish, "7")
@@ -93,9 +83,9 @@ def test_number_keys_give_ids_that_find_the_node_again(driver: neo4j.Driver, cli
 
 
 def test_predicted_edges_and_nodes_of_ours_are_never_read(driver: neo4j.Driver, client: Neo4jClient) -> None:
-    run(driver, PEOPLE)
+    ask(driver, PEOPLE)
     before = read_snapshot(client, settings())
-    run(
+    ask(
         driver,
         "MATCH (a:Person {id: 'bob'}), (b:Person {id: 'ada'}) CREATE (a)-[:PREDICTED_KNOWS {key: 'k'}]->(b) "
         "CREATE (a)-[:KNOWS]->(:RelpredDecision:Person {id: 'own'})",
@@ -112,16 +102,16 @@ def test_predicted_edges_and_nodes_of_ours_are_never_read(driver: neo4j.Driver, 
 
 
 def test_the_same_data_in_another_order_gives_the_same_hash(driver: neo4j.Driver, client: Neo4jClient) -> None:
-    run(driver, PEOPLE)
+    ask(driver, PEOPLE)
     before = read_snapshot(client, settings()).content_hash
-    run(driver, "MATCH (n) DETACH DELETE n")
+    ask(driver, "MATCH (n) DETACH DELETE n")
     lines = PEOPLE.strip().splitlines()
-    run(driver, "\n".join([*reversed(lines[:3]), lines[3]]))
+    ask(driver, "\n".join([*reversed(lines[:3]), lines[3]]))
     assert read_snapshot(client, settings()).content_hash == before
 
 
 def test_labels_and_types_that_are_not_chosen_stay_out(driver: neo4j.Driver, client: Neo4jClient) -> None:
-    run(driver, PEOPLE)
+    ask(driver, PEOPLE)
     found = read_snapshot(client, settings(labels=("Person",)))
     assert found.ids == ["Person:ada", "Person:bob"]
     assert facts(found) == [Triple("Person:ada", "KNOWS", "Person:bob")]
@@ -132,7 +122,7 @@ def test_labels_and_types_that_are_not_chosen_stay_out(driver: neo4j.Driver, cli
 
 
 def test_self_loops_stay_and_parallel_edges_are_one_fact(driver: neo4j.Driver, client: Neo4jClient) -> None:
-    run(driver, "CREATE (a:Person {id: 'a'}) CREATE (a)-[:LIKES]->(a), (a)-[:LIKES]->(a), (a)-[:KNOWS]->(a)")
+    ask(driver, "CREATE (a:Person {id: 'a'}) CREATE (a)-[:LIKES]->(a), (a)-[:LIKES]->(a), (a)-[:KNOWS]->(a)")
     found = read_snapshot(client, settings())
     assert facts(found) == [Triple("Person:a", "KNOWS", "Person:a"), Triple("Person:a", "LIKES", "Person:a")]
     assert found.edges.num_rows == 3
@@ -144,17 +134,17 @@ def test_self_loops_stay_and_parallel_edges_are_one_fact(driver: neo4j.Driver, c
 def test_a_type_too_large_for_one_answer_reads_the_same_in_ranges(
     driver: neo4j.Driver, client: Neo4jClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run(driver, "UNWIND range(0, 99) AS i CREATE (:Item {id: i})")
-    run(
+    ask(driver, "UNWIND range(0, 99) AS i CREATE (:Item {id: i})")
+    ask(
         driver,
         "MATCH (a:Item), (b:Item) WHERE (a.id * 7 + b.id) % 13 = 0 "
         "FOREACH (_ IN CASE WHEN b.id % 2 = 0 THEN [1] ELSE [] END | CREATE (a)-[:EVEN]->(b)) "
         "FOREACH (_ IN CASE WHEN b.id % 4 = 1 THEN [1] ELSE [] END | CREATE (a)-[:ODD]->(b))",
     )
-    run(driver, "MATCH (a:Item) WHERE a.id % 10 = 3 DETACH DELETE a")
+    ask(driver, "MATCH (a:Item) WHERE a.id % 10 = 3 DETACH DELETE a")
     wish = settings(keys={"Item": "id"})
     whole = read_snapshot(client, wish)
-    expected = run(driver, "MATCH (:Item)-[r]->(:Item) RETURN count(r) AS n")[0]["n"]
+    expected = ask(driver, "MATCH (:Item)-[r]->(:Item) RETURN count(r) AS n")[0]["n"]
     assert len(whole.triples) == expected > 300
     monkeypatch.setattr(edges, "MOST_EDGES_AT_ONCE", 200)
     monkeypatch.setattr(edges, "EDGE_RANGE", 37)
@@ -163,7 +153,7 @@ def test_a_type_too_large_for_one_answer_reads_the_same_in_ranges(
 
 
 def test_the_same_key_twice_is_an_error_that_names_the_value(driver: neo4j.Driver, client: Neo4jClient) -> None:
-    run(driver, "CREATE (:Person {id: 'twin'})-[:KNOWS]->(:Person {id: 'twin'})")
+    ask(driver, "CREATE (:Person {id: 'twin'})-[:KNOWS]->(:Person {id: 'twin'})")
     with pytest.raises(InvalidSettings, match=r"'Person:twin'.*unique"):
         read_snapshot(client, settings())
 
@@ -171,7 +161,7 @@ def test_the_same_key_twice_is_an_error_that_names_the_value(driver: neo4j.Drive
 def test_an_empty_graph_and_one_without_relationships_say_so(driver: neo4j.Driver, client: Neo4jClient) -> None:
     with pytest.raises(EmptyGraph, match="no node"):
         read_snapshot(client, settings())
-    run(driver, "CREATE (:Person {id: 1}), (:Person {id: 2})")
+    ask(driver, "CREATE (:Person {id: 1}), (:Person {id: 2})")
     with pytest.raises(EmptyGraph, match="no relationship"):
         read_snapshot(client, settings())
     with pytest.raises(EmptyGraph, match="label of Robot"):
@@ -179,9 +169,9 @@ def test_an_empty_graph_and_one_without_relationships_say_so(driver: neo4j.Drive
 
 
 def test_a_node_that_came_after_the_snapshot_is_read_with_its_edges(driver: neo4j.Driver, client: Neo4jClient) -> None:
-    run(driver, PEOPLE)
+    ask(driver, PEOPLE)
     read_snapshot(client, settings())
-    (row,) = run(
+    (row,) = ask(
         driver,
         "MATCH (c:Company) CREATE (n:Person {id: 'new', name: 'Newcomer', note: 'wrote a book'})-[:WORKS_AT]->(c) "
         "RETURN elementId(n) AS e",
@@ -199,7 +189,7 @@ def test_hostile_names_mean_exactly_themselves(driver: neo4j.Driver, client: Neo
     for name in HOSTILE:
         n = quoted(name)
         client.write(f"CREATE (:{n} {{{n}: 1}})-[:{n}]->(:{n} {{{n}: 2}})")
-    seen = run(driver, "MATCH (a)-[r]->(b) RETURN labels(a) AS l, keys(a) AS k, type(r) AS t, labels(b) AS m")
+    seen = ask(driver, "MATCH (a)-[r]->(b) RETURN labels(a) AS l, keys(a) AS k, type(r) AS t, labels(b) AS m")
     assert sorted(map(repr, seen)) == sorted(repr({"l": [n], "k": [n], "t": n, "m": [n]}) for n in HOSTILE)
     wish = settings(keys={name: name for name in HOSTILE}, names=tuple(HOSTILE), labels=tuple(HOSTILE))
     assert discover_schema(client, wish).label_names == tuple(sorted(HOSTILE))
@@ -219,8 +209,8 @@ def test_a_name_as_long_as_the_store_allows_can_be_quoted(client: Neo4jClient) -
 
 
 def test_the_schema_tells_counts_ends_kinds_and_unique_keys(driver: neo4j.Driver, client: Neo4jClient) -> None:
-    run(driver, PEOPLE)
-    run(driver, "CREATE CONSTRAINT FOR (n:Person) REQUIRE n.id IS UNIQUE")
+    ask(driver, PEOPLE)
+    ask(driver, "CREATE CONSTRAINT FOR (n:Person) REQUIRE n.id IS UNIQUE")
     found = discover_schema(client, settings())
     assert [(label.name, label.count) for label in found.labels] == [("Company", 1), ("Person", 2)]
     assert [(r.name, r.count, r.ends) for r in found.relations] == [
@@ -249,7 +239,7 @@ def test_the_schema_tells_counts_ends_kinds_and_unique_keys(driver: neo4j.Driver
 
 
 def test_a_large_label_is_sampled_and_counted_exactly(driver: neo4j.Driver, client: Neo4jClient) -> None:
-    run(
+    ask(
         driver,
         "UNWIND range(1, 3000) AS i CREATE (n:Item {id: i}) FOREACH (_ IN CASE i % 2 WHEN 0 THEN [1] ELSE [] END "
         "| SET n.half = 'x')",
@@ -262,6 +252,6 @@ def test_a_large_label_is_sampled_and_counted_exactly(driver: neo4j.Driver, clie
 
 
 def test_a_key_that_is_a_date_is_refused_with_a_remedy(driver: neo4j.Driver, client: Neo4jClient) -> None:
-    run(driver, "CREATE (:Day {on: $day})-[:NEXT]->(:Day {on: $day})", day=date(2020, 1, 1))
+    ask(driver, "CREATE (:Day {on: $day})-[:NEXT]->(:Day {on: $day})", day=date(2020, 1, 1))
     with pytest.raises(InvalidSettings, match="strings or numbers"):
         read_snapshot(client, settings(keys={"Day": "on"}))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from typing import Any
 
 import neo4j
@@ -20,6 +19,7 @@ from neo4j_relpred.graph.edges import read_edges
 from neo4j_relpred.graph.names import quoted
 from neo4j_relpred.graph.reader import read_snapshot
 from neo4j_relpred.triples import Triple
+from tests.integration.graphs import ask
 
 pytestmark = pytest.mark.usefixtures("clean_graph")
 
@@ -40,16 +40,6 @@ SHOWN = "text whole part yes list words day moment local clock hour span place w
 CHAIN = "UNWIND range(0, 29) AS i MERGE (a:Item {id: i}) MERGE (b:Item {id: i + 1}) MERGE (a)-[:NEXT]->(b)"
 
 
-@pytest.fixture
-def client(server: Any) -> Iterator[Neo4jClient]:
-    with Neo4jClient.open(GraphSettings(uri=server.bolt_uri)) as opened:
-        yield opened
-
-
-def run(driver: neo4j.Driver, statement: str, **parameters: Any) -> list[dict[str, Any]]:
-    return [dict(r) for r in driver.execute_query(statement, parameters, database_="neo4j").records]
-
-
 def things(**changes: Any) -> GraphSettings:
     return GraphSettings(**({"keys": {"Thing": "id"}, "names": (), "texts": tuple(SHOWN)} | changes))
 
@@ -59,7 +49,7 @@ def items(**changes: Any) -> GraphSettings:
 
 
 def test_every_kind_of_value_becomes_text_and_bytes_become_nothing(driver: neo4j.Driver, client: Neo4jClient) -> None:
-    run(driver, ALL_KINDS.replace("TYPE", quoted(ODD)), blob=b"bytes")
+    ask(driver, ALL_KINDS.replace("TYPE", quoted(ODD)), blob=b"bytes")
     found = read_snapshot(client, things())
     assert found.properties()[found.index["a"]] == {
         "text": "words",
@@ -88,7 +78,7 @@ def test_every_kind_of_value_becomes_text_and_bytes_become_nothing(driver: neo4j
 
 
 def test_properties_of_edges_come_along_and_parallel_edges_stay(driver: neo4j.Driver, client: Neo4jClient) -> None:
-    run(driver, ALL_KINDS.replace("TYPE", quoted(ODD)), blob=b"")
+    ask(driver, ALL_KINDS.replace("TYPE", quoted(ODD)), blob=b"")
     found = read_snapshot(client, things(edge_properties=("weight",), time_property="since"))
     assert found.edge_property_names == ("since", "weight")
     assert found.edges.num_rows == 4
@@ -106,12 +96,12 @@ def test_properties_of_edges_come_along_and_parallel_edges_stay(driver: neo4j.Dr
 
 
 def test_the_same_nodes_created_anew_give_the_same_hash(driver: neo4j.Driver, client: Neo4jClient) -> None:
-    run(driver, CHAIN)
+    ask(driver, CHAIN)
     before = read_snapshot(client, items())
-    run(driver, "MATCH (n) DETACH DELETE n")
-    run(driver, "UNWIND range(0, 99) AS i CREATE (:Noise)")
-    run(driver, CHAIN)
-    run(driver, "MATCH (n:Noise) DELETE n")
+    ask(driver, "MATCH (n) DETACH DELETE n")
+    ask(driver, "UNWIND range(0, 99) AS i CREATE (:Noise)")
+    ask(driver, CHAIN)
+    ask(driver, "MATCH (n:Noise) DELETE n")
     after = read_snapshot(client, items())
     assert after.element_ids != before.element_ids
     assert after.content_hash == before.content_hash
@@ -119,8 +109,8 @@ def test_the_same_nodes_created_anew_give_the_same_hash(driver: neo4j.Driver, cl
 
 
 def test_a_part_of_a_graph_is_what_lies_near_given_nodes(driver: neo4j.Driver, client: Neo4jClient) -> None:
-    run(driver, CHAIN)
-    run(driver, "MATCH (a:Item {id: 3}) CREATE (a)-[:PREDICTED_NEXT]->(:Item {id: 99})")
+    ask(driver, CHAIN)
+    ask(driver, "MATCH (a:Item {id: 3}) CREATE (a)-[:PREDICTED_NEXT]->(:Item {id: 99})")
     found = read_snapshot(client, items(around=("3",), hops=2))
     assert set(found.ids) == {"1", "2", "3", "4", "5"}
     assert len(found.triples) == 4
@@ -138,7 +128,7 @@ def test_a_part_of_a_graph_is_what_lies_near_given_nodes(driver: neo4j.Driver, c
     ],
 )
 def test_a_part_of_a_graph_is_what_a_query_chooses(query: str, driver: neo4j.Driver, client: Neo4jClient) -> None:
-    run(driver, CHAIN)
+    ask(driver, CHAIN)
     found = read_snapshot(client, items(query=query))
     assert set(found.ids) == {"0", "1", "2", "3"}
     assert len(found.triples) == 3
@@ -157,18 +147,18 @@ def test_a_part_of_a_graph_is_what_a_query_chooses(query: str, driver: neo4j.Dri
 def test_a_query_that_writes_or_answers_no_nodes_is_refused(
     query: str, told: str, driver: neo4j.Driver, client: Neo4jClient
 ) -> None:
-    run(driver, CHAIN)
+    ask(driver, CHAIN)
     with pytest.raises(InvalidSettings, match=told):
         read_snapshot(client, items(query=query))
-    assert run(driver, "MATCH (n) RETURN count(n) AS n") == [{"n": 31}]
+    assert ask(driver, "MATCH (n) RETURN count(n) AS n") == [{"n": 31}]
 
 
 def test_every_way_of_choosing_reads_the_same_part(
     driver: neo4j.Driver, client: Neo4jClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run(driver, CHAIN)
-    run(driver, "MATCH (n:Item) WHERE n.id % 2 = 0 OR n.id < 9 SET n:Even, n.text = 'text ' + n.id")
-    run(driver, "CREATE (:Item {id: 100})-[:NEXT]->(:RelpredRun:Even {id: 'ours'})")
+    ask(driver, CHAIN)
+    ask(driver, "MATCH (n:Item) WHERE n.id % 2 = 0 OR n.id < 9 SET n:Even, n.text = 'text ' + n.id")
+    ask(driver, "CREATE (:Item {id: 100})-[:NEXT]->(:RelpredRun:Even {id: 'ours'})")
     by_label = read_snapshot(client, items(labels=("Even",)))
     by_query = read_snapshot(client, items(query="MATCH (n:Even) RETURN n"))
     monkeypatch.setattr(selection, "SMALL_SHARE", 1.1)
@@ -181,9 +171,9 @@ def test_every_way_of_choosing_reads_the_same_part(
 def test_texts_of_any_length_are_read_in_answers_of_even_weight(
     driver: neo4j.Driver, client: Neo4jClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run(driver, CHAIN)
-    run(driver, "MATCH (n:Item {id: 7}) SET n.text = $book", book="page " * 1_000_000)
-    run(driver, "MATCH (n:Item {id: 8}) SET n.text = $book", book=["page " * 200_000])
+    ask(driver, CHAIN)
+    ask(driver, "MATCH (n:Item {id: 7}) SET n.text = $book", book="page " * 1_000_000)
+    ask(driver, "MATCH (n:Item {id: 8}) SET n.text = $book", book=["page " * 200_000])
     monkeypatch.setattr(nodes, "FIRST_NODES", 2)
     monkeypatch.setattr(nodes, "ANSWER_CHARACTERS", 1_000)
     found = read_snapshot(client, items())
@@ -196,28 +186,28 @@ def test_texts_of_any_length_are_read_in_answers_of_even_weight(
 
 
 def test_a_watermark_spares_the_texts_of_nodes_that_did_not_change(driver: neo4j.Driver, client: Neo4jClient) -> None:
-    run(driver, CHAIN)
-    run(driver, "MATCH (n:Item) SET n.text = 'text ' + n.id, n.updatedAt = datetime('2020-01-01T00:00:00Z')")
+    ask(driver, CHAIN)
+    ask(driver, "MATCH (n:Item) SET n.text = 'text ' + n.id, n.updatedAt = datetime('2020-01-01T00:00:00Z')")
     wish = items(changes="watermark", watermark="updatedAt")
     first = read_snapshot(client, wish)
-    run(driver, "MATCH (n:Item {id: 3}) SET n.text = 'told', n.updatedAt = datetime('2021-01-01T00:00:00Z')")
-    run(driver, "MATCH (n:Item {id: 4}) SET n.text = 'silent'")
-    run(driver, "MATCH (n:Item {id: 5}) DETACH DELETE n")
-    run(driver, "MATCH (n:Item {id: 6}) CREATE (n)-[:NEXT]->(:Item {id: 50, text: 'new'})")
+    ask(driver, "MATCH (n:Item {id: 3}) SET n.text = 'told', n.updatedAt = datetime('2021-01-01T00:00:00Z')")
+    ask(driver, "MATCH (n:Item {id: 4}) SET n.text = 'silent'")
+    ask(driver, "MATCH (n:Item {id: 5}) DETACH DELETE n")
+    ask(driver, "MATCH (n:Item {id: 6}) CREATE (n)-[:NEXT]->(:Item {id: 50, text: 'new'})")
     told = compare(first, second := read_snapshot(client, wish, before=first))
     # everything was stamped alike, so everything was read again: what a first look after a load does
     assert told == Changes(("50",), ("5",), ("3", "4"), ("4", "6"), 1, 2)
-    run(driver, "MATCH (n:Item) SET n.text = 'silent'")
-    run(driver, "MATCH (n:Item {id: 9}) SET n.updatedAt = datetime('2022-01-01T00:00:00Z')")
+    ask(driver, "MATCH (n:Item) SET n.text = 'silent'")
+    ask(driver, "MATCH (n:Item {id: 9}) SET n.updatedAt = datetime('2022-01-01T00:00:00Z')")
     third = read_snapshot(client, wish, before=second)
     assert compare(second, third).text == ("3", "50", "9")  # the newest of the last look, one without a stamp, the new
     assert compare(third, read_snapshot(client, items())).text != ()
 
 
 def test_other_properties_than_last_time_are_read_for_all_nodes(driver: neo4j.Driver, client: Neo4jClient) -> None:
-    run(driver, CHAIN)
-    run(driver, "MATCH (n:Item) SET n.text = 'text', n.more = 'more', n.version = 1")
-    run(driver, "MATCH (n:Item {id: 1}) SET n.version = 2")
+    ask(driver, CHAIN)
+    ask(driver, "MATCH (n:Item) SET n.text = 'text', n.more = 'more', n.version = 1")
+    ask(driver, "MATCH (n:Item {id: 1}) SET n.version = 2")
     wish = items(changes="watermark", watermark="version")
     first = read_snapshot(client, wish)
     wider = wish.model_copy(update={"texts": ("text", "more")})
@@ -225,7 +215,7 @@ def test_other_properties_than_last_time_are_read_for_all_nodes(driver: neo4j.Dr
 
 
 def test_ways_that_cannot_work_say_so(driver: neo4j.Driver, client: Neo4jClient) -> None:
-    run(driver, CHAIN)
+    ask(driver, CHAIN)
     with pytest.raises(InvalidSettings, match="needs a property"):
         read_snapshot(client, items(changes="watermark"))
     with pytest.raises(InvalidSettings, match="captures no changes"):
@@ -238,12 +228,12 @@ def test_ways_that_cannot_work_say_so(driver: neo4j.Driver, client: Neo4jClient)
 def test_a_node_that_makes_way_for_another_one_meanwhile_is_left_out_with_its_edges(
     driver: neo4j.Driver, client: Neo4jClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run(driver, CHAIN)
+    ask(driver, CHAIN)
 
     def meanwhile(*arguments: Any) -> Any:
-        run(driver, "MATCH (n:Item {id: 3}) SET n.id = 300")
-        run(driver, "MATCH (n:Item {id: 4}) DETACH DELETE n")
-        run(driver, "MATCH (n:Item {id: 10}) CREATE (n)-[:NEXT]->(:Item {id: 400})")
+        ask(driver, "MATCH (n:Item {id: 3}) SET n.id = 300")
+        ask(driver, "MATCH (n:Item {id: 4}) DETACH DELETE n")
+        ask(driver, "MATCH (n:Item {id: 10}) CREATE (n)-[:NEXT]->(:Item {id: 400})")
         return read_edges(*arguments)
 
     monkeypatch.setattr("neo4j_relpred.graph.reader.read_edges", meanwhile)
@@ -257,7 +247,7 @@ def test_a_node_that_makes_way_for_another_one_meanwhile_is_left_out_with_its_ed
 def test_a_write_load_beside_it_neither_fails_nor_corrupts_a_snapshot(
     driver: neo4j.Driver, client: Neo4jClient
 ) -> None:
-    run(driver, CHAIN)
+    ask(driver, CHAIN)
     stop = threading.Event()
 
     def load() -> None:
