@@ -9,6 +9,7 @@ JAVA_SOURCES := $(shell find procedures/src/main -type f) procedures/pom.xml
 LINES ?= 5 2026
 export HF_HUB_OFFLINE ?= 1
 export NUMBA_CACHE_DIR ?= $(CURDIR)/$(BUILD)/numba
+unexport PYTHONDONTWRITEBYTECODE # a tenth of the fast tests would be reading sources again
 
 .PHONY: setup demo test test-unit test-integration test-java check format bench build lock clean
 

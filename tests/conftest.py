@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,8 @@ from hypothesis import HealthCheck, settings
 if TYPE_CHECKING:
     from neo4j_relpred.model.trained import TrainedModel
     from tests.synthetic import World
+
+gc.set_threshold(50_000)  # importing makes half a million objects that stay; looking through them again is no use
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -40,5 +43,5 @@ def trained(world: World) -> TrainedModel:
     """A whole model fitted on the family tree, with text."""
     from tests.synthetic import TINY_TRAINING, fitted
 
-    longer = TINY_TRAINING.model_copy(update={"max_epochs": 24})
+    longer = TINY_TRAINING.model_copy(update={"max_epochs": 16})
     return fitted(world.train, world.split.holdout, world.text, training=longer)

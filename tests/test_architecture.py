@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -27,15 +28,18 @@ FORBIDDEN_MODULES = {"pickle", "cPickle", "cloudpickle", "dill", "joblib", "mars
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
+@cache
 def parsed(module: Path) -> ast.Module:
     return ast.parse(module.read_text(encoding="utf-8"))
 
 
-def functions() -> Iterator[tuple[str, Function]]:
+@cache
+def functions() -> list[tuple[str, Function]]:
+    found = []
     for module in MODULES:
-        for node in ast.walk(parsed(module)):
-            if isinstance(node, Function):
-                yield f"{module.relative_to(ROOT)}:{node.lineno} {node.name}", node
+        nodes = [node for node in ast.walk(parsed(module)) if isinstance(node, Function)]
+        found += [(f"{module.relative_to(ROOT)}:{node.lineno} {node.name}", node) for node in nodes]
+    return found
 
 
 def parameters(function: Function) -> int:

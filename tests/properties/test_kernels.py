@@ -28,7 +28,7 @@ def both_ways(kernel: Any, make: Callable[[], tuple[Any, ...]]) -> None:
 
 @pytest.mark.parametrize("fanout", [2, 50])
 @given(graph=graphs())
-@hypothesis_settings(max_examples=10)
+@hypothesis_settings(max_examples=hypothesis_settings().max_examples // 3)
 def test_compiled_kernels_give_what_the_plain_code_gives(graph: KnowledgeGraph, fanout: int) -> None:
     arrays, width, count = arrays_of(graph), 2 * graph.num_relations, graph.num_entities
     rules = mine_rules(graph, 2)

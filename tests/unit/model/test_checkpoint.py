@@ -14,7 +14,7 @@ from neo4j_relpred.errors import CheckpointCorrupt, ModelNotFound
 from neo4j_relpred.model.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from neo4j_relpred.model.registry import Registry
 from neo4j_relpred.model.trained import TrainedModel
-from tests.synthetic import TINY_MODEL, TINY_TRAINING, World, fitted
+from tests.synthetic import BRIEF_TRAINING, TINY_MODEL, World, fitted
 
 ENTITIES = tuple(f"person {row}" for row in range(60))
 RELATIONS = ("PARENT", "CHILD", "GRANDPARENT", "SIBLING")
@@ -55,10 +55,8 @@ def test_a_model_read_back_takes_a_new_node_alike(checkpoint: Checkpoint, tmp_pa
 def test_models_of_other_shapes_can_be_kept_too(
     changes: dict[str, object], width: int, world: World, tmp_path: Path
 ) -> None:
-    brief = TINY_TRAINING.model_copy(update={"max_epochs": 1})
-    model = fitted(
-        world.train, world.split.holdout, world.text[:, :width], TINY_MODEL.model_copy(update=changes), brief
-    )
+    settings = TINY_MODEL.model_copy(update={"candidates": 20, **changes})
+    model = fitted(world.train, world.split.holdout, world.text[:, :width], settings, BRIEF_TRAINING)
     saved = save_checkpoint(Checkpoint(model, ENTITIES, RELATIONS, {}), tmp_path / "1")
     assert_answers_alike(model, load_checkpoint(saved).model)
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from neo4j_relpred.errors import Busy, StorageFailed, TextCacheCorrupt
@@ -41,9 +41,11 @@ class Hashing:
 
 
 TEXTS = st.lists(st.text(max_size=3), max_size=6)
+FEWER = settings(max_examples=settings().max_examples // 3)  # each makes a file and waits for the disk
 
 
 @given(TEXTS, TEXTS)
+@FEWER
 def test_cached_vectors_are_fresh_vectors(first: list[str], second: list[str]) -> None:
     import tempfile
 
@@ -123,6 +125,7 @@ def test_texts_are_kept_in_portions_so_that_a_kill_loses_little(
 
 
 @given(st.lists(st.sampled_from(["", "a", "b", "cc", "d", "ee"]), max_size=12))
+@FEWER
 def test_portions_of_any_size_give_every_row_its_vector(texts: list[str]) -> None:
     import tempfile
 

@@ -83,7 +83,7 @@ def test_a_fit_with_no_time_left_gives_an_untrained_member(world: World) -> None
 
 
 def test_the_structure_member_learns_its_edges(world: World) -> None:
-    training = TINY_TRAINING.model_copy(update={"max_epochs": 60})
+    training = TINY_TRAINING.model_copy(update={"max_epochs": 20})
     model = fit_structure(world.train, 16, training, endless())
     heads, relations, tails = torch.from_numpy(world.train.triples).T
     with torch.no_grad():
@@ -98,7 +98,7 @@ def test_a_large_graph_is_learned_by_the_vectors_that_a_batch_meets(
 ) -> None:
     monkeypatch.setattr(structure, "EXACT_ENTITIES", 10)
     monkeypatch.setattr(structure, "SHARED_NEGATIVES", 200)  # nearly all of them, so the losses are nearly equal
-    training = TINY_TRAINING.model_copy(update={"max_epochs": 60})
+    training = TINY_TRAINING.model_copy(update={"max_epochs": 20})
     model = fit_structure(world.train, 16, training, endless())
     heads, relations, tails = torch.from_numpy(world.train.triples).T
     with torch.no_grad():
@@ -108,12 +108,12 @@ def test_a_large_graph_is_learned_by_the_vectors_that_a_batch_meets(
 
 def test_losses_fall_while_members_are_fitted(world: World) -> None:
     losses: dict[str, list[float]] = {"structure": [], "tower": [], "head": []}
-    training = TINY_TRAINING.model_copy(update={"max_epochs": 10, "selfsupervised_share": 0.0})
+    training = TINY_TRAINING.model_copy(update={"max_epochs": 5, "selfsupervised_share": 0.0})
     fit_structure(world.train, 8, training, endless(), report=losses["structure"].append)
     fit_tower(world.train, world.text, TINY_MODEL, training, endless(), report=losses["tower"].append)
     fit_relation_head(RelationHead(4, 8), world.train, world.text, training, endless(), losses["head"].append)
     for name, seen in losses.items():
-        assert len(seen) == 10, name
+        assert len(seen) == 5, name
         assert seen[-1] < 0.95 * seen[0], name
 
 
@@ -147,7 +147,7 @@ def ranking_data(size: int = 200) -> RankingData:
 @pytest.mark.parametrize("kind", ["mlp", "attention", "transformer"])
 def test_a_reasoner_learns_which_feature_tells(kind: Any) -> None:
     data = ranking_data()
-    settings = TINY_TRAINING.model_copy(update={"max_epochs": 20})
+    settings = TINY_TRAINING.model_copy(update={"max_epochs": 10})
     reasoner = fit_reasoner(data, kind, 1, settings, endless())
     assert not reasoner.training
     with torch.no_grad():
