@@ -104,7 +104,7 @@ class Answering:
         vector = np.zeros(0, np.float32)
         if serving.model.centre.shape[0]:
             vector = self._workspace.encoder.encode([verbalize(node.labels, node.properties, settings.graph)])[0]
-        return serving.with_node(node, vector, np.array(edges, np.int64).reshape(-1, 3), settings.graph.names)
+        return serving.with_node(node, vector, np.array(edges, np.int64).reshape(-1, 3), settings.graph)
 
     def _same_encoder(self, version: ModelVersion) -> None:
         if version.about.get("encoder") != self._workspace.encoder.fingerprint:

@@ -47,7 +47,8 @@ def train(workspace: Workspace, data: Snapshot, progress: Progress, *, go_on: bo
         fits = before is not None and before[1].entities == tuple(data.ids) and before[1].relations == data.relations
         started = time.monotonic()
         lent = before[1].model if before and fits else None
-        model = fit(graph, split.holdout, vectors, settings.model, settings.training, progress, lent)
+        words = workspace.words(data)
+        model = fit(graph, split.holdout, vectors, settings.model, settings.training, progress, lent, words)
         seconds = time.monotonic() - started
         report = _evaluate(workspace, model, data, split, progress)
         warnings = (*warnings, *report.warnings)

@@ -14,9 +14,10 @@ from neo4j_relpred.config import Settings
 from neo4j_relpred.data.kept import KeptSnapshots
 from neo4j_relpred.data.published import PublishedSets
 from neo4j_relpred.data.snapshot import Snapshot
-from neo4j_relpred.data.verbalize import verbalize
+from neo4j_relpred.data.verbalize import display_name, verbalize
 from neo4j_relpred.errors import Busy
 from neo4j_relpred.model.registry import Registry
+from neo4j_relpred.model.words import Words
 from neo4j_relpred.text.cache import CachedEncoder
 from neo4j_relpred.text.encoder import Vectors, kept_exports, open_encoder
 
@@ -66,6 +67,11 @@ class Workspace:
         """The text of each node."""
         rows = zip(data.labels, data.properties(), strict=True)
         return [verbalize(labels, properties, self.settings.graph) for labels, properties in rows]
+
+    def words(self, data: Snapshot) -> Words:
+        """The words of names and texts."""
+        names = [display_name(properties, self.settings.graph.names, "") for properties in data.properties()]
+        return Words.of(names, self.texts(data))
 
     def encode(self, data: Snapshot, progress: Progress = silent) -> Vectors:
         """(nodes, text width); no columns where there is no encoder or nothing to read."""

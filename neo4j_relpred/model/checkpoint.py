@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -29,6 +29,7 @@ from neo4j_relpred.model.rules import Rules
 from neo4j_relpred.model.structure import ComplEx
 from neo4j_relpred.model.tower import Tower
 from neo4j_relpred.model.trained import TrainedModel
+from neo4j_relpred.model.words import Bags, Words
 from neo4j_relpred.triples import EntityId, Relation
 
 __all__ = ["Checkpoint", "load_checkpoint", "save_checkpoint"]
@@ -62,6 +63,8 @@ def save_checkpoint(checkpoint: Checkpoint, folder: Path) -> Path:
         "rules.confidence": torch.from_numpy(members.rules.confidence),
         "rules.support": torch.from_numpy(members.rules.support),
     }
+    for name, bags in _bags(members).items():
+        tensors |= {f"words.{name}.{key}": torch.from_numpy(getattr(bags, key)) for key in ("offsets", "tokens")}
     for name, part in _modules(model).items():
         tensors |= {f"{name}.{key}": value for key, value in part.state_dict().items()}
     for name, calibration in (("entities", model.entity_calibration), ("relations", model.relation_calibration)):
@@ -115,7 +118,8 @@ def _assembled(description: Mapping[str, Any], tensors: Mapping[str, Tensor]) ->
         tower = _filled(Tower(trained, width, text.shape[1], settings), "tower", tensors)
     columns = (tensors[f"rules.{key}"].numpy() for key in ("body", "head", "confidence", "support"))
     graph = KnowledgeGraph(entities, relations, tensors["graph.triples"].numpy())
-    members = Members(graph, text, Rules(width, *columns), structure, tower, tensors["encoded"], settings, trained)
+    rules, words = Rules(width, *columns), _words(tensors)
+    members = Members(graph, text, rules, structure, tower, tensors["encoded"], settings, trained, words)
     head = _filled(RelationHead(relations, text.shape[1], **description["headUses"]), "head", tensors)
 
     def reasoner(name: str) -> Reasoner:
@@ -136,6 +140,19 @@ def _assembled(description: Mapping[str, Any], tensors: Mapping[str, Tensor]) ->
         base_rate=float(description["baseRate"]),
         centre=tensors["centre"],
     )
+
+
+def _bags(members: Members) -> dict[str, Bags]:
+    return {} if members.words is None else {field.name: getattr(members.words, field.name) for field in fields(Words)}
+
+
+def _words(tensors: Mapping[str, Tensor]) -> Words | None:
+    if not any(name.startswith("words.") for name in tensors):
+        return None
+    parts = (
+        tuple(tensors[f"words.{field.name}.{key}"].numpy() for key in ("offsets", "tokens")) for field in fields(Words)
+    )
+    return Words(*(Bags(*part) for part in parts))
 
 
 def _modules(model: TrainedModel) -> dict[str, nn.Module]:

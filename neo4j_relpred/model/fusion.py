@@ -24,18 +24,31 @@ class Fusion(nn.Module):
         self.num_entities, self.entity_width = num_entities, entity_width
         self.entity = nn.Parameter(0.1 * torch.randn(num_entities, entity_width))
         self.unknown = nn.Parameter(torch.zeros(entity_width))
-        self.text = nn.Sequential(_linear(text_width, hidden), nn.LayerNorm(hidden), nn.GELU())
-        self.both = nn.Sequential(_linear(text_width + entity_width, hidden), nn.LayerNorm(hidden), nn.GELU())
+        self.text = _linear(text_width, 2 * hidden)  # for C' and for F' in one product
+        self.of_entity = _linear(entity_width, hidden)
+        self.text_out = nn.Sequential(nn.LayerNorm(hidden), nn.GELU())
+        self.both_out = nn.Sequential(nn.LayerNorm(hidden), nn.GELU())
         self.gate = nn.Sequential(nn.Linear(2 * hidden + SIGNALS, 32), nn.GELU(), nn.Linear(32, 2))
 
     def forward(self, nodes: Tensor, text: Tensor, signals: Tensor, unknown_share: float = 0.0) -> Tensor:
         """nodes (rows,), text (rows, text width), signals (rows, SIGNALS) -> S (rows, hidden)."""
         entity = self.entities(nodes, unknown_share)
-        c = self.text(text)
-        f = self.both(torch.cat([text, entity], -1))
+        for_c, for_f = self.text(text).chunk(2, -1)
+        c = self.text_out(for_c)
+        f = self.both_out(for_f + self.of_entity(entity))  # a linear map of [C, R]
         weight = torch.softmax(self.gate(torch.cat([c, f, signals], -1)), -1)  # (rows, 2): alpha, beta
         fused: Tensor = weight[:, :1] * c + weight[:, 1:] * f
         return fused
+
+    def view(self, text: Tensor) -> Tensor:
+        """C' alone: (rows, text width) -> (rows, hidden)."""
+        of_text: Tensor = self.text_out(self.text(text).chunk(2, -1)[0])
+        return of_text
+
+    def forget(self) -> None:
+        """Takes every entity for a new one from now on."""
+        self.num_entities = 0
+        self.entity = nn.Parameter(self.unknown.detach()[None].clone())
 
     def entities(self, nodes: Tensor, unknown_share: float = 0.0) -> Tensor:
         """R (rows, entity width), with "unknown" where a node is new or by chance in training."""

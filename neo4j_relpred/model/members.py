@@ -21,6 +21,7 @@ from neo4j_relpred.model.pools import WHOLE, Pool, answer_pool
 from neo4j_relpred.model.rules import RULE_FEATURES, Rules, any_rule
 from neo4j_relpred.model.structure import ComplEx
 from neo4j_relpred.model.tower import Tower
+from neo4j_relpred.model.words import WORD_FEATURES, Words
 
 __all__ = ["FEATURE_GROUPS", "FEATURE_NAMES", "Members", "Proposal", "encode_all", "group_columns"]
 
@@ -33,6 +34,7 @@ MEMBER_FEATURES = ("log_probability", "gap", "reverse", "reverse_raw")
 FEATURE_GROUPS: dict[str, tuple[str, ...]] = {
     "structure": (*(f"structure_{name}" for name in MEMBER_FEATURES), "structure_relation", "structure_known"),
     "text and graph": (*(f"tower_{name}" for name in MEMBER_FEATURES), "text_cosine", "text_range"),
+    "words": WORD_FEATURES,
     "rules": (*RULE_FEATURES, "rules_or", "rules_gap"),
     "prior": ("popularity", "degree", "context_range", "range_share"),
     "question": ("answers", "anchor_degree", "structure_best", "tower_best", "rules_best", "tower_spread"),
@@ -88,6 +90,7 @@ class Members:
     encoded: Tensor
     settings: ModelSettings
     trained: int
+    words: Words | None = None
 
     @cached_property
     def unit(self) -> Tensor:
@@ -167,6 +170,10 @@ class Members:
         self._rule_features(columns, rules, rule_logs, positions)
         candidates = asked.pool.entities[positions]
         self._prior_features(columns, asked, anchors, candidates)
+        if self.words is not None:
+            overlap = self.words.features(anchors, candidates)
+            for number, name in enumerate(WORD_FEATURES):
+                columns.set(name, overlap[..., number])
         return Proposal(candidates, columns.stacked(), base, real, asked.pool)
 
     def _choose(self, base: FloatArray, members: list[FloatArray], wanted: IntArray | None) -> IntArray:

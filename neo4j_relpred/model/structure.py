@@ -24,8 +24,8 @@ class ComplEx(nn.Module):
 
     def query(self, anchors: Tensor, relations: Tensor) -> Tensor:
         """(q,), (q,) -> (q, 2 rank): what a tail is multiplied with."""
-        head_re, head_im = self.entity[anchors].chunk(2, -1)
-        rel_re, rel_im = self.relation[relations].chunk(2, -1)
+        head_re, head_im = self.entity.index_select(0, anchors).chunk(2, -1)
+        rel_re, rel_im = self.relation.index_select(0, relations).chunk(2, -1)
         return torch.cat([head_re * rel_re - head_im * rel_im, head_re * rel_im + head_im * rel_re], -1)
 
     def forward(self, anchors: Tensor, relations: Tensor) -> Tensor:
@@ -34,14 +34,18 @@ class ComplEx(nn.Module):
 
     def pairs(self, heads: Tensor, tails: Tensor) -> Tensor:
         """(q,), (q,) -> (q, relations with inverses): logits of every relation."""
-        head_re, head_im = self.entity[heads].chunk(2, -1)
-        tail_re, tail_im = self.entity[tails].chunk(2, -1)
+        head_re, head_im = self.entity.index_select(0, heads).chunk(2, -1)
+        tail_re, tail_im = self.entity.index_select(0, tails).chunk(2, -1)
         real, imag = head_re * tail_re + head_im * tail_im, head_re * tail_im - head_im * tail_re
         return torch.cat([real, imag], -1) @ self.relation.T
 
     def n3(self, heads: Tensor, relations: Tensor, tails: Tensor) -> Tensor:
         """Sum over the triples of the cubed moduli (the nuclear 3-norm), a scalar."""
-        parts = (self.entity[heads], self.relation[relations], self.entity[tails])
+        parts = (
+            self.entity.index_select(0, heads),
+            self.relation.index_select(0, relations),
+            self.entity.index_select(0, tails),
+        )
         return sum(
             ((re.square() + im.square() + 1e-12).pow(1.5).sum() for re, im in (p.chunk(2, -1) for p in parts)),
             torch.zeros(()),

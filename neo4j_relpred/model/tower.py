@@ -5,6 +5,8 @@ It needs no entity vector, so it answers for nodes that came after the training.
 
 from __future__ import annotations
 
+import copy
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -35,14 +37,20 @@ class Tower(nn.Module):
         self.text_view = nn.Linear(hidden, hidden)
         self.log_temperature = nn.Parameter(torch.tensor(-3.0))
 
+    def without_entities(self) -> Tower:
+        """The same weights, to which every node is new."""
+        tower = copy.deepcopy(self)
+        tower.fusion.forget()
+        return tower
+
     def encode(self, around: Neighborhood, text: Tensor, unknown_share: float = 0.0, own_share: float = 1.0) -> Tensor:
         """Neighbourhood and text (entities, text width) -> H (seeds, hidden).
 
         `own_share` 0 leaves the seeds' own text and entity vector out (the graph's view in the contrast).
         """
         vectors = text[around.nodes]
-        present = vectors.abs().amax(-1) > 0 if text.shape[1] else torch.zeros(len(vectors), dtype=torch.bool)
-        signals = torch.stack([around.degree / 5, present.float()], -1)  # (rows, 2)
+        present = vectors.any(-1).float()
+        signals = torch.stack([around.degree / 5, present], -1)  # (rows, 2)
         x = self.fusion(around.nodes, vectors, signals, unknown_share)  # (rows, hidden)
         if own_share != 1:
             x = torch.cat([own_share * x[: around.seeds], x[around.seeds :]])
@@ -56,7 +64,7 @@ class Tower(nn.Module):
 
     def describe(self, nodes: Tensor, text: Tensor) -> Tensor:
         """(n,) -> (n, hidden): the view from the text alone, for the contrast."""
-        view: Tensor = self.text_view(self.fusion.text(text[nodes]))
+        view: Tensor = self.text_view(self.fusion.view(text[nodes]))
         return view
 
     def query(self, encoded: Tensor, relations: Tensor) -> Tensor:

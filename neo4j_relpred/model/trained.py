@@ -20,6 +20,7 @@ from neo4j_relpred.model.pools import Pool
 from neo4j_relpred.model.reasoner import Reasoner
 from neo4j_relpred.model.relation_head import RelationHead
 from neo4j_relpred.model.relations import relation_features
+from neo4j_relpred.model.words import Words
 
 __all__ = ["EntityAnswers", "RelationAnswers", "TrainedModel", "centred", "chunks_by_relation"]
 
@@ -81,28 +82,45 @@ class TrainedModel:
         """The graph that messages, rules and counts come from."""
         return self.members.graph
 
-    def over(self, graph: KnowledgeGraph, vectors: Tensor | None = None) -> TrainedModel:
+    def over(self, graph: KnowledgeGraph, vectors: Tensor | None = None, words: Words | None = None) -> TrainedModel:
         """The same weights over another graph of the same relations, maybe with more entities at the end.
 
-        vectors: (entities, text width) from the encoder where texts changed or entities were added.
+        vectors: (entities, text width) from the encoder, words: one row per entity; where texts changed or entities
+        were added.
         """
         members = self.members
         text = members.text if vectors is None else centred(vectors, self.centre)
         encoded = members.encoded
         if members.tower is not None:
             encoded = encode_all(members.tower, graph, text, members.settings)
-        return replace(self, members=replace(members, graph=graph, text=text, encoded=encoded))
+        words = words or members.words
+        return replace(self, members=replace(members, graph=graph, text=text, encoded=encoded, words=words))
 
-    def with_node(self, vector: Tensor, edges: IntArray) -> TrainedModel:
-        """One more entity, at the end: vector (text width,), edges (n, 3) that touch it. Others stay as encoded."""
+    def moved(self, graph: KnowledgeGraph, vectors: Tensor, words: Words | None) -> TrainedModel:
+        """The same weights over a graph of other entities and the same relations: all of them are new."""
+        members = self.members
+        text = centred(vectors, self.centre)
+        tower = members.tower.without_entities() if members.tower else None
+        encoded = encode_all(tower, graph, text, members.settings) if tower else members.encoded
+        moved = replace(
+            members, graph=graph, text=text, structure=None, tower=tower, encoded=encoded, trained=0, words=words
+        )
+        return replace(self, members=moved)
+
+    def with_node(self, vector: Tensor, edges: IntArray, name: str = "", text: str = "") -> TrainedModel:
+        """One more entity, at the end: vector (text width,) of its text, edges (n, 3) that touch it.
+
+        Others stay as encoded.
+        """
         members = self.members
         graph = members.graph.with_triples(edges, members.graph.num_entities + 1)
-        text = torch.cat([members.text, centred(vector[None], self.centre)])
+        vectors = torch.cat([members.text, centred(vector[None], self.centre)])
+        words = members.words.with_node(name, text) if members.words is not None else None
         encoded = members.encoded
         if members.tower is not None:
             new = np.array([graph.num_entities - 1])
-            encoded = torch.cat([encoded, encode_all(members.tower, graph, text, members.settings, new)])
-        return replace(self, members=replace(members, graph=graph, text=text, encoded=encoded))
+            encoded = torch.cat([encoded, encode_all(members.tower, graph, vectors, members.settings, new)])
+        return replace(self, members=replace(members, graph=graph, text=vectors, encoded=encoded, words=words))
 
     def without(self, triples: IntArray) -> TrainedModel:
         """The model as if these triples (n, 3) were not in the graph; their ends are encoded anew."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -13,10 +13,11 @@ import torch
 from neo4j_relpred.config import GraphSettings
 from neo4j_relpred.data.knowledge_graph import IntArray, KnowledgeGraph
 from neo4j_relpred.data.snapshot import Node, Snapshot
-from neo4j_relpred.data.verbalize import display_name
+from neo4j_relpred.data.verbalize import display_name, verbalize
 from neo4j_relpred.errors import UnknownEntity, UnknownRelation, did_you_mean
 from neo4j_relpred.model.checkpoint import Checkpoint
 from neo4j_relpred.model.trained import TrainedModel
+from neo4j_relpred.model.words import Words
 from neo4j_relpred.triples import EntityId, Relation
 
 __all__ = ["Serving", "serve"]
@@ -63,13 +64,17 @@ class Serving:
             )
         return row
 
-    def with_node(self, node: Node, vector: npt.NDArray[np.float32], edges: IntArray, names: Sequence[str]) -> Serving:
+    def with_node(
+        self, node: Node, vector: npt.NDArray[np.float32], edges: IntArray, settings: GraphSettings
+    ) -> Serving:
         """One more node, in the last row. edges: (n, 3) with its own row as len(entities)."""
+        name = display_name(node.properties, settings.names, "")
+        text = verbalize(node.labels, node.properties, settings)
         return replace(
             self,
-            model=self.model.with_node(torch.from_numpy(vector.copy()), edges),
+            model=self.model.with_node(torch.from_numpy(vector.copy()), edges, name, text),
             entities=(*self.entities, node.id),
-            names=(*self.names, display_name(node.properties, names, node.id)),
+            names=(*self.names, name or node.id),
             labels=(*self.labels, frozenset(node.labels)),
             alive=np.append(self.alive, [True]),
         )
@@ -115,13 +120,16 @@ def serve(
     alive[place] = True
     text = np.zeros((len(entities), vectors.shape[1]), np.float32)
     text[place] = vectors
-    names, labels = list(entities), [frozenset[str]()] * len(entities)
+    names, labels = [""] * len(entities), [frozenset[str]()] * len(entities)
+    texts = [""] * len(entities)
     for properties, own, row in zip(snapshot.properties(), snapshot.labels, place.tolist(), strict=True):
-        names[row] = display_name(properties, settings.names, entities[row])
+        names[row] = display_name(properties, settings.names, "")
+        texts[row] = verbalize(own, properties, settings)
         labels[row] = frozenset(own)
     graph = KnowledgeGraph(len(entities), len(checkpoint.relations), _triples(checkpoint, snapshot, place))
-    model = checkpoint.model.over(graph, torch.from_numpy(text))
-    return Serving(model, entities, tuple(names), tuple(labels), alive, checkpoint.relations)
+    model = checkpoint.model.over(graph, torch.from_numpy(text), Words.of(names, texts))
+    shown = tuple(name or entity for name, entity in zip(names, entities, strict=True))
+    return Serving(model, entities, shown, tuple(labels), alive, checkpoint.relations)
 
 
 def _triples(checkpoint: Checkpoint, snapshot: Snapshot, place: IntArray) -> IntArray:

@@ -28,6 +28,8 @@ def cheap_baselines(members: Members, settings: TrainingSettings, minutes: float
     rivals.append(ContextOnly(members, settings, part))
     if text:
         rivals.append(TextOnly(members, settings, part))
+    if members.tower is not None:
+        rivals.append(TowerOnly(members))
     if members.structure is not None:
         rivals.append(StructureOnly(members))
     if len(members.rules):
@@ -126,6 +128,27 @@ class TextOnly(_Trained):
         own = unit[torch.from_numpy(anchors)] @ unit.T
         scores: FloatArray = (own + 2 * asked.text_range if len(asked.tails) else own).numpy()
         return scores
+
+
+class TowerOnly:
+    """Text and graph alone: the tower before the reasoner."""
+
+    name = "text and graph only"
+
+    def __init__(self, members: Members) -> None:
+        self._members = members
+
+    @torch.no_grad()
+    def entity_scores(self, relation: int, anchors: IntArray) -> FloatArray:
+        """(q, entities)."""
+        members, index = self._members, torch.from_numpy(anchors)
+        assert members.tower is not None
+        query = members.tower.query(members.encoded[index], torch.full_like(index, relation))
+        scores: FloatArray = (query @ members.unit.T).numpy()
+        return scores
+
+    def relation_scores(self, heads: IntArray, tails: IntArray) -> None:
+        """It answers no such questions."""
 
 
 class StructureOnly:

@@ -20,8 +20,9 @@ from neo4j_relpred.model.rules import Rules, mine_rules
 from neo4j_relpred.model.structure import ComplEx
 from neo4j_relpred.model.tower import Tower
 from neo4j_relpred.model.trained import TrainedModel, centred
+from neo4j_relpred.model.words import Words
 from neo4j_relpred.training.budget import Budget
-from neo4j_relpred.training.holdout import entity_data, fit_on_folds, relation_data
+from neo4j_relpred.training.holdout import entity_data, fit_on_folds, links_tell, relation_data
 from neo4j_relpred.training.reasoner import EPOCHS, fit_reasoner
 from neo4j_relpred.training.relation_head import fit_relation_head
 from neo4j_relpred.training.structure import fit_structure
@@ -46,6 +47,7 @@ class _Stage:
 
     graph: KnowledgeGraph
     text: Tensor
+    words: Words | None
     model: ModelSettings
     settings: TrainingSettings
     progress: Progress
@@ -65,11 +67,12 @@ def fit(
     settings: TrainingSettings,
     progress: Progress = lambda stage, share: None,
     start: TrainedModel | None = None,
+    words: Words | None = None,
 ) -> TrainedModel:
     """Trains on `train`; the reasoners and the calibration are fitted on `holdout` (n, 3), which no member sees.
 
-    vectors: (entities, text width) from the encoder. `start` lends the weights of a model over the same relations
-    and entities, so that a refresh goes on from them. Raises TooLittleData.
+    vectors: (entities, text width) from the encoder; words: one row per entity. `start` lends the weights of a model
+    over the same relations and entities, so that a refresh goes on from them. Raises TooLittleData.
     """
     budget = Budget.minutes(settings.minutes)
     if len(train.triples) < LEAST_TRIPLES or not len(holdout):
@@ -79,7 +82,7 @@ def fit(
         )
     prepare_torch(settings)
     centre = vectors.mean(0) if start is None or start.centre.shape != vectors.shape[1:] else start.centre
-    stage = _Stage(train, centred(vectors, centre), model, settings, progress)
+    stage = _Stage(train, centred(vectors, centre), words, model, settings, progress)
     holdout = holdout[np.random.default_rng([settings.seed, 5]).permutation(len(holdout))]
     base_rate = _base_rate(train, holdout)
     rules = mine_rules(train, model.rule_length)
@@ -92,7 +95,8 @@ def fit(
     free = budget.left - reserve
     members = _fit_members(stage, rules, budget.part(free * (1 - HEAD_SHARE)), start)
     progress("reasoner", 0.0)
-    held, width = entity_data(members, holdout), 2 * train.num_relations
+    linked = not links_tell(train, holdout)
+    held, width = entity_data(members, holdout, linked=linked), 2 * train.num_relations
     reasoning = Budget.minutes(max(0.0, budget.left - free * HEAD_SHARE) / 60)
     entities = fit_on_folds(held, model, settings, reasoning, width)
     # What the entity reasoner left goes to the relation head, and its pace tells what relation queries will need.
@@ -121,6 +125,7 @@ def _plan(stage: _Stage, rules: Rules, holdout: IntArray, budget: Budget) -> tup
         encoded=torch.randn(graph.num_entities, stage.model.hidden),
         settings=stage.model,
         trained=graph.num_entities,
+        words=stage.words,
     )
     pilot = holdout[:PILOT_TRIPLES]
     few = max(1, len(pilot) // 8)
@@ -159,7 +164,7 @@ def _fit_members(stage: _Stage, rules: Rules, budget: Budget, start: TrainedMode
     lent_tower = start.members.tower if start else None
     tower = fit_tower(graph, text, model, settings, part, lent_tower, _shown(progress, "tower", part))
     encoded = encode_all(tower, graph, text, model)
-    return Members(graph, text, rules, structure, tower, encoded, model, graph.num_entities)
+    return Members(graph, text, rules, structure, tower, encoded, model, graph.num_entities, stage.words)
 
 
 def _shown(progress: Progress, name: str, budget: Budget) -> Callable[[float], None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,11 +15,12 @@ from neo4j_relpred.config import TrainingSettings
 from neo4j_relpred.data.knowledge_graph import IntArray, KnowledgeGraph, ranges
 from neo4j_relpred.model.structure import ComplEx
 from neo4j_relpred.training.budget import Budget
+from neo4j_relpred.training.numbers import multiplies_bf16
 
 __all__ = ["fit_structure"]
 
-EXACT_ENTITIES = 10_000
-SHARED_NEGATIVES = 4_000
+EXACT_ENTITIES = 20_000
+SHARED_NEGATIVES = 1_000
 LEARNING_RATE = 0.1
 LAST_LEARNING_RATE = 0.02
 
@@ -111,32 +113,55 @@ class _SomeRows:
             group["lr"] = rate
         table, drawn = self._model.entity.data, self._rng.integers(len(self._squares), size=SHARED_NEGATIVES)
         nodes = np.unique(np.concatenate([batch.anchors, batch.tails, drawn]))
-        index, candidates = torch.from_numpy(nodes), np.unique(np.concatenate([batch.tails, drawn]))
-        entity = self._part.entity = nn.Parameter(table[index])
-        loss = _loss(self._part, batch.over(nodes), self._settings, np.searchsorted(nodes, candidates))
+        index = torch.from_numpy(nodes)
+        entity = self._part.entity = nn.Parameter(table.index_select(0, index))
+        loss = _loss(self._part, batch.over(nodes), self._settings)
         self._optimizer.zero_grad()
         loss.backward()
         self._optimizer.step()
         assert entity.grad is not None
-        squares = self._squares[index] + entity.grad.square()
-        self._squares[index] = squares
-        table[index] -= rate * entity.grad / (squares.sqrt() + 1e-10)  # as torch.optim.Adagrad does it
+        squares = self._squares.index_select(0, index).addcmul_(entity.grad, entity.grad)
+        self._squares.index_copy_(0, index, squares)
+        moved = entity.data.addcdiv_(entity.grad, squares.sqrt_().add_(1e-10), value=-rate)  # as torch's Adagrad
+        table.index_copy_(0, index, moved)
         return loss.item()
 
 
-def _loss(model: ComplEx, batch: _Batch, settings: TrainingSettings, candidates: IntArray | None = None) -> Tensor:
-    """Mean loss per triple. candidates: sorted entities that the softmax runs over, the answers among them; or all."""
+class GroupedSoftmax(torch.autograd.Function):
+    """Mean of -log softmax(query @ table.T)[row, column] over the answers, with its gradient worked out by hand.
+
+    The products run in bf16 where the processor multiplies in it, sums and exponentials in fp32: the three products
+    are most of a training, and a softmax over thousands of candidates does not feel the rounding.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, query: Tensor, table: Tensor, row: Tensor, column: Tensor) -> Tensor:
+        """query (q, k), table (c, k); row, column (t,): the query and the candidate of each answer. Scalar."""
+        kind = torch.bfloat16 if multiplies_bf16() else query.dtype
+        low_query, low_table = query.to(kind), table.to(kind)
+        logits = (low_query @ low_table.T).float()  # (q, c)
+        total = torch.logsumexp(logits, 1)  # (q,)
+        loss = (total[row] - logits[row, column]).sum() / len(row)
+        answers = torch.bincount(row, minlength=len(query)) / len(row)  # (q,)
+        slope = logits.sub_(total[:, None]).exp_().mul_(answers[:, None])
+        slope.index_put_((row, column), torch.full((len(row),), -1 / len(row)), accumulate=True)
+        ctx.save_for_backward(slope.to(kind), low_query, low_table)
+        return loss
+
+    @staticmethod
+    def backward(ctx: Any, *outer: Any) -> tuple[Tensor, Tensor, None, None]:
+        """Gradients of query and table."""
+        slope, query, table = ctx.saved_tensors
+        return (slope @ table).float() * outer[0], (slope.T @ query).float() * outer[0], None, None
+
+
+def _loss(model: ComplEx, batch: _Batch, settings: TrainingSettings) -> Tensor:
+    """Mean loss per triple; the softmax runs over all entities of the model."""
     anchors, relations = torch.from_numpy(batch.anchors), torch.from_numpy(batch.relations)
     query = model.query(anchors, relations)  # (q, 2 rank)
     row, tail = torch.from_numpy(batch.rows), torch.from_numpy(batch.tails)
-    table: Tensor = model.entity
-    column = tail
-    if candidates is not None:
-        table = table[torch.from_numpy(candidates)]
-        column = torch.from_numpy(np.searchsorted(candidates, batch.tails))
-    logits = query @ table.T  # (q, candidates)
     total = len(batch.rows)
-    loss = (torch.logsumexp(logits, 1)[row] - logits[row, column]).sum() / total
+    loss: Tensor = GroupedSoftmax.apply(query, model.entity, row, tail)
     heads, kinds = anchors[row], relations[row]
     loss = loss + settings.structure_regularisation * model.n3(heads, kinds, tail) / total
     if settings.relation_weight > 0 and len(model.relation) > 2:

@@ -10,15 +10,16 @@ from torch import Tensor
 from torch.nn import functional
 
 from neo4j_relpred.config import ModelSettings, TrainingSettings
-from neo4j_relpred.data.knowledge_graph import IntArray, KnowledgeGraph, inverse
+from neo4j_relpred.data.knowledge_graph import IntArray, KnowledgeGraph, both_directions
 from neo4j_relpred.model.neighborhood import Neighborhood, gather
 from neo4j_relpred.model.tower import Tower
 from neo4j_relpred.training.budget import Budget
+from neo4j_relpred.training.numbers import multiplies_bf16
 
 __all__ = ["fit_tower"]
 
 LEARNING_RATE = 2e-3
-NEGATIVES = 1_024
+NEGATIVES = 512  # beside the ends of the batch's own triples
 EDGE_DROP = 0.1
 MASKED_SHARE = 0.5
 MARGIN = 0.02
@@ -36,19 +37,21 @@ def fit_tower(
 ) -> Tower:
     """Trains until the budget is used or `max_epochs` are done; `start` lends its weights where the shapes fit.
 
-    text: (entities, text width). Each step asks edges in both directions; every seed is encoded with the edge that
-    is asked of it left out (see model.neighborhood).
+    text: (entities, text width). Each step asks triples in both directions; both ends are encoded once, with the edge
+    that is asked about left out (see model.neighborhood), and answer each other's questions.
     """
     torch.manual_seed(settings.seed)
     rng = np.random.default_rng([settings.seed, 2])
     tower = Tower(graph.num_entities, 2 * graph.num_relations, text.shape[1], model)
     if start is not None and _shapes(start) == _shapes(tower):
         tower.load_state_dict(start.state_dict())
-    optimizer = torch.optim.AdamW(tower.parameters(), lr=LEARNING_RATE, weight_decay=1e-4)
+    optimizer = torch.optim.AdamW(tower.parameters(), lr=LEARNING_RATE, weight_decay=1e-4, fused=True)
+    text = text.bfloat16() if multiplies_bf16() else text
     tower.train()
-    steps = -(-len(graph.edges) // settings.batch_size)
+    size = max(1, settings.batch_size // 2)  # triples, two queries each
+    steps = -(-len(graph.triples) // size)
     for epoch in range(settings.max_epochs):
-        order = rng.permutation(len(graph.edges))
+        order = rng.permutation(len(graph.triples))
         total = 0.0
         for step in range(steps):
             progress = max(budget.fraction, (epoch + step / steps) / settings.max_epochs)
@@ -56,9 +59,10 @@ def fit_tower(
                 return tower.train(mode=False)
             for group in optimizer.param_groups:
                 group["lr"] = LEARNING_RATE * max(0.02, 1 - progress)
-            batch = graph.edges[order[step * settings.batch_size : (step + 1) * settings.batch_size]]
+            batch = graph.triples[order[step * size : (step + 1) * size]]
             masked = progress < settings.selfsupervised_share
-            loss = _step(tower, graph, text, batch, model, masked, rng)
+            with torch.autocast("cpu", torch.bfloat16, enabled=multiplies_bf16()):
+                loss = _step(tower, graph, text, batch, model, masked, rng)
             optimizer.zero_grad()
             loss.backward()
             torch.nn.utils.clip_grad_norm_(tower.parameters(), 1.0)
@@ -81,40 +85,39 @@ def _step(
     masked: bool,
     rng: np.random.Generator,
 ) -> Tensor:
-    """batch: (b, 3) edges to ask. In the self-supervised pass half of the other edges are hidden, too."""
-    heads, relations, tails = batch.T
+    """batch: (b, 3) triples to ask. In the self-supervised pass half of the other edges are hidden, too."""
+    queries = both_directions(batch, graph.num_relations)  # (2b, 3)
+    anchors, relations = queries[:, 0], queries[:, 1]
     negatives = rng.integers(graph.num_entities, size=NEGATIVES)
     nothing = np.full((NEGATIVES, 2), -1, np.int64)
-    asked_of_tails = np.stack([inverse(relations, graph.num_relations), heads], axis=1)
-    asked = np.concatenate([np.stack([relations, tails], axis=1), asked_of_tails, nothing])
-    seeds = np.concatenate([heads, tails, negatives])
+    asked = np.concatenate([queries[:, 1:], nothing])
+    seeds = np.concatenate([anchors, negatives])
     drop = MASKED_SHARE if masked else EDGE_DROP
     around = gather(graph, seeds, asked, model.neighbors, model.gnn_layers, int(rng.integers(2**31)), drop)
     encoded = tower.encode(around, text, model.unknown_share)  # (2b + negatives, hidden)
-    size = len(batch)
+    size = len(queries)
     query = tower.query(encoded[:size], torch.from_numpy(relations))
-    logits = tower.scores(query, encoded[size:])  # (b, b + negatives)
-    own = torch.arange(size)
-    logits[own, own] -= MARGIN / tower.log_temperature.exp()
-    logits = logits.masked_fill(_known(graph, batch, seeds[size:]), -1e4)
+    logits = tower.scores(query, encoded)  # (2b, 2b + negatives)
+    rows, own = torch.arange(size), torch.arange(size).roll(len(batch))  # the other end of the same triple
+    logits[rows, own] -= MARGIN / tower.log_temperature.exp()
+    logits = logits.masked_fill(_known(graph, queries, seeds, own.numpy()), -1e4)
     loss = functional.cross_entropy(logits, own)
     if masked and text.shape[1]:
         loss = loss + CONTRAST_WEIGHT * _contrast(tower, around, text, size)
     return loss
 
 
-def _known(graph: KnowledgeGraph, batch: IntArray, candidates: IntArray) -> Tensor:
-    """(b, candidates): candidates that are answers but not the one asked for in their row."""
+def _known(graph: KnowledgeGraph, queries: IntArray, candidates: IntArray, own: IntArray) -> Tensor:
+    """(q, candidates): candidates that are answers, but not the one at `own` (q,), which is asked for."""
     order = np.argsort(candidates, kind="stable")
-    rows, answers = graph.answers(batch[:, 0], batch[:, 1])
+    rows, answers = graph.answers(queries[:, 0], queries[:, 1])
     first = np.searchsorted(candidates[order], answers, side="left")
     last = np.searchsorted(candidates[order], answers, side="right")
-    mask = np.zeros((len(batch), len(candidates)), bool)
+    mask = np.zeros((len(queries), len(candidates)), bool)
     for offset in range(int((last - first).max(initial=0))):
         there = first + offset < last
         mask[rows[there], order[first[there] + offset]] = True
-    own = np.arange(len(batch))
-    mask[own, own] = False
+    mask[np.arange(len(queries)), own] = False
     return torch.from_numpy(mask)
 
 

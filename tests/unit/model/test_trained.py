@@ -16,6 +16,7 @@ from neo4j_relpred.model.members import FEATURE_GROUPS, FEATURE_NAMES, group_col
 from neo4j_relpred.model.reasoner import Reasoner
 from neo4j_relpred.model.relations import RELATION_FEATURES, RELATION_GROUPS
 from neo4j_relpred.model.trained import TrainedModel, centred, chunks_by_relation
+from neo4j_relpred.model.words import WORD_FEATURES
 from tests.synthetic import GRANDPARENT, NOTHING, PARENT, SIBLING, World
 
 ANCHORS = np.array([4, 9, 17, 30])
@@ -201,7 +202,7 @@ def test_no_feature_is_always_the_same_and_all_are_finite(trained: TrainedModel,
     features = np.concatenate(parts)
     assert np.isfinite(features).all()
     constant = {name for name, spread in zip(FEATURE_NAMES, features.std(0), strict=True) if spread == 0}
-    assert constant == {"structure_known"}  # nobody is new here
+    assert constant == {"structure_known", *WORD_FEATURES}  # nobody is new here, and this world has no words
 
 
 def test_chunks_hold_every_row_once_and_one_relation_each() -> None:

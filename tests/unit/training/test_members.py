@@ -51,19 +51,19 @@ def test_the_tower_is_fitted_with_every_asked_edge_left_out_at_both_ends(
 ) -> None:
     graph = world.train
     fit_tower(graph, world.text, TINY_MODEL, BRIEF, endless())
-    edges = {tuple(row) for row in graph.edges.tolist()}
+    triples = {tuple(row) for row in graph.triples.tolist()}
     asked_edges: set[tuple[int, ...]] = set()
     assert recorded
     for _, seeds, asked, *_ in recorded:
         size = int((asked[:, 0] >= 0).sum()) // 2
         for first, second in zip(range(size), range(size, 2 * size), strict=True):
             head, (relation, tail) = int(seeds[first]), asked[first].tolist()
-            assert (head, relation, tail) in edges
+            assert (head, relation, tail) in triples
             assert int(seeds[second]) == tail
             assert asked[second].tolist() == [(relation + 4) % 8, head]
             asked_edges.add((head, relation, tail))
         assert (asked[2 * size :] == -1).all()
-    assert asked_edges == edges
+    assert asked_edges == triples
 
 
 def test_the_relation_head_is_fitted_with_every_asked_edge_left_out(
