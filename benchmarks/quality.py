@@ -91,6 +91,7 @@ def measure(task: Task, minutes: float, settings: Settings, cache: Path | None) 
     report = _report(task, seen, rivals)
     for warning in report.warnings:
         say(warning)
+    _say_slices(report)
     return {
         **_figures(report),
         **_classification(task, seen),
@@ -134,9 +135,19 @@ def _figures(report: Report) -> dict[str, float]:
             figures |= {f"{kept}_relation_hits_at_1": scores.relations.hits_at(1)}
         if scores.entities is not None:
             figures |= {f"{kept}_entity_mrr": scores.entities.mrr}
+    for kind, named in report.slices.items():
+        figures |= {f"slice_{kind}_{name}_entity_mrr": summary.mrr for name, summary in named.items()}
     figures["best_baseline_relation_hits_at_1"] = report.best_baseline("relations")[1].hits_at(1)
     figures["best_baseline_entity_mrr"] = report.best_baseline("entities")[1].mrr
     return figures
+
+
+def _say_slices(report: Report) -> None:
+    say(f"{'entity queries':<20} {'number':>8} {'MRR':>6} {'H@1':>6} {'H@10':>6}")
+    for kind, named in report.slices.items():
+        for name, summary in named.items():
+            shares = (summary.mrr, summary.hits_at(1), summary.hits_at(10))
+            say(f"{kind:<10} {name:<9} {summary.queries:>8,} " + " ".join(f"{share:6.3f}" for share in shares))
 
 
 def _classification(task: Task, model: TrainedModel) -> dict[str, float]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from neo4j_relpred.cli.lazy import Opened
-from neo4j_relpred.cli.show import json_option, print_json, show_report, table
+from neo4j_relpred.cli.show import json_option, print_json, show_report, show_slices, table
 
 __all__ = ["model"]
 
@@ -53,6 +53,7 @@ def show_model(opened: Opened, version: int | None, as_json: bool) -> None:
     if not as_json:
         rows = [(name, f"{mrr:.3f}") for name, mrr in sorted(report.per_relation.items(), key=lambda pair: -pair[1])]
         table("Entity MRR by relation", ("relation", "MRR"), rows, numbers=(1,))
+        show_slices(report)
 
 
 @model.command()

@@ -19,7 +19,16 @@ if TYPE_CHECKING:
     from neo4j_relpred.graph.writer import PublicationReport
     from neo4j_relpred.triples import ScoredTriple
 
-__all__ = ["json_option", "print_json", "progress_bars", "show_answers", "show_publication", "show_report", "table"]
+__all__ = [
+    "json_option",
+    "print_json",
+    "progress_bars",
+    "show_answers",
+    "show_publication",
+    "show_report",
+    "show_slices",
+    "table",
+]
 
 json_option = click.option("--json/--no-json", "as_json", default=False, help="Print JSON instead of tables.")
 PLAIN_SECONDS = 15.0
@@ -142,6 +151,17 @@ def show_report(report: Report, title: str, *, as_json: bool) -> None:
         click.echo(f"Trained in {report.seconds:.0f} s on {report.device}, {report.threads} thread(s).")
     for warning in report.warnings:
         click.secho(f"Warning: {warning}", fg="yellow", err=True)
+
+
+def show_slices(report: Report) -> None:
+    """Entity ranks by kind of question."""
+    rows = [
+        (kind.replace("_", " "), name, summary.queries, *_figures(summary))
+        for kind, named in report.slices.items()
+        for name, summary in named.items()
+    ]
+    if rows:
+        table("Entity queries by kind", ("", "", "queries", "MRR", "H@1", "H@10"), rows, numbers=range(2, 6))
 
 
 def _figures(summary: Any) -> tuple[str, str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import numpy.typing as npt
@@ -26,8 +26,11 @@ class Ranks:
     @classmethod
     def concatenate(cls, parts: list[Ranks]) -> Ranks:
         """The ranks of several batches as one."""
-        names = ("realistic", "optimistic", "pessimistic", "candidates")
-        return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
+        return cls(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(cls)))
+
+    def where(self, chosen: Mask) -> Ranks:
+        """Those of the chosen (queries,)."""
+        return Ranks(*(getattr(self, field.name)[chosen] for field in fields(self)))
 
 
 @dataclass(frozen=True)

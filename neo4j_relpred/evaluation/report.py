@@ -12,6 +12,7 @@ import numpy.typing as npt
 from neo4j_relpred.data.knowledge_graph import IntArray, KnowledgeGraph
 from neo4j_relpred.evaluation.calibration import CalibrationReport, measure
 from neo4j_relpred.evaluation.ranking import Ranks, RankSummary, summarize
+from neo4j_relpred.evaluation.slices import Slices, slices_of
 from neo4j_relpred.evaluation.trial import Baseline, Trial, try_out
 from neo4j_relpred.model.trained import TrainedModel
 
@@ -44,7 +45,10 @@ class Calibrated:
 
 @dataclass(frozen=True)
 class Report:
-    """What a training ended with. `seconds` is the training alone; `per_relation`: MRR of its entity queries."""
+    """What a training ended with.
+
+    `seconds` is the training alone; `per_relation`: MRR of its entity queries; `slices`: entity queries by their kind.
+    """
 
     entities: RankSummary
     relations: RankSummary
@@ -57,6 +61,7 @@ class Report:
     threads: int = 1
     device: str = "cpu"
     warnings: tuple[str, ...] = field(default=())
+    slices: Slices = field(default_factory=dict)
 
     def best_baseline(self, kind: str) -> tuple[str, RankSummary]:
         """The best rival by MRR for 'entities' and by Hits@1 for 'relations'."""
@@ -72,15 +77,24 @@ class Report:
     def from_json(cls, data: Mapping[str, Any]) -> Report:
         """The report that `to_json` gave, also after a journey through JSON."""
         baselines = {
-            name: Scores(*(_summary(scores[kind]) for kind in ("entities", "relations")))
+            name: Scores(*(_summary(scores[kind]) if scores[kind] else None for kind in ("entities", "relations")))
             for name, scores in data["baselines"].items()
         }
         calibration = Calibrated(*(_calibration(data["calibration"][kind]) for kind in ("entities", "relations")))
         plain = {key: data[key] for key in ("per_relation", "triples", "base_rate", "seconds", "threads", "device")}
-        entities, relations = _summary(data["entities"]), _summary(data["relations"])
-        assert entities is not None
-        assert relations is not None
-        return cls(entities, relations, calibration, baselines, **plain, warnings=tuple(data["warnings"]))
+        slices = {
+            kind: {name: _summary(summary) for name, summary in named.items()}
+            for kind, named in data.get("slices", {}).items()  # reports of older versions have none
+        }
+        return cls(
+            _summary(data["entities"]),
+            _summary(data["relations"]),
+            calibration,
+            baselines,
+            **plain,
+            warnings=tuple(data["warnings"]),
+            slices=slices,
+        )
 
 
 def evaluate(
@@ -117,6 +131,7 @@ def evaluate(
         per_relation=_per_relation(1 / ranks.realistic, asked[:, 1] % known.num_relations, names),
         triples=triples,
         base_rate=model.base_rate,
+        slices=slices_of(ranks, asked, model.graph, model.members.words),
     )
     return replace(report, warnings=(*cautions, *_beaten(report, entities, relations)))
 
@@ -144,9 +159,7 @@ def _per_relation(reciprocal: FloatArray, relations: IntArray, names: tuple[str,
     return {names[r]: float(reciprocal[relations == r].mean()) for r in np.unique(relations)}
 
 
-def _summary(data: Mapping[str, Any] | None) -> RankSummary | None:
-    if data is None:
-        return None
+def _summary(data: Mapping[str, Any]) -> RankSummary:
     hits = {int(k): float(v) for k, v in data["hits"].items()}
     return RankSummary(**{**data, "hits": hits, "interval": tuple(data["interval"])})
 

@@ -91,6 +91,19 @@ def test_the_mean_over_relations_weighs_to_the_whole(report: Report, world: Worl
     assert sum(parts) / counts.sum() == pytest.approx(report.entities.mrr)
 
 
+def test_the_slices_of_each_kind_weigh_to_the_whole(report: Report) -> None:
+    assert {"category", "degree", "half_link"} <= set(report.slices)
+    for named in report.slices.values():
+        assert sum(summary.queries for summary in named.values()) == report.entities.queries
+        whole = sum(summary.mrr * summary.queries for summary in named.values()) / report.entities.queries
+        assert whole == pytest.approx(report.entities.mrr)
+
+
+def test_a_report_without_slices_is_read_as_one_that_has_none(report: Report) -> None:
+    data = {key: value for key, value in report.to_json().items() if key != "slices"}
+    assert Report.from_json(data).slices == {}
+
+
 def test_a_report_survives_json(report: Report) -> None:
     assert Report.from_json(json.loads(json.dumps(report.to_json()))) == report
 
