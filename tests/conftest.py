@@ -17,7 +17,7 @@ gc.set_threshold(50_000)  # importing makes half a million objects that stay; lo
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-for variable in [name for name in os.environ if name.startswith("RELPRED_") and name != "RELPRED_TEST_NEO4J"]:
+for variable in [name for name in os.environ if name.startswith("RELPRED_") and not name.startswith("RELPRED_TEST_")]:
     del os.environ[variable]
 
 settings.register_profile(
