@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import neo4j
@@ -12,12 +14,15 @@ import pytest
 from neo4j_relpred.config import GraphSettings
 from neo4j_relpred.data.changes import Changes, compare
 from neo4j_relpred.data.snapshot import Snapshot
+from neo4j_relpred.data.verbalize import verbalize
 from neo4j_relpred.errors import InvalidSettings, UnknownEntity
 from neo4j_relpred.graph import nodes, selection
 from neo4j_relpred.graph.client import Neo4jClient
 from neo4j_relpred.graph.edges import read_edges
 from neo4j_relpred.graph.names import quoted
 from neo4j_relpred.graph.reader import read_snapshot
+from neo4j_relpred.text.cache import CachedEncoder
+from neo4j_relpred.text.vectors import Progress, Vectors
 from neo4j_relpred.triples import Triple
 from tests.integration.graphs import ask
 
@@ -185,6 +190,52 @@ def test_texts_of_any_length_are_read_in_answers_of_even_weight(
 # changes
 
 
+@dataclass
+class Remembering:
+    """An encoder that keeps what it was asked."""
+
+    fingerprint: str = "remembering"
+    width: int = 2
+    asked: list[str] = field(default_factory=list)
+
+    def encode(self, texts: Sequence[str], progress: Progress | None = None) -> Vectors:
+        self.asked += texts
+        return np.ones((len(texts), self.width), np.float32)
+
+
+def test_only_texts_that_changed_are_encoded_again(driver: neo4j.Driver, client: Neo4jClient, tmp_path: Path) -> None:
+    encoder = Remembering()
+    cache = CachedEncoder(encoder, tmp_path / "text.sqlite")
+    load = (
+        "UNWIND range(0, 299) AS i CREATE (n:Item {id: i, text: 'text ' + i}) "
+        "WITH collect(n) AS all UNWIND range(1, 299) AS i WITH all[i - 1] AS a, all[i] AS b CREATE (a)-[:NEXT]->(b)"
+    )
+
+    def encoded(snapshot: Snapshot) -> list[str]:
+        encoder.asked.clear()
+        cache.encode([verbalize(*row, items()) for row in zip(snapshot.labels, snapshot.properties(), strict=True)])
+        return sorted(encoder.asked)
+
+    ask(driver, load)
+    first = read_snapshot(client, items())
+    assert len(encoded(first)) == 300
+    second = read_snapshot(client, items())
+    assert second.content_hash == first.content_hash
+    assert encoded(second) == []
+    ask(driver, "MATCH (n:Item) WHERE n.id % 100 = 7 SET n.text = 'told ' + n.id")  # one in a hundred
+    third = read_snapshot(client, items())
+    assert compare(first, third) == Changes(text=("107", "207", "7"))
+    assert encoded(third) == [f"item. told {key}" for key in (107, 207, 7)]
+    ask(driver, "MATCH (n) DETACH DELETE n")
+    ask(driver, "UNWIND range(0, 99) AS i CREATE (:Noise)")
+    ask(driver, load)
+    ask(driver, "MATCH (n:Noise) DELETE n")
+    anew = read_snapshot(client, items())
+    assert anew.element_ids != first.element_ids
+    assert anew.content_hash == first.content_hash
+    assert encoded(anew) == []
+
+
 def test_a_watermark_spares_the_texts_of_nodes_that_did_not_change(driver: neo4j.Driver, client: Neo4jClient) -> None:
     ask(driver, CHAIN)
     ask(driver, "MATCH (n:Item) SET n.text = 'text ' + n.id, n.updatedAt = datetime('2020-01-01T00:00:00Z')")
@@ -242,40 +293,3 @@ def test_a_node_that_makes_way_for_another_one_meanwhile_is_left_out_with_its_ed
     assert Triple("2", "NEXT", "3") not in [found.triple(row) for row in found.triples]
     assert found.about["nodesGoneMeanwhile"] == 2
     assert found.about["edgesLeftOut"] == 2  # to the node that has another key now, and to the new one
-
-
-def test_a_write_load_beside_it_neither_fails_nor_corrupts_a_snapshot(
-    driver: neo4j.Driver, client: Neo4jClient
-) -> None:
-    ask(driver, CHAIN)
-    stop = threading.Event()
-
-    def load() -> None:
-        with driver.session(database="neo4j") as session:
-            number = 1000
-            while not stop.is_set():
-                session.run(
-                    "MATCH (a:Item {id: $a}) CREATE (a)-[:NEXT]->(b:Item {id: $b})-[:BACK]->(a)",
-                    a=number % 31,
-                    b=number,
-                ).consume()
-                number += 1
-
-    before = _facts(read_snapshot(client, items()))
-    writers = [threading.Thread(target=load)]
-    for writer in writers:
-        writer.start()
-    try:
-        during = [_facts(read_snapshot(client, items())) for _ in range(8)]
-    finally:
-        stop.set()
-        for writer in writers:
-            writer.join()
-    after = _facts(read_snapshot(client, items()))
-    assert len(after) > len(before)
-    for one in during:
-        assert before <= one <= after
-
-
-def _facts(snapshot: Snapshot) -> set[Triple]:
-    return {snapshot.triple(row) for row in snapshot.triples}
