@@ -13,15 +13,16 @@ from neo4j_relpred.config import GraphSettings
 from neo4j_relpred.data.knowledge_graph import IntArray, KnowledgeGraph
 from neo4j_relpred.data.verbalize import display_name, verbalize
 
-__all__ = ["DataSet", "read_data_set"]
+__all__ = ["DataSet", "Task", "read_data_set"]
 
 NAMING = GraphSettings(names=("name",), texts=("text",))
 
 
 @dataclass(frozen=True)
 class DataSet:
-    """names, texts: one per entity; train, valid, test: (n, 3); negatives: triples verified to be false, by part."""
+    """ids, names, texts: by entity; train, valid, test: (n, 3); negatives: triples verified to be false, by part."""
 
+    ids: list[str]
     names: list[str]
     texts: list[str]
     relations: tuple[str, ...]
@@ -33,6 +34,28 @@ class DataSet:
     def graph(self, *parts: IntArray) -> KnowledgeGraph:
         """The graph of these triples."""
         return KnowledgeGraph(len(self.texts), len(self.relations), np.unique(np.concatenate(parts), axis=0))
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is trained on and what is asked about: the same data set, or another one with the same relations."""
+
+    learnt: DataSet
+    asked: DataSet
+
+    @classmethod
+    def read(cls, folder: Path) -> Task:
+        """FOLDER, or FOLDER/graph and FOLDER/ind."""
+        if not (folder / "graph").is_dir():
+            data = read_data_set(folder)
+            return cls(data, data)
+        learnt = read_data_set(folder / "graph")
+        return cls(learnt, read_data_set(folder / "ind", learnt.relations))
+
+    @property
+    def inductive(self) -> bool:
+        """Whether the entities asked about were never trained on."""
+        return self.learnt is not self.asked
 
 
 def read_data_set(folder: Path, relations: tuple[str, ...] | None = None) -> DataSet:
@@ -56,6 +79,7 @@ def read_data_set(folder: Path, relations: tuple[str, ...] | None = None) -> Dat
         if (folder / f"{part}_negatives.tsv.gz").is_file()
     }
     return DataSet(
+        [row["id"] for row in entities],
         [display_name(row, NAMING.names, "") for row in properties],
         [verbalize(kind, row, NAMING) for kind, row in zip(labels, properties, strict=True)],
         relations,

@@ -8,12 +8,19 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-__all__ = ["json_option", "say", "write_json"]
+__all__ = ["json_option", "print_figures", "say", "write_json"]
 
 
 def say(text: str) -> None:
     """What goes on, to standard error: figures alone go to standard output."""
     print(text, file=sys.stderr, flush=True)
+
+
+def print_figures(figures: Mapping[str, float]) -> None:
+    """One a line."""
+    width = max(map(len, figures))
+    for name, value in figures.items():
+        print(f"{name:<{width}}  {value:>10.4f}")
 
 
 def json_option(parser: argparse.ArgumentParser) -> None:

@@ -1,0 +1,107 @@
+"""Our model trained on a data folder within a time: what the benchmarks of quality share."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from benchmarks.folders import Task
+from benchmarks.output import say
+from neo4j_relpred.config import Settings
+from neo4j_relpred.data.knowledge_graph import IntArray, both_directions
+from neo4j_relpred.model.trained import TrainedModel, chunks_by_relation
+from neo4j_relpred.model.words import Words
+from neo4j_relpred.text.cache import CachedEncoder
+from neo4j_relpred.text.encoder import Encoder, open_encoder
+from neo4j_relpred.training.fit import fit
+
+__all__ = ["Fitted", "fit_task", "log_odds", "settings_of", "settings_options"]
+
+FloatArray = npt.NDArray[np.float64]
+SMALLEST = 1e-9  # probability
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """learnt: the model as trained; asked: over the training edges of what is asked about."""
+
+    learnt: TrainedModel
+    asked: TrainedModel
+    encoding_seconds: float
+    training_seconds: float
+
+
+def fit_task(task: Task, minutes: float, settings: Settings, cache: Path | None) -> Fitted:
+    """Encodes the texts and trains, all in these minutes: train for the members, valid for reasoner and calibration."""
+    started = time.monotonic()
+    torch.set_num_threads(settings.training.threads)
+    encoder: Encoder = open_encoder(settings.text, threads=settings.training.threads)
+    if cache is not None:
+        encoder = CachedEncoder(encoder, cache)
+    distinct = [task.learnt, task.asked] if task.inductive else [task.learnt]
+    vectors = [torch.from_numpy(encoder.encode(data.texts)) for data in distinct]
+    encoded = time.monotonic()
+    left = minutes - (encoded - started) / 60
+    training = settings.training.model_copy(update={"minutes": left})
+    words = [Words.of(data.names, data.texts) for data in distinct]
+    learnt, asked = task.learnt, task.asked.graph(task.asked.train)
+    model = fit(
+        learnt.graph(learnt.train),
+        learnt.valid,
+        vectors[0],
+        settings.model,
+        training,
+        progress=_Stages(),
+        words=words[0],
+    )
+    seen = model.moved(asked, vectors[1], words[1]) if task.inductive else model.over(asked)
+    fitted = Fitted(model, seen, encoded - started, time.monotonic() - encoded)
+    say(f"encoded in {fitted.encoding_seconds:.0f} s, trained in {fitted.training_seconds:.0f} s")
+    return fitted
+
+
+def log_odds(model: TrainedModel, triples: IntArray) -> FloatArray:
+    """(n,): log odds as an answer to the tail question plus those as an answer to the head question."""
+    total = np.zeros(len(triples))
+    asked = both_directions(triples, model.graph.num_relations)
+    for relation, rows in chunks_by_relation(asked[:, 1], model.graph.num_entities):
+        wanted = asked[rows, 2]
+        answers = model.answer_entities(relation, asked[rows, 0], wanted=wanted)
+        place = (answers.candidates == wanted[:, None]).argmax(1)
+        p = np.clip(answers.probabilities[np.arange(len(rows)), place], SMALLEST, 1 - SMALLEST)
+        np.add.at(total, rows % len(triples), np.log(p) - np.log1p(-p))
+    return total
+
+
+def settings_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--cache", type=Path, metavar="FILE", help="keep text vectors here between runs")
+    parser.add_argument("--set", action="append", default=[], metavar="SECTION.NAME=VALUE", help="another setting")
+
+
+def settings_of(chosen: Sequence[str], seed: int) -> Settings:
+    """The defaults, with this seed and what `--set` chose."""
+    given: dict[str, dict[str, str | int]] = {"training": {"seed": seed}}
+    for word in chosen:
+        place, value = word.split("=", 1)
+        section, name = place.split(".")
+        given.setdefault(section, {})[name] = value
+    return Settings.model_validate(given)
+
+
+class _Stages:
+    """Says once when a stage begins."""
+
+    def __init__(self) -> None:
+        self._started, self._last = time.monotonic(), ""
+
+    def __call__(self, stage: str, share: float) -> None:
+        if stage != self._last:
+            say(f"{time.monotonic() - self._started:6.0f} s  {stage}")
+            self._last = stage
