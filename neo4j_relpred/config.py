@@ -199,7 +199,11 @@ class TrainingSettings(Section):
         0.15, ge=0, le=0.9, description="Share of the tower's time for masked edges and text-graph contrast."
     )
     structure_regularisation: float = Field(0.01, ge=0, description="Weight of N3 in the structure member.")
-    relation_weight: float = Field(0.25, ge=0, description="Weight of the relation softmax in the structure member.")
+    relation_weight: float | None = Field(
+        None,
+        ge=0,
+        description="Weight of the relation softmax in the structure member; unset goes by the number of types.",
+    )
     bce_weight: float = Field(0.3, ge=0, description="Weight of binary cross-entropy beside the softmax losses.")
     base_rate: float | None = Field(
         None,

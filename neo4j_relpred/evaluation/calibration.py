@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from neo4j_relpred.model.calibration import Calibration, evidence_of
+from neo4j_relpred.model.calibration import NONE_MISSING, Calibration, beside_of, evidence_of
 
 __all__ = ["CalibrationReport", "complete", "fit_calibration", "measure"]
 
@@ -17,6 +17,7 @@ Mask = npt.NDArray[np.bool_]
 SHRINKAGE = 20.0  # how much evidence a relation needs to leave the global curve
 BINS = 10
 STEPS = 30
+LEAST_ANSWERS = 10
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ def fit_calibration(
 
     The logits must come from a reasoner that did not see these queries. Fewer than ten answers give the plain softmax.
     """
-    if labels[real].sum() < 10:
+    if labels[real].sum() < LEAST_ANSWERS:
         return Calibration.plain(num_relations)
     rows = evidence_of(logits, real)[real]
     truth, group = labels[real], relations[real]
@@ -53,40 +54,25 @@ def fit_calibration(
         slope[relation], intercept[relation] = _newton(
             platt, truth[mine], np.array([1.0, 0.0]), np.array([SHRINKAGE, SHRINKAGE])
         )
-    return Calibration(weights, np.maximum(slope, 0.05), intercept, np.zeros(num_relations))
+    return Calibration(weights, np.maximum(slope, 0.05), intercept, NONE_MISSING)
 
 
 def complete(
-    calibration: Calibration,
-    logits: FloatArray,
-    real: Mask,
-    labels: FloatArray,
-    relations: IntArray,
-    rng: np.random.Generator,
+    calibration: Calibration, logits: FloatArray, real: Mask, labels: FloatArray, relations: IntArray, known: IntArray
 ) -> Calibration:
     """Corrects for true answers that the graph lacks and that therefore counted as wrong when this was fitted.
 
-    Assumes that as many edges are missing as were held out. How often a candidate is a missing answer instead of a
-    held-out one is measured: half of the held-out answers are taken for missing, and on the questions that still have
-    an answer their number is compared with the variance p (1 - p) of being held out, per relation and shrunk to the
-    global ratio. All arrays (q, c).
+    logits, real, labels, relations: (q, c); known: (q,) answers of the question in the graph. Fits how often held-out
+    answers have another one beside them, see Calibration.
     """
-    hidden = (labels > 0) & (rng.random(labels.shape) < 0.5)
-    known = labels * ~hidden
-    asked = known.sum(1) > 0  # questions that still have an answer
-    if known.sum() < 10:
+    found = labels > 0
+    if found.sum() < LEAST_ANSWERS:
         return calibration
-    inside = real[asked]
-    z = calibration.log_odds(logits[asked], inside, relations[asked])[inside]
-    truth, group, lost = known[asked][inside], relations[asked][inside], hidden[asked][inside]
-    shift = _newton(np.ones((len(z), 1)), truth, np.zeros(1), np.full(1, 1e-3), z)[0]
-    p = 1 / (1 + np.exp(-(z + shift)))
-    count = len(calibration.slope)
-    missing = np.bincount(group, lost, count)
-    spread = np.bincount(group, p * (1 - p), count)
-    overall = missing.sum() / max(spread.sum(), 1e-9)
-    ratio = (missing + SHRINKAGE * overall) / (spread + SHRINKAGE)
-    return replace(calibration, missing=np.clip(ratio, 0, 1))
+    z = calibration.log_odds(logits, real, relations)
+    query, _ = np.nonzero(found)
+    beside = (found.sum(1) > 1)[query].astype(np.float64)
+    start = np.array([-1.0, 0.0, 0.0])
+    return replace(calibration, missing=_newton(beside_of(z, real, known)[query], beside, start, np.full(3, 1e-2)))
 
 
 def _rising(rows: FloatArray, truth: FloatArray) -> FloatArray:

@@ -16,6 +16,7 @@ from neo4j_relpred.model.trained import TrainedModel, chunks_by_relation
 __all__ = ["Baseline", "Trial", "try_out"]
 
 FloatArray = npt.NDArray[np.floating]
+Truths = tuple[KnowledgeGraph, KnowledgeGraph]  # everything that is true, and what is known
 PAIRS = 2_000
 PILOT = 200  # triples that tell how long the others will take
 NOISE = 2.0  # standard errors that a difference must exceed to count as one
@@ -80,9 +81,18 @@ class Trial:
 
 
 def try_out(
-    model: TrainedModel, test: IntArray, known: KnowledgeGraph, baselines: tuple[Baseline, ...], seconds: float
+    model: TrainedModel,
+    test: IntArray,
+    known: KnowledgeGraph,
+    baselines: tuple[Baseline, ...],
+    seconds: float,
+    settled: KnowledgeGraph | None = None,
 ) -> tuple[Trial, Trial]:
-    """Entity and relation queries of test triples (n, 3): of all, or of a random part when the time is used up."""
+    """Entity and relation queries of test triples (n, 3): of all, or of a random part when the time is used up.
+
+    settled: triples that are no answers any more, where they are more than those of the model's graph.
+    """
+    settled = settled or model.graph
     ends = time.monotonic() + seconds
     shuffled = test[np.random.default_rng(0).permutation(len(test))]
     entities, done = Trial(), 0
@@ -93,23 +103,24 @@ def try_out(
             size = int(min(len(shuffled), done * left / max(seconds - left, 1e-9)))  # at the pace until now
         if size < PILOT // 4:
             break
-        _rank_entities(entities, model, shuffled[done : done + size], known, baselines)
+        _rank_entities(entities, model, shuffled[done : done + size], (known, settled), baselines)
         done = min(done + size, len(shuffled))
     relations = Trial()
     for first in range(0, done, PAIRS):
-        _rank_relations(relations, model, shuffled[first : min(first + PAIRS, done)], known, baselines)
+        _rank_relations(relations, model, shuffled[first : min(first + PAIRS, done)], (known, settled), baselines)
     return entities, relations
 
 
 def _rank_entities(
-    trial: Trial, model: TrainedModel, test: IntArray, known: KnowledgeGraph, baselines: tuple[Baseline, ...]
+    trial: Trial, model: TrainedModel, test: IntArray, truths: Truths, baselines: tuple[Baseline, ...]
 ) -> None:
+    known, settled = truths
     queries = both_directions(test, known.num_relations)
     for relation, rows in chunks_by_relation(queries[:, 1], known.num_entities):
         anchors, target = queries[rows, 0], queries[rows, 2]
         mask = np.zeros((len(rows), known.num_entities), bool)
         mask[known.answers(anchors, queries[rows, 1])] = True
-        answers = model.answer_entities(relation, anchors)
+        answers = model.answer_entities(relation, anchors, settled=settled)
         ours = filtered_ranks(answers.full_scores(), target, mask)
         trial.add(queries[rows], ours, _first(answers.probabilities, np.take_along_axis(mask, answers.candidates, 1)))
         for rival in baselines:
@@ -119,13 +130,16 @@ def _rank_entities(
 
 
 def _rank_relations(
-    trial: Trial, model: TrainedModel, test: IntArray, known: KnowledgeGraph, baselines: tuple[Baseline, ...]
+    trial: Trial, model: TrainedModel, test: IntArray, truths: Truths, baselines: tuple[Baseline, ...]
 ) -> None:
+    known, settled = truths
     heads, relations, tails = test.T
     mask = np.zeros((len(heads), known.num_relations), bool)
     rows, holding = known.linking_relations(heads, tails)
     mask[rows[holding < known.num_relations], holding[holding < known.num_relations]] = True
-    answers = model.answer_relations(heads, tails, model.known_relations(heads, tails))
+    rows, holding = settled.linking_relations(heads, tails)
+    forward = holding < known.num_relations
+    answers = model.answer_relations(heads, tails, (rows[forward], holding[forward]))
     trial.add(test, filtered_ranks(answers.logits, relations, mask), _first(answers.probabilities, mask))
     for rival in baselines:
         scores = rival.relation_scores(heads, tails)

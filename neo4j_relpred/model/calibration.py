@@ -7,10 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Calibration", "base_rate_shift", "evidence_of"]
+__all__ = ["NONE_MISSING", "Calibration", "base_rate_shift", "beside_of", "evidence_of"]
 
 FloatArray = npt.NDArray[np.float64]
 LEAST = 1e-7
+NONE_MISSING = np.array([-40.0, 0.0, 0.0])
+DOUBT = 0.1  # of the doubt about a held-out answer, what stays when it may be a missing one
 
 
 @dataclass(frozen=True)
@@ -19,8 +21,13 @@ class Calibration:
 
     weights (3,): bias, logit, log odds within the query; slope, intercept, missing (relations,). The probabilities
     are those of questions that have a missing answer; `base_rate` of `probabilities` states another share of such
-    questions. `missing` corrects for answers that the graph lacked when this was fitted: a candidate with probability
-    p of being a held-out answer was a missing one, and true as well, with probability missing * p (1 - p).
+    questions.
+
+    `missing` (3,) corrects for answers that the graph lacked when this was fitted. Say that as many edges were missing
+    as were held out, by the same chance. Then a question that is asked because it has a held-out answer has a missing
+    one as often as a second one that was held out, which `missing` tells (logistic, of `beside_of`). Held-out answers
+    are known by the time that somebody asks, and of a candidate that is none of them the probability of being true is
+    p / (1 - beside * p).
     """
 
     weights: FloatArray
@@ -31,20 +38,35 @@ class Calibration:
     @classmethod
     def plain(cls, num_relations: int) -> Calibration:
         """The softmax within the query, for a model that could not be calibrated."""
-        return cls(np.array([0.0, 0.0, 1.0]), np.ones(num_relations), np.zeros(num_relations), np.zeros(num_relations))
+        return cls(np.array([0.0, 0.0, 1.0]), np.ones(num_relations), np.zeros(num_relations), NONE_MISSING)
 
     def probabilities(
-        self, logits: FloatArray, real: npt.NDArray[np.bool_], relations: npt.NDArray[np.int64], base_rate: float = 1.0
+        self,
+        logits: FloatArray,
+        real: npt.NDArray[np.bool_],
+        relations: npt.NDArray[np.int64],
+        known: npt.NDArray[np.integer],
+        base_rate: float = 1.0,
     ) -> FloatArray:
-        """logits, real, relations: (q, c), the relation of each candidate triple -> (q, c)."""
-        z = self.log_odds(logits, real, relations) + base_rate_shift(base_rate)
-        p = 1 / (1 + np.exp(-np.clip(z, -40, 40)))
-        p = p + self.missing[relations] * p * (1 - p)  # a held-out answer, or one that the graph lacked
+        """logits, real, relations: (q, c), the relation of each candidate triple -> (q, c).
+
+        known: (q,) answers of the question that the graph has.
+        """
+        z = self.log_odds(logits, real, relations)
+        beside = 1 / (1 + np.exp(-np.clip(beside_of(z, real, known) @ self.missing, -40, 40)))[:, None]
+        p = 1 / (1 + np.exp(-np.clip(z + base_rate_shift(base_rate), -40, 40)))
+        p = np.minimum(p / np.maximum(1 - beside * p, DOUBT), 1 - DOUBT * (1 - p))
         return np.where(real, np.clip(p, LEAST, 1 - LEAST), 0.0)
 
     def log_odds(self, logits: FloatArray, real: npt.NDArray[np.bool_], relations: npt.NDArray[np.int64]) -> FloatArray:
         """What `probabilities` puts through the logistic function, at base rate 1. All (q, c)."""
         return self.slope[relations] * (evidence_of(logits, real) @ self.weights) + self.intercept[relations]
+
+
+def beside_of(z: FloatArray, real: npt.NDArray[np.bool_], known: npt.NDArray[np.integer]) -> FloatArray:
+    """Log odds z, real (q, c), known (q,) -> (q, 3): one, the logarithm of known answers, the highest log odds."""
+    best = np.where(real, z, -10.0).max(1)
+    return np.stack([np.ones(len(z)), np.log1p(known), np.clip(best, -10, 10)], axis=1)
 
 
 def base_rate_shift(base_rate: float) -> float:

@@ -53,6 +53,7 @@ class Proposal:
 
     candidates (q, c); features (q, c, f); base (q, p): the z-scored sum, which orders the rest of the pool; excluded
     candidates have -inf there, and where fewer than c are left, some of them are listed and marked False in `real`.
+    known: (q,) how many were excluded.
     """
 
     candidates: IntArray
@@ -60,6 +61,7 @@ class Proposal:
     base: FloatArray
     real: npt.NDArray[np.bool_]
     pool: Pool
+    known: IntArray
 
 
 @dataclass
@@ -174,7 +176,8 @@ class Members:
             overlap = self.words.features(anchors, candidates)
             for number, name in enumerate(WORD_FEATURES):
                 columns.set(name, overlap[..., number])
-        return Proposal(candidates, columns.stacked(), base, real, asked.pool)
+        counts = np.bincount(excluded[0], minlength=len(anchors)).astype(np.int64)
+        return Proposal(candidates, columns.stacked(), base, real, asked.pool, counts)
 
     def _choose(self, base: FloatArray, members: list[FloatArray], wanted: IntArray | None) -> IntArray:
         """(q, c) positions: the best of the sum, with the best of every member always in, sorted."""

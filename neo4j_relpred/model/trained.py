@@ -137,13 +137,19 @@ class TrainedModel:
         return replace(self, members=replace(members, graph=graph, encoded=encoded))
 
     def answer_entities(
-        self, relation: int, anchors: IntArray, base_rate: float = 1.0, wanted: IntArray | None = None
+        self,
+        relation: int,
+        anchors: IntArray,
+        base_rate: float = 1.0,
+        wanted: IntArray | None = None,
+        settled: KnowledgeGraph | None = None,
     ) -> EntityAnswers:
         """Queries (anchor, relation, ?) by one relation, inverses for heads; known answers are left out.
 
-        wanted: (q,) one entity per query that is a candidate in any case.
+        wanted: (q,) one entity per query that is a candidate in any case. settled: the graph whose answers are known,
+        where they are more than the model's own.
         """
-        known = self.graph.answers(anchors, np.full(len(anchors), relation))
+        known = (settled or self.graph).answers(anchors, np.full(len(anchors), relation))
         proposal = self.members.propose(relation, anchors, known, wanted)
         return self.reason(relation, proposal, base_rate)
 
@@ -155,7 +161,7 @@ class TrainedModel:
         real = torch.from_numpy(proposal.real)
         logits = self.entity_reasoner(torch.from_numpy(proposal.features), asked, real).double().numpy()
         groups = np.full(logits.shape, relation, np.int64)
-        probabilities = self.entity_calibration.probabilities(logits, proposal.real, groups, base_rate)
+        probabilities = self.entity_calibration.probabilities(logits, proposal.real, groups, proposal.known, base_rate)
         return EntityAnswers(proposal.candidates, logits, probabilities, proposal.real, proposal.base, proposal.pool)
 
     @torch.no_grad()
@@ -170,7 +176,8 @@ class TrainedModel:
         asked = torch.arange(features.shape[1]).expand(len(heads), -1)  # (q, R): the candidates are relations
         logits = self.relation_reasoner(torch.from_numpy(features), asked, torch.from_numpy(real)).double().numpy()
         groups = np.broadcast_to(np.arange(logits.shape[1]), logits.shape)
-        probabilities = self.relation_calibration.probabilities(logits, real, groups)
+        known = np.bincount(self.known_relations(heads, tails)[0], minlength=len(heads))
+        probabilities = self.relation_calibration.probabilities(logits, real, groups, known)
         return RelationAnswers(logits, probabilities, features)
 
     def known_relations(self, heads: IntArray, tails: IntArray) -> tuple[IntArray, IntArray]:

@@ -22,7 +22,7 @@ from neo4j_relpred.model.tower import Tower
 from neo4j_relpred.model.trained import TrainedModel, centred
 from neo4j_relpred.model.words import Words
 from neo4j_relpred.training.budget import Budget
-from neo4j_relpred.training.holdout import entity_data, fit_on_folds, links_tell, relation_data
+from neo4j_relpred.training.holdout import entity_data, fit_on_folds, links_tell, passes, relation_data
 from neo4j_relpred.training.reasoner import EPOCHS, fit_reasoner
 from neo4j_relpred.training.relation_head import fit_relation_head
 from neo4j_relpred.training.structure import fit_structure
@@ -36,7 +36,7 @@ HEAD_SHARE = 0.15  # of what the reasoners leave; the members share the rest
 SHARES = {"structure": 0.47, "tower": 0.53}
 MOST_FOR_REASONERS = 0.4
 SLACK = 1.6  # over the pace of the entity reasoner, for the features of pairs
-PASSES = 4.0  # the folds, and all of it, with some slack
+FIT_SLACK = 1.3  # over the pace of a fit of the reasoner
 PILOT_TRIPLES = 256
 LEAST_TRIPLES = 20
 
@@ -137,10 +137,10 @@ def _plan(stage: _Stage, rules: Rules, holdout: IntArray, budget: Budget) -> tup
         lambda: fit_reasoner(data, stage.model.reasoner, width, stage.settings, Budget.minutes(1), passes=1)
     )
     slope = max(all_seconds - few_seconds, 0.0) / max(1, len(pilot) - few)
-    passes = PASSES * EPOCHS * one_pass / len(pilot)
+    fits = FIT_SLACK * passes(2 * len(holdout)) * EPOCHS * one_pass / len(pilot)
     allowed = MOST_FOR_REASONERS * budget.left - few_seconds
-    affordable = min(len(holdout), max(len(pilot), int(allowed / max(slope + passes, 1e-9))))
-    return affordable, min(few_seconds + affordable * (slope + passes), MOST_FOR_REASONERS * budget.left)
+    affordable = min(len(holdout), max(len(pilot), int(allowed / max(slope + fits, 1e-9))))
+    return affordable, min(few_seconds + affordable * (slope + fits), MOST_FOR_REASONERS * budget.left)
 
 
 def _timed(work: Callable[[], Result]) -> tuple[float, Result]:

@@ -1,7 +1,7 @@
 """Turns held-out triples into ranking data, in folds of queries, and fits reasoner and calibration on them.
 
-Each reasoner is fitted once without each fold, to get logits for it that calibration can trust, and once on all for
-good. All answers of a query are in one fold, so that a fold's queries have as many as any query has. A
+A reasoner is fitted without each fold (of plenty, without one), to get logits for it that calibration can trust, and
+once on all for good. All answers of a query are in one fold, so that a fold's queries have as many as any query has. A
 triple's tail and head query may be in different folds: that tells a network of some dozen features next to nothing.
 """
 
@@ -25,9 +25,11 @@ from neo4j_relpred.model.trained import chunks_by_relation
 from neo4j_relpred.training.budget import Budget
 from neo4j_relpred.training.reasoner import RankingData, fit_reasoner
 
-__all__ = ["HeldOut", "entity_data", "fit_on_folds", "links_tell", "relation_data"]
+__all__ = ["HeldOut", "entity_data", "fit_on_folds", "links_tell", "passes", "relation_data"]
 
 FOLDS = 3
+PLENTY = 12_000  # queries
+LARGE_FOLDS = 4
 LINK_SAMPLE = 5_000
 PAIRS = 2_000  # relation queries in one block
 
@@ -37,7 +39,7 @@ class HeldOut:
     """Queries of held-out triples with their candidates.
 
     features (q, c, f); relations (q, 1) or (q, c); groups (q, c): the relation of each candidate triple; real,
-    labels (q, c): which are candidates, and which of them are answers.
+    labels (q, c): which are candidates, and which of them are answers; known (q,): answers that the graph has.
     """
 
     features: npt.NDArray[np.float32]
@@ -45,6 +47,7 @@ class HeldOut:
     groups: IntArray
     real: npt.NDArray[np.bool_]
     labels: npt.NDArray[np.bool_]
+    known: IntArray
     droppable: tuple[int, ...]
     base: int | None = None
 
@@ -109,7 +112,8 @@ def entity_data(members: Members, triples: IntArray, *, linked: bool = True) -> 
         labels &= real
     groups = np.broadcast_to(queries[:, 1:], shape)
     droppable = tuple(group_columns("structure")) if members.structure else ()
-    return HeldOut(features, queries[:, 1:], groups, real, labels, droppable)
+    counts = members.graph.context[queries[:, 0], queries[:, 1]].astype(np.int64)
+    return HeldOut(features, queries[:, 1:], groups, real, labels, counts, droppable)
 
 
 def relation_data(members: Members, head: RelationHead, triples: IntArray) -> HeldOut:
@@ -118,15 +122,28 @@ def relation_data(members: Members, head: RelationHead, triples: IntArray) -> He
     count = members.graph.num_relations
     blocks = [relation_features(members, head, *pairs[i : i + PAIRS].T) for i in range(0, len(pairs), PAIRS)]
     real = np.ones((len(pairs), count), bool)
-    rows, known = members.graph.linking_relations(pairs[:, 0], pairs[:, 1])
-    real[rows[known < count], known[known < count]] = False
+    rows, linking = members.graph.linking_relations(pairs[:, 0], pairs[:, 1])
+    rows, linking = rows[linking < count], linking[linking < count]
+    real[rows, linking] = False
     labels = np.zeros(real.shape, bool)
     labels[where, triples[:, 1]] = True
     groups = np.broadcast_to(np.arange(count), real.shape)
     columns = tuple(RELATION_FEATURES.index(name) for name in RELATION_GROUPS["structure"])
     droppable = columns if members.structure else ()
     base = RELATION_FEATURES.index(RELATION_BASE)
-    return HeldOut(np.concatenate(blocks), groups.copy(), groups, real, labels, droppable, base)
+    known = np.bincount(rows, minlength=len(pairs))
+    return HeldOut(np.concatenate(blocks), groups.copy(), groups, real, labels, known, droppable, base)
+
+
+def _folds(queries: int) -> tuple[int, int]:
+    """Into how many folds, and for how many of them logits are made: of plenty, one is enough to calibrate on."""
+    return (FOLDS, FOLDS) if queries < PLENTY else (LARGE_FOLDS, 1)
+
+
+def passes(queries: int) -> float:
+    """What `fit_on_folds` costs, in fits of one reasoner on all queries."""
+    parts, seen = _folds(queries)
+    return 1 + seen * (parts - 1) / parts
 
 
 def fit_on_folds(
@@ -137,15 +154,15 @@ def fit_on_folds(
     `budget` is shared out by how many queries each fit sees.
     """
     kind = model.reasoner
-    fold = np.random.default_rng([settings.seed, 6]).permutation(len(held)) % FOLDS
-    seconds = budget.left / FOLDS  # FOLDS - 1 for the folds together, 1 for all
+    parts, seen = _folds(len(held))
+    fold = np.random.default_rng([settings.seed, 6]).permutation(len(held)) % parts
+    seconds = budget.left * (1 - 1 / passes(len(held))) / seen  # for each fold
     logits = np.zeros(held.real.shape)
-    for number in range(FOLDS):
+    for number in range(seen):
         rows, others = np.flatnonzero(fold == number), np.flatnonzero(fold != number)
         if not len(rows) or not len(others):
             continue
-        part = budget.part(seconds * (FOLDS - 1) / FOLDS)
-        reasoner = fit_reasoner(held.data(others), kind, num_groups, settings, part)
+        reasoner = fit_reasoner(held.data(others), kind, num_groups, settings, budget.part(seconds))
         for first in range(0, len(rows), PAIRS):
             block = rows[first : first + PAIRS]
             data = held.data(block)
@@ -154,6 +171,7 @@ def fit_on_folds(
     reasoner = fit_reasoner(held.data(), kind, num_groups, settings, budget)
     if len(held) < FOLDS:
         return reasoner, Calibration.plain(num_groups)
-    evidence = logits, held.real, held.labels.astype(float), held.groups
-    calibration = fit_calibration(*evidence, num_groups)
-    return reasoner, complete(calibration, *evidence, np.random.default_rng([settings.seed, 7]))
+    chosen = np.flatnonzero(fold < seen)
+    labels, groups = held.labels[chosen].astype(float), held.groups[chosen]
+    evidence = logits[chosen], held.real[chosen], labels, groups
+    return reasoner, complete(fit_calibration(*evidence, num_groups), *evidence, held.known[chosen])

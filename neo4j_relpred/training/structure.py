@@ -155,6 +155,17 @@ class GroupedSoftmax(torch.autograd.Function):
         return (slope @ table).float() * outer[0], (slope.T @ query).float() * outer[0], None, None
 
 
+def relation_weight(settings: TrainingSettings, num_relations: int) -> float:
+    """Of the relation softmax: it teaches more the more types there are to tell apart.
+
+    Drawn through what was found best by search on WN18RR (11 types: .05), CoDEx-S and M (42, 51: .25) and FB15k-237
+    (237: 4) by Chen et al. 2021 and by ourselves.
+    """
+    if settings.relation_weight is not None:
+        return settings.relation_weight
+    return float(min(4.0, 0.0016 * num_relations**1.43))
+
+
 def _loss(model: ComplEx, batch: _Batch, settings: TrainingSettings) -> Tensor:
     """Mean loss per triple; the softmax runs over all entities of the model."""
     anchors, relations = torch.from_numpy(batch.anchors), torch.from_numpy(batch.relations)
@@ -164,6 +175,7 @@ def _loss(model: ComplEx, batch: _Batch, settings: TrainingSettings) -> Tensor:
     loss: Tensor = GroupedSoftmax.apply(query, model.entity, row, tail)
     heads, kinds = anchors[row], relations[row]
     loss = loss + settings.structure_regularisation * model.n3(heads, kinds, tail) / total
-    if settings.relation_weight > 0 and len(model.relation) > 2:
-        loss = loss + settings.relation_weight * functional.cross_entropy(model.pairs(heads, tail), kinds)
+    weight = relation_weight(settings, len(model.relation) // 2)
+    if weight > 0 and len(model.relation) > 2:
+        loss = loss + weight * functional.cross_entropy(model.pairs(heads, tail), kinds)
     return loss

@@ -33,10 +33,11 @@ def test_fitted_probabilities_are_frequencies(sharpness: float) -> None:
     half = slice(0, 750)
     calibration = fit_calibration(logits[half], real[half], labels[half], relations[half], 2)
     others = slice(750, None)
-    found = calibration.probabilities(logits[others], real[others], relations[others])
+    known = np.zeros(750, np.int64)
+    found = calibration.probabilities(logits[others], real[others], relations[others], known)
     report = measure(found.ravel(), labels[others].ravel())
     assert report.ece < 0.03
-    plain = Calibration.plain(2).probabilities(logits[others], real[others], relations[others])
+    plain = Calibration.plain(2).probabilities(logits[others], real[others], relations[others], known)
     assert report.log_loss < measure(plain.ravel(), labels[others].ravel()).log_loss + 0.005
 
 
@@ -45,7 +46,8 @@ def test_a_fitted_calibration_keeps_the_order_of_the_reasoner(sharpness: float) 
     """Even where the held-out answers say the contrary: ranks and probabilities must tell one story."""
     calibration = fit_calibration(*queries(sharpness=sharpness), 2)
     logits = np.random.default_rng(1).normal(size=(50, 12)) * 8
-    found = calibration.probabilities(logits, np.ones(logits.shape, bool), np.zeros(logits.shape, np.int64))
+    known = np.zeros(50, np.int64)
+    found = calibration.probabilities(logits, np.ones(logits.shape, bool), np.zeros(logits.shape, np.int64), known)
     ordered = np.take_along_axis(found, np.argsort(logits, axis=1), 1)
     assert (np.diff(ordered, axis=1) >= -1e-12).all()
 
@@ -63,11 +65,46 @@ def test_a_relation_that_was_not_seen_follows_the_global_curve() -> None:
 
 def test_answers_that_the_graph_lacks_only_raise_probabilities() -> None:
     logits, real, labels, relations = queries(600, answers=3)
+    known = np.random.default_rng(1).integers(0, 5, len(logits))
     calibration = fit_calibration(logits, real, labels, relations, 2)
-    raised = complete(calibration, logits, real, labels, relations, np.random.default_rng(0))
-    parts = (logits, real, relations)
+    raised = complete(calibration, logits, real, labels, relations, known)
+    parts = (logits, real, relations, known)
     assert (raised.probabilities(*parts) >= calibration.probabilities(*parts)).all()
     assert (raised.probabilities(*parts) > calibration.probabilities(*parts)).any()
+
+
+def test_half_of_the_truth_held_out_and_half_missing_gives_the_frequencies_of_the_missing_half() -> None:
+    """Fitted where missing answers count as wrong; asked when the held-out ones are known and no candidates."""
+    rng = np.random.default_rng(3)
+    logits = rng.normal(size=(4_000, 8)) * 2
+    truth = rng.random(logits.shape) < 1 / (1 + np.exp(-logits))  # about four answers of a question
+    held, missing = (half := rng.random(logits.shape) < 0.5) & truth, ~half & truth
+    relations, nobody = np.zeros(logits.shape, np.int64), np.zeros(len(logits), np.int64)
+    everything = np.ones(logits.shape, bool)
+    asked = held.any(1)
+    parts = (logits[asked], everything[asked], held[asked].astype(float), relations[asked])
+    plain = fit_calibration(*parts, 1)
+    fitted = complete(plain, *parts, nobody[asked])
+    later = missing.any(1)
+    open_ = ~held[later]
+    errors = [
+        measure(
+            c.probabilities(logits[later], open_, relations[later], nobody[later])[open_],
+            missing[later][open_].astype(float),
+        ).ece
+        for c in (plain, fitted)
+    ]
+    assert errors[1] < 0.05
+    assert errors[1] < errors[0] / 2
+
+
+def test_questions_with_one_answer_have_none_beside_it() -> None:
+    logits, real, labels, relations = queries(600)
+    known = np.zeros(len(logits), np.int64)
+    calibration = fit_calibration(logits, real, labels, relations, 2)
+    parts = (logits, real, relations, known)
+    completed = complete(calibration, logits, real, labels, relations, known)
+    np.testing.assert_allclose(completed.probabilities(*parts), calibration.probabilities(*parts), atol=0.01)
 
 
 @given(st.lists(st.tuples(st.floats(0, 1), st.sampled_from([0.0, 1.0])), min_size=1, max_size=30))
