@@ -46,7 +46,7 @@ def fit_task(task: Task, minutes: float, settings: Settings, cache: Path | None)
     if cache is not None:
         encoder = CachedEncoder(encoder, cache)
     distinct = [task.learnt, task.asked] if task.inductive else [task.learnt]
-    vectors = [torch.from_numpy(encoder.encode(data.texts)) for data in distinct]
+    vectors = [_encoded(encoder, data.texts) for data in distinct]
     encoded = time.monotonic()
     left = minutes - (encoded - started) / 60
     training = settings.training.model_copy(update={"minutes": left})
@@ -65,6 +65,10 @@ def fit_task(task: Task, minutes: float, settings: Settings, cache: Path | None)
     fitted = Fitted(model, seen, encoded - started, time.monotonic() - encoded)
     say(f"encoded in {fitted.encoding_seconds:.0f} s, trained in {fitted.training_seconds:.0f} s")
     return fitted
+
+
+def _encoded(encoder: Encoder, texts: Sequence[str]) -> torch.Tensor:
+    return torch.from_numpy(encoder.encode(texts)) if any(texts) else torch.zeros(len(texts), 0)
 
 
 def log_odds(model: TrainedModel, triples: IntArray) -> FloatArray:

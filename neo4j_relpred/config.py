@@ -40,6 +40,7 @@ __all__ = [
 ]
 
 Gnn = Literal["gcn", "sage", "gat", "rgcn", "compgcn"]
+Gate = Literal["attention", "fixed"]
 ReasonerKind = Literal["mlp", "attention", "transformer"]
 Pooling = Literal["mean", "cls", "last"]
 Device = Literal["auto", "cpu", "cuda"]
@@ -177,6 +178,10 @@ class ModelSettings(Section):
     neighbors: int = Field(12, ge=1, description="Neighbours sampled per node and layer.")
     hidden: int = Field(192, ge=8, multiple_of=4, description="Width of the tower, a multiple of 4.")
     entity_width: int = Field(32, ge=0, description="Width of the learned entity vectors R_i; 0 leaves them out.")
+    gate: Gate = Field(
+        "attention",
+        description="How text and entity vector are weighed against each other: attention, or fixed at a half each.",
+    )
     unknown_share: float = Field(0.25, ge=0, le=1, description="Training uses in which R_i is the 'unknown' vector.")
     structure_rank: int = Field(128, ge=0, description="Complex rank of the structure member; 0 leaves it out.")
     rule_length: int = Field(2, ge=0, le=2, description="Longest body of a mined rule; 0 leaves rules out.")
@@ -204,7 +209,11 @@ class TrainingSettings(Section):
         ge=0,
         description="Weight of the relation softmax in the structure member; unset goes by the number of types.",
     )
-    bce_weight: float = Field(0.3, ge=0, description="Weight of binary cross-entropy beside the softmax losses.")
+    softmax_weight: float = Field(1.0, ge=0, description="Weight of the softmax over candidates in the reasoner.")
+    bce_weight: float = Field(0.3, ge=0, description="Weight of binary cross-entropy beside it.")
+    contrast_weight: float = Field(
+        0.5, ge=0, description="Weight of the contrast of text and neighbourhood in the self-supervised pass."
+    )
     base_rate: float | None = Field(
         None,
         gt=0,

@@ -7,6 +7,8 @@ import warnings
 import torch
 from torch import Tensor, nn
 
+from neo4j_relpred.config import Gate
+
 __all__ = ["SIGNALS", "Fusion"]
 
 SIGNALS = 2  # log degree, whether there is text
@@ -19,7 +21,9 @@ class Fusion(nn.Module):
     has few. Entities beyond the trained ones, and a share of the training uses, get the learned "unknown" vector.
     """
 
-    def __init__(self, num_entities: int, text_width: int, entity_width: int, hidden: int) -> None:
+    def __init__(
+        self, num_entities: int, text_width: int, entity_width: int, hidden: int, gate: Gate = "attention"
+    ) -> None:
         super().__init__()
         self.num_entities, self.entity_width = num_entities, entity_width
         self.entity = nn.Parameter(0.1 * torch.randn(num_entities, entity_width))
@@ -28,7 +32,8 @@ class Fusion(nn.Module):
         self.of_entity = _linear(entity_width, hidden)
         self.text_out = nn.Sequential(nn.LayerNorm(hidden), nn.GELU())
         self.both_out = nn.Sequential(nn.LayerNorm(hidden), nn.GELU())
-        self.gate = nn.Sequential(nn.Linear(2 * hidden + SIGNALS, 32), nn.GELU(), nn.Linear(32, 2))
+        attention = nn.Sequential(nn.Linear(2 * hidden + SIGNALS, 32), nn.GELU(), nn.Linear(32, 2))
+        self.gate = attention if gate == "attention" else None
 
     def forward(self, nodes: Tensor, text: Tensor, signals: Tensor, unknown_share: float = 0.0) -> Tensor:
         """nodes (rows,), text (rows, text width), signals (rows, SIGNALS) -> S (rows, hidden)."""
@@ -36,7 +41,10 @@ class Fusion(nn.Module):
         for_c, for_f = self.text(text).chunk(2, -1)
         c = self.text_out(for_c)
         f = self.both_out(for_f + self.of_entity(entity))  # a linear map of [C, R]
-        weight = torch.softmax(self.gate(torch.cat([c, f, signals], -1)), -1)  # (rows, 2): alpha, beta
+        if self.gate is None:
+            weight = torch.full((len(nodes), 2), 0.5).to(c)
+        else:
+            weight = torch.softmax(self.gate(torch.cat([c, f, signals], -1)), -1)  # (rows, 2): alpha, beta
         fused: Tensor = weight[:, :1] * c + weight[:, 1:] * f
         return fused
 

@@ -146,7 +146,10 @@ class Members:
         asked = self.asked(relation) if wanted is None else self.asked(relation).with_entities(wanted)
         place, index = asked.pool.place, torch.from_numpy(anchors)
         structure, tower = asked.structure_scores(index), asked.tower_scores(index)
-        rules = self.rules.features(self.graph, anchors, relation, asked.pool)  # three of (q, p, 3)
+        if self.settings.rule_length:
+            rules = self.rules.features(self.graph, anchors, relation, asked.pool)  # three of (q, p, 3)
+        else:
+            rules = (np.zeros((len(anchors), len(asked.pool.entities), 3), np.float32),) * 3
         rule_logs = np.log(any_rule(rules) + 1e-3)
         members = [s.numpy() for s in (structure, tower) if s is not None] + [rule_logs]
         base = np.zeros((len(anchors), len(asked.pool.entities)), np.float32)

@@ -82,14 +82,14 @@ def fit_reasoner(
                 features = features.clone()
                 blind = torch.from_numpy(np.flatnonzero(rng.random(len(features)) < 0.1))
                 features[blind[:, None, None], :, torch.tensor(data.droppable)[None, :, None]] = 0.0
-            loss = ranking_loss(model(features, batch.relations, batch.real), batch, settings.bce_weight)
+            loss = ranking_loss(model(features, batch.relations, batch.real), batch, settings)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
     return model.train(mode=False)
 
 
-def ranking_loss(logits: Tensor, batch: RankingData, bce_weight: float) -> Tensor:
+def ranking_loss(logits: Tensor, batch: RankingData, settings: TrainingSettings) -> Tensor:
     """Each answer against the candidates that are no answers, plus binary cross-entropy of each candidate.
 
     logits: (q, c). Scalar.
@@ -100,4 +100,4 @@ def ranking_loss(logits: Tensor, batch: RankingData, bce_weight: float) -> Tenso
     softmax = -functional.logsigmoid(logits - rivals)[answers]  # log of e^answer / (e^answer + rivals)
     binary = functional.binary_cross_entropy_with_logits(logits, batch.labels, reduction="none")[batch.real]
     binary = binary.sum() / max(1, len(logits))
-    return (softmax.sum() / max(1, len(logits))) + bce_weight * binary
+    return settings.softmax_weight * softmax.sum() / max(1, len(logits)) + settings.bce_weight * binary

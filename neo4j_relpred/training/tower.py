@@ -23,7 +23,6 @@ NEGATIVES = 512  # beside the ends of the batch's own triples
 EDGE_DROP = 0.1
 MASKED_SHARE = 0.5
 MARGIN = 0.02
-CONTRAST_WEIGHT = 0.5
 
 
 def fit_tower(
@@ -60,9 +59,9 @@ def fit_tower(
             for group in optimizer.param_groups:
                 group["lr"] = LEARNING_RATE * max(0.02, 1 - progress)
             batch = graph.triples[order[step * size : (step + 1) * size]]
-            masked = progress < settings.selfsupervised_share
+            contrast = settings.contrast_weight if progress < settings.selfsupervised_share else None
             with torch.autocast("cpu", torch.bfloat16, enabled=multiplies_bf16()):
-                loss = _step(tower, graph, text, batch, model, masked, rng)
+                loss = _step(tower, graph, text, batch, model, contrast, rng)
             optimizer.zero_grad()
             loss.backward()
             torch.nn.utils.clip_grad_norm_(tower.parameters(), 1.0)
@@ -82,17 +81,17 @@ def _step(
     text: Tensor,
     batch: IntArray,
     model: ModelSettings,
-    masked: bool,
+    contrast: float | None,
     rng: np.random.Generator,
 ) -> Tensor:
-    """batch: (b, 3) triples to ask. In the self-supervised pass half of the other edges are hidden, too."""
+    """batch: (b, 3) triples to ask. The self-supervised pass, which has a contrast, hides half of the other edges."""
     queries = both_directions(batch, graph.num_relations)  # (2b, 3)
     anchors, relations = queries[:, 0], queries[:, 1]
     negatives = rng.integers(graph.num_entities, size=NEGATIVES)
     nothing = np.full((NEGATIVES, 2), -1, np.int64)
     asked = np.concatenate([queries[:, 1:], nothing])
     seeds = np.concatenate([anchors, negatives])
-    drop = MASKED_SHARE if masked else EDGE_DROP
+    drop = EDGE_DROP if contrast is None else MASKED_SHARE
     around = gather(graph, seeds, asked, model.neighbors, model.gnn_layers, int(rng.integers(2**31)), drop)
     encoded = tower.encode(around, text, model.unknown_share)  # (2b + negatives, hidden)
     size = len(queries)
@@ -102,8 +101,8 @@ def _step(
     logits[rows, own] -= MARGIN / tower.log_temperature.exp()
     logits = logits.masked_fill(_known(graph, queries, seeds, own.numpy()), -1e4)
     loss = functional.cross_entropy(logits, own)
-    if masked and text.shape[1]:
-        loss = loss + CONTRAST_WEIGHT * _contrast(tower, around, text, size)
+    if contrast and text.shape[1]:
+        loss = loss + contrast * _contrast(tower, around, text, size)
     return loss
 
 

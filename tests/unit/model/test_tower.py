@@ -80,6 +80,8 @@ def test_the_gate_sees_degree_and_presence_of_text() -> None:
     nodes, text = torch.tensor([0]), torch.ones(1, TEXT_WIDTH)
     few, many = fusion(nodes, text, torch.zeros(1, SIGNALS)), fusion(nodes, text, torch.ones(1, SIGNALS))
     assert not torch.allclose(few, many)
+    fixed = Fusion(3, TEXT_WIDTH, 4, 16, gate="fixed")
+    assert torch.equal(fixed(nodes, text, torch.zeros(1, SIGNALS)), fixed(nodes, text, torch.ones(1, SIGNALS)))
 
 
 def test_the_contrast_hides_what_the_node_itself_is(tower: Tower) -> None:

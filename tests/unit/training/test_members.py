@@ -178,13 +178,17 @@ def test_the_loss_ignores_fillers_and_other_answers() -> None:
         torch.tensor([[True, True, True, False]]),
     )
     logits = torch.tensor([[2.0, 1.0, 0.0, 0.0]])
-    loss = ranking_loss(logits, data, bce_weight=0.0)
+    alone = TINY_TRAINING.model_copy(update={"bce_weight": 0.0})
+    loss = ranking_loss(logits, data, alone)
     expected = -(torch.sigmoid(torch.tensor(2.0)).log() + torch.sigmoid(torch.tensor(1.0)).log())
     torch.testing.assert_close(loss, expected)
     for place, value in ((3, 9.0), (0, 2.0)):
         other = logits.clone()
         other[0, place] = value
-        torch.testing.assert_close(ranking_loss(other, data, 0.3), ranking_loss(logits, data, 0.3))
+        both = (ranking_loss(values, data, TINY_TRAINING) for values in (other, logits))
+        torch.testing.assert_close(*both)
+    silent = TINY_TRAINING.model_copy(update={"bce_weight": 0.0, "softmax_weight": 0.0})
+    assert ranking_loss(logits, data, silent) == 0
 
 
 def test_a_part_of_a_budget_never_outlasts_it() -> None:
