@@ -38,7 +38,7 @@ def measure(task: Task, minutes: float, settings: Settings, cache: Path | None) 
     """Figures of one seed."""
     started, cpu = time.monotonic(), time.process_time()
     fitted = fit_task(task, minutes * (1 - RANKING_SHARE), settings, cache)
-    rivals = cheap_baselines(fitted.learnt.members, settings.training, BASELINE_MINUTES)
+    rivals = cheap_baselines(fitted.learnt.members, settings.training, BASELINE_MINUTES, fitted.asked.members)
     report = _report(task, fitted.asked, rivals)
     for warning in report.warnings:
         say(warning)

@@ -18,22 +18,29 @@ from neo4j_relpred.training.relation_head import fit_relation_head
 __all__ = ["cheap_baselines"]
 
 FloatArray = npt.NDArray[np.floating]
+Fit = tuple[TrainingSettings, float]  # and minutes
 
 
-def cheap_baselines(members: Members, settings: TrainingSettings, minutes: float) -> tuple[Baseline, ...]:
-    """The baselines of design 7 over the graph of `members`; `minutes` are shared by those that train."""
-    graph, text = members.graph, members.text.shape[1] > 0
-    rivals: list[Baseline] = [Frequency(graph), Popularity(graph)]
+def cheap_baselines(
+    members: Members, settings: TrainingSettings, minutes: float, asked: Members | None = None
+) -> tuple[Baseline, ...]:
+    """The baselines of design 7; `minutes` are shared by those that train.
+
+    They learn over the graph of `members`, and answer over that of `asked` where it is another one.
+    """
+    asked = asked or members
+    text = members.text.shape[1] > 0
+    rivals: list[Baseline] = [Frequency(asked.graph), Popularity(asked.graph)]
     part = minutes / 2 if text else minutes
-    rivals.append(ContextOnly(members, settings, part))
+    rivals.append(ContextOnly(members, asked, settings, part))
     if text:
-        rivals.append(TextOnly(members, settings, part))
-    if members.tower is not None:
-        rivals.append(TowerOnly(members))
-    if members.structure is not None:
-        rivals.append(StructureOnly(members))
-    if len(members.rules):
-        rivals.append(RulesOnly(members))
+        rivals.append(TextOnly(members, asked, settings, part))
+    if asked.tower is not None:
+        rivals.append(TowerOnly(asked))
+    if asked.structure is not None:
+        rivals.append(StructureOnly(asked))
+    if len(asked.rules):
+        rivals.append(RulesOnly(asked))
     return tuple(rivals)
 
 
@@ -79,10 +86,10 @@ class Popularity:
 class _Trained:
     """A relation head that sees one kind of input, and an entity score of that kind."""
 
-    def __init__(self, members: Members, head: RelationHead, settings: TrainingSettings, minutes: float) -> None:
-        self._members = members
-        budget = Budget.minutes(minutes)
-        self._head = fit_relation_head(head, members.graph, members.text, settings, budget)
+    def __init__(self, learnt: Members, asked: Members, head: RelationHead, fit: Fit) -> None:
+        self._members = asked
+        settings, minutes = fit
+        self._head = fit_relation_head(head, learnt.graph, learnt.text, settings, Budget.minutes(minutes))
 
     @torch.no_grad()
     def relation_scores(self, heads: IntArray, tails: IntArray) -> FloatArray:
@@ -97,9 +104,9 @@ class ContextOnly(_Trained):
 
     name = "context only"
 
-    def __init__(self, members: Members, settings: TrainingSettings, minutes: float) -> None:
-        head = RelationHead(members.graph.num_relations, members.text.shape[1], text=False, links=False)
-        super().__init__(members, head, settings, minutes)
+    def __init__(self, learnt: Members, asked: Members, settings: TrainingSettings, minutes: float) -> None:
+        head = RelationHead(learnt.graph.num_relations, learnt.text.shape[1], text=False, links=False)
+        super().__init__(learnt, asked, head, (settings, minutes))
 
     def entity_scores(self, relation: int, anchors: IntArray) -> FloatArray:
         """(q, entities): cosine to the mean context of the relation's answers, relation itself left out."""
@@ -117,9 +124,9 @@ class TextOnly(_Trained):
 
     name = "text only"
 
-    def __init__(self, members: Members, settings: TrainingSettings, minutes: float) -> None:
-        head = RelationHead(members.graph.num_relations, members.text.shape[1], context=False, links=False)
-        super().__init__(members, head, settings, minutes)
+    def __init__(self, learnt: Members, asked: Members, settings: TrainingSettings, minutes: float) -> None:
+        head = RelationHead(learnt.graph.num_relations, learnt.text.shape[1], context=False, links=False)
+        super().__init__(learnt, asked, head, (settings, minutes))
 
     @torch.no_grad()
     def entity_scores(self, relation: int, anchors: IntArray) -> FloatArray:
