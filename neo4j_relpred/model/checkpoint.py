@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -75,6 +75,7 @@ def save_checkpoint(checkpoint: Checkpoint, folder: Path) -> Path:
         "entities": checkpoint.entities,
         "relations": checkpoint.relations,
         "trained": members.trained,
+        "weights": members.weights,
         "baseRate": model.base_rate,
         "members": [name for name in ("structure", "tower") if getattr(members, name) is not None],
         "headUses": model.head.uses,
@@ -120,6 +121,7 @@ def _assembled(description: Mapping[str, Any], tensors: Mapping[str, Tensor]) ->
     graph = KnowledgeGraph(entities, relations, tensors["graph.triples"].numpy())
     rules, words = Rules(width, *columns), _words(tensors)
     members = Members(graph, text, rules, structure, tower, tensors["encoded"], settings, trained, words)
+    members = replace(members, weights=tuple(description["weights"]))
     head = _filled(RelationHead(relations, text.shape[1], **description["headUses"]), "head", tensors)
 
     def reasoner(name: str) -> Reasoner:

@@ -29,7 +29,10 @@ class Fusion(nn.Module):
         self.entity = nn.Parameter(0.1 * torch.randn(num_entities, entity_width))
         self.unknown = nn.Parameter(torch.zeros(entity_width))
         self.text = _linear(text_width, 2 * hidden)  # for C' and for F' in one product
-        self.of_entity = _linear(entity_width, hidden)
+        self.of_entity = nn.Linear(entity_width, hidden, bias=False) if entity_width else None
+        if self.of_entity is not None:  # as if C and R had one map: R must not drown C when both are unlearned
+            bound = (text_width + entity_width) ** -0.5
+            nn.init.uniform_(self.of_entity.weight, -bound, bound)
         self.text_out = nn.Sequential(nn.LayerNorm(hidden), nn.GELU())
         self.both_out = nn.Sequential(nn.LayerNorm(hidden), nn.GELU())
         attention = nn.Sequential(nn.Linear(2 * hidden + SIGNALS, 32), nn.GELU(), nn.Linear(32, 2))
@@ -40,7 +43,9 @@ class Fusion(nn.Module):
         entity = self.entities(nodes, unknown_share)
         for_c, for_f = self.text(text).chunk(2, -1)
         c = self.text_out(for_c)
-        f = self.both_out(for_f + self.of_entity(entity))  # a linear map of [C, R]
+        if self.of_entity is not None:
+            for_f = for_f + self.of_entity(entity)  # a linear map of [C, R]
+        f = self.both_out(for_f)
         if self.gate is None:
             weight = torch.full((len(nodes), 2), 0.5).to(c)
         else:

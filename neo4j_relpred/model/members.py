@@ -23,10 +23,10 @@ from neo4j_relpred.model.structure import ComplEx
 from neo4j_relpred.model.tower import Tower
 from neo4j_relpred.model.words import WORD_FEATURES, Words
 
-__all__ = ["FEATURE_GROUPS", "FEATURE_NAMES", "Members", "Proposal", "encode_all", "group_columns"]
+__all__ = ["FEATURE_GROUPS", "FEATURE_NAMES", "Members", "Proposal", "encode_all", "group_columns", "standing"]
 
 FloatArray = npt.NDArray[np.float32]
-ALWAYS_IN = 15  # best candidates of each member that always go on
+ALWAYS_IN = 7  # best candidates of each member that always go on
 REVERSE_SAMPLE = 2_000  # entities over which a reverse score is normalised
 FEWER = 512  # of them in a large graph, which has more candidates to normalise
 ENCODE_BATCH = 2_048
@@ -51,9 +51,9 @@ def group_columns(group: str) -> list[int]:
 class Proposal:
     """Candidates of queries by one relation.
 
-    candidates (q, c); features (q, c, f); base (q, p): the z-scored sum, which orders the rest of the pool; excluded
-    candidates have -inf there, and where fewer than c are left, some of them are listed and marked False in `real`.
-    known: (q,) how many were excluded.
+    candidates (q, c); features (q, c, f); base (q, p): the weighed sum of standings, which orders the rest of
+    the pool; excluded candidates have -inf there, and where fewer than c are left, some of them are listed and marked
+    False in `real`. known: (q,) how many were excluded.
     """
 
     candidates: IntArray
@@ -82,7 +82,10 @@ class _Columns:
 
 @dataclass(frozen=True)
 class Members:
-    """The parts that propose. Members that were not trained are None; entities from `trained` on are new."""
+    """The parts that propose. Members that were not trained are None; entities from `trained` on are new.
+
+    weights: of structure, tower and rules in the sum that orders candidates.
+    """
 
     graph: KnowledgeGraph
     text: Tensor
@@ -93,6 +96,7 @@ class Members:
     settings: ModelSettings
     trained: int
     words: Words | None = None
+    weights: tuple[float, ...] = (1.0, 1.0, 1.0)
 
     @cached_property
     def unit(self) -> Tensor:
@@ -146,15 +150,14 @@ class Members:
         asked = self.asked(relation) if wanted is None else self.asked(relation).with_entities(wanted)
         place, index = asked.pool.place, torch.from_numpy(anchors)
         structure, tower = asked.structure_scores(index), asked.tower_scores(index)
-        if self.settings.rule_length:
-            rules = self.rules.features(self.graph, anchors, relation, asked.pool)  # three of (q, p, 3)
-        else:
-            rules = (np.zeros((len(anchors), len(asked.pool.entities), 3), np.float32),) * 3
+        rules = self.rule_features(asked, anchors)
         rule_logs = np.log(any_rule(rules) + 1e-3)
-        members = [s.numpy() for s in (structure, tower) if s is not None] + [rule_logs]
+        parts = zip(self.weights, (structure, tower, rule_logs), strict=True)
+        weighed = [(weight, np.asarray(scores)) for weight, scores in parts if scores is not None]
+        members = [scores for _, scores in weighed]
         base = np.zeros((len(anchors), len(asked.pool.entities)), np.float32)
-        for scores in members:
-            base += (scores - scores.mean(1, keepdims=True)) / (scores.std(1, keepdims=True) + 1e-6)
+        for weight, scores in weighed:
+            base += np.float32(weight) * standing(scores)
         inside = place[excluded[1]] >= 0
         base[excluded[0][inside], place[excluded[1][inside]]] = -np.inf
         positions = self._choose(base, members, None if wanted is None else place[wanted])
@@ -181,6 +184,12 @@ class Members:
                 columns.set(name, overlap[..., number])
         counts = np.bincount(excluded[0], minlength=len(anchors)).astype(np.int64)
         return Proposal(candidates, columns.stacked(), base, real, asked.pool, counts)
+
+    def rule_features(self, asked: Asked, anchors: IntArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Three of (q, p, 3), as Rules.features has them; nothing where the settings leave rules out."""
+        if not self.settings.rule_length:
+            return (np.zeros((len(anchors), len(asked.pool.entities), 3), np.float32),) * 3
+        return self.rules.features(self.graph, anchors, asked.relation, asked.pool)
 
     def _choose(self, base: FloatArray, members: list[FloatArray], wanted: IntArray | None) -> IntArray:
         """(q, c) positions: the best of the sum, with the best of every member always in, sorted."""
@@ -232,6 +241,13 @@ class Members:
             columns.set("text_cosine", torch.einsum("qck,qk->qc", *ends))
             if len(asked.tails):
                 columns.set("text_range", asked.text_range.numpy()[candidates])
+
+
+def standing(scores: FloatArray) -> FloatArray:
+    """(q, p): how many standard deviations a candidate is above the mean of its query."""
+    centred: FloatArray = scores - scores.mean(1, keepdims=True)
+    centred /= centred.std(1, keepdims=True) + 1e-6
+    return centred
 
 
 class Asked:

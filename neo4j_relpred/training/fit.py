@@ -27,6 +27,7 @@ from neo4j_relpred.training.reasoner import EPOCHS, fit_reasoner
 from neo4j_relpred.training.relation_head import fit_relation_head
 from neo4j_relpred.training.structure import fit_structure
 from neo4j_relpred.training.tower import fit_tower
+from neo4j_relpred.training.weights import weigh
 
 __all__ = ["Progress", "fit", "prepare_torch"]
 
@@ -94,6 +95,7 @@ def fit(
     progress("rules", 1.0)
     free = budget.left - reserve
     members = _fit_members(stage, rules, budget.part(free * (1 - HEAD_SHARE)), start)
+    members = replace(members, weights=weigh(members, holdout))
     progress("reasoner", 0.0)
     linked = not links_tell(train, holdout)
     held, width = entity_data(members, holdout, linked=linked), 2 * train.num_relations

@@ -55,7 +55,7 @@ structure_rank = 16
 
 [training]
 minutes = 0.2
-max_epochs = 12
+max_epochs = 30
 holdout_share = 0.12
 
 [evaluation]

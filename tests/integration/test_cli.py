@@ -40,7 +40,7 @@ def quick(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """In a folder of its own, with little time for everything that takes some by default."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("RELPRED_EVALUATION__BASELINE_MINUTES", "0.02")
-    monkeypatch.setenv("RELPRED_TRAINING__MAX_EPOCHS", "10")
+    monkeypatch.setenv("RELPRED_TRAINING__MAX_EPOCHS", "30")
 
 
 @pytest.mark.usefixtures("quick")

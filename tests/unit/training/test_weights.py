@@ -1,0 +1,37 @@
+"""How the members are weighed when they choose candidates."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from neo4j_relpred.model.trained import TrainedModel
+from neo4j_relpred.training.weights import LEAST, MOST, weigh
+from tests.synthetic import World
+
+
+def test_a_member_that_knows_nothing_counts_least(trained: TrainedModel, world: World) -> None:
+    members = trained.members
+    assert members.structure is not None
+    noise = replace(members, structure=type(members.structure)(60, 8, members.structure.rank))
+    usual, noisy = weigh(members, world.split.holdout), weigh(noise, world.split.holdout)
+    assert noisy[0] < usual[0]
+    assert all(LEAST <= weight <= MOST for weight in (*usual, *noisy))
+
+
+def test_weights_are_the_same_each_time(trained: TrainedModel, world: World) -> None:
+    assert weigh(trained.members, world.split.holdout) == weigh(trained.members, world.split.holdout)
+
+
+def test_few_answers_change_no_weight(trained: TrainedModel, world: World) -> None:
+    assert weigh(trained.members, world.split.holdout[:5]) == trained.members.weights
+
+
+def test_a_member_that_is_not_there_is_passed_over(trained: TrainedModel, world: World) -> None:
+    alone = replace(trained.members, structure=None)
+    weights = weigh(alone, world.split.holdout)
+    assert weights[0] == 1
+    anchors = np.array([7, 8])
+    proposal = replace(alone, weights=weights).propose(0, anchors, (np.empty(0, np.int64),) * 2)
+    assert np.isfinite(proposal.base).all()
