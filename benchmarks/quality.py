@@ -6,7 +6,7 @@ FOLDER holds gzip tables entities (id, name, text, type), relations, train, vali
 such folders, graph and ind, with other entities and the same relations: then the model is trained on the one and asked
 about the other. Minutes are everything: encoding the texts, training, the baselines that train, and ranking all test
 triples. Train is what the members learn from, valid what the reasoner and the calibration are fitted on; every part
-filters. Baselines that train get a third of the model's time each, and no less than it takes to converge.
+filters. Baselines that train share a minute, in which such small networks converge.
 """
 
 from __future__ import annotations

@@ -39,6 +39,7 @@ MOST_FOR_REASONERS = 0.4
 SLACK = 1.6  # over the pace of the entity reasoner, for the features of pairs
 FIT_SLACK = 1.3  # over the pace of a fit of the reasoner
 PILOT_TRIPLES = 256
+HELD_BYTES = 3 << 30  # that the features of held-out queries may take, however much time there is
 LEAST_TRIPLES = 20
 
 
@@ -113,7 +114,7 @@ def fit(
 
 
 def _plan(stage: _Stage, rules: Rules, holdout: IntArray, budget: Budget) -> tuple[int, float]:
-    """How many held-out triples the reasoners can afford, and the seconds to keep for them.
+    """How many held-out triples the reasoners have time and room for, and the seconds to keep for them.
 
     Timed on a few triples with untrained members: what features cost does not depend on the weights.
     """
@@ -141,7 +142,8 @@ def _plan(stage: _Stage, rules: Rules, holdout: IntArray, budget: Budget) -> tup
     slope = max(all_seconds - few_seconds, 0.0) / max(1, len(pilot) - few)
     fits = FIT_SLACK * passes(2 * len(holdout)) * EPOCHS * one_pass / len(pilot)
     allowed = MOST_FOR_REASONERS * budget.left - few_seconds
-    affordable = min(len(holdout), max(len(pilot), int(allowed / max(slope + fits, 1e-9))))
+    room = HELD_BYTES * len(pilot) // held.features.nbytes
+    affordable = min(len(holdout), max(len(pilot), min(room, int(allowed / max(slope + fits, 1e-9)))))
     return affordable, min(few_seconds + affordable * (slope + fits), MOST_FOR_REASONERS * budget.left)
 
 

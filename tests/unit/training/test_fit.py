@@ -15,6 +15,7 @@ from neo4j_relpred.data.splits import split_triples
 from neo4j_relpred.errors import TooLittleData
 from neo4j_relpred.evaluation.ranking import Ranks, RankSummary, filtered_ranks, summarize
 from neo4j_relpred.model.trained import TrainedModel, chunks_by_relation
+from neo4j_relpred.training import fit as fitting
 from neo4j_relpred.training import reasoner as fitting_reasoner
 from neo4j_relpred.training.fit import fit
 from tests.synthetic import BRIEF_TRAINING, NOTHING, PARENT, TINY_MODEL, TINY_TRAINING, World, fitted, graph_of
@@ -228,6 +229,16 @@ def test_a_budget_that_runs_out_still_gives_a_model(world: World, monkeypatch: p
     hurried = TrainingSettings(minutes=0.004, batch_size=64)
     model = fitted(world.train, world.split.holdout, world.text, ModelSettings(hidden=16, structure_rank=8), hurried)
     check(model, world.split.test)
+
+
+def test_held_out_triples_that_memory_has_no_room_for_train_the_members(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fitting, "HELD_BYTES", 1)
+    monkeypatch.setattr(fitting, "PILOT_TRIPLES", 8)
+    model = fitted(world.train, world.split.holdout, world.text, training=BRIEF_TRAINING)
+    assert len(world.split.holdout) > 8
+    assert len(model.graph.triples) == len(world.train.triples) + len(world.split.holdout) - 8
 
 
 def test_progress_names_its_stages_in_order_and_never_exceeds_one(brief: Fit) -> None:
