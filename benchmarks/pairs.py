@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -56,7 +57,7 @@ class ModelScorer:
         return scores
 
 
-class _ByHead:
+class _ByHead(ABC):
     """A rival for whom a pair is one of the tails of its head."""
 
     def pairs(self, pairs: IntArray) -> FloatArray:
@@ -68,9 +69,9 @@ class _ByHead:
             scores[mine] = self.tails(heads[first : first + CHUNK])[place[mine] - first, pairs[mine, 1]]
         return scores
 
+    @abstractmethod
     def tails(self, heads: IntArray) -> FloatArray:
         """(q,) -> (q, entities)."""
-        raise NotImplementedError
 
 
 class Popularity(_ByHead):
