@@ -3,13 +3,14 @@
     python -m benchmarks.ablation FOLDER [--minutes 10] [--only NAME,NAME] [--cache FILE] [--json FILE]
 
 One line for each variant, all with seed 0: entity MRR and relation Hits@1 on the test triples of the data folder, and
-how much is lost against the whole. `without reasoner` ranks entities by the z-scored sum of the members of the whole
+how much is lost against the whole. `without reasoner` ranks entities by the weighed sum of the members of the whole
 model. `few` variants see a tenth of the training edges: that is where self-supervision should show its worth.
 """
 
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,14 +18,13 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.fitting import Fitted, fit_task, settings_of, settings_options
+from benchmarks.fitting import RANKING_SHARE, fit_task, report_of, settings_of, settings_options
 from benchmarks.folders import DataSet, Task
 from benchmarks.output import json_option, say, write_json
 from neo4j_relpred.data.knowledge_graph import IntArray
-from neo4j_relpred.evaluation.report import Report, evaluate
+from neo4j_relpred.evaluation.report import Report
 from neo4j_relpred.model.trained import TrainedModel
 
-RANKING_SHARE = 0.12
 FEW = 0.1
 
 
@@ -71,7 +71,7 @@ VARIANTS: Mapping[str, Variant] = {
 
 
 class SumOfMembers:
-    """The members' z-scored sum, which orders what the reasoner does not see."""
+    """The members' weighed sum, which orders what the reasoner does not see."""
 
     name = SUM
 
@@ -111,16 +111,9 @@ def main(words: Sequence[str] | None = None) -> None:
         learnt = variant.of(task.learnt)
         seen = Task(learnt, variant.of(task.asked) if task.inductive else learnt)
         fitted = fit_task(seen, options.minutes * (1 - RANKING_SHARE), settings, options.cache)
-        figures |= _shown(name, _report(task, fitted, with_sum=name == WHOLE), figures)
+        rivals = [SumOfMembers(fitted.asked)] if name == WHOLE else []
+        figures |= _shown(name, report_of(task, fitted.asked, rivals), figures)  # whatever it saw, the filter is whole
     write_json(figures, options.json)
-
-
-def _report(task: Task, fitted: Fitted, *, with_sum: bool) -> Report:
-    """By the filter of the whole data set, whatever the variant saw of it."""
-    data = task.asked
-    known, settled = data.graph(data.train, data.valid, data.test), data.graph(data.train, data.valid)
-    rivals = (SumOfMembers(fitted.asked),) if with_sum else ()
-    return evaluate(fitted.asked, data.test, known, data.relations, rivals, settled=settled)
 
 
 def _shown(name: str, report: Report, before: Mapping[str, float]) -> dict[str, float]:
@@ -133,7 +126,7 @@ def _shown(name: str, report: Report, before: Mapping[str, float]) -> dict[str, 
         whole = before.get(f"{WHOLE}_entity_mrr", found.get(f"{WHOLE}_entity_mrr", entity))
         print(f"{label:<30} {entity:>10.4f} {relation:>12.4f} {entity - whole:>+8.4f}", flush=True)
         found[f"{label.replace(' ', '_')}_entity_mrr"] = entity
-        if relation == relation:
+        if not math.isnan(relation):
             found[f"{label.replace(' ', '_')}_relation_hits_at_1"] = relation
     return found
 

@@ -16,16 +16,19 @@ from benchmarks.folders import Task
 from benchmarks.output import say
 from neo4j_relpred.config import Settings
 from neo4j_relpred.data.knowledge_graph import IntArray, both_directions
+from neo4j_relpred.evaluation.report import Report, evaluate
+from neo4j_relpred.evaluation.trial import Baseline
 from neo4j_relpred.model.trained import TrainedModel, chunks_by_relation
 from neo4j_relpred.model.words import Words
 from neo4j_relpred.text.cache import CachedEncoder
 from neo4j_relpred.text.encoder import Encoder, open_encoder
 from neo4j_relpred.training.fit import fit
 
-__all__ = ["Fitted", "fit_task", "log_odds", "settings_of", "settings_options"]
+__all__ = ["RANKING_SHARE", "Fitted", "fit_task", "log_odds", "report_of", "settings_of", "settings_options"]
 
 FloatArray = npt.NDArray[np.float64]
 SMALLEST = 1e-9  # probability
+RANKING_SHARE = 0.12  # of a benchmark's time, kept for baselines that train and for ranking the test triples
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,13 @@ def fit_task(task: Task, minutes: float, settings: Settings, cache: Path | None)
 
 def _encoded(encoder: Encoder, texts: Sequence[str]) -> torch.Tensor:
     return torch.from_numpy(encoder.encode(texts)) if any(texts) else torch.zeros(len(texts), 0)
+
+
+def report_of(task: Task, model: TrainedModel, rivals: Sequence[Baseline]) -> Report:
+    """Test triples; every true triple filters, and those that the reasoner was fitted on are known."""
+    data = task.asked
+    known, settled = data.graph(data.train, data.valid, data.test), data.graph(data.train, data.valid)
+    return evaluate(model, data.test, known, data.relations, tuple(rivals), settled=settled)
 
 
 def log_odds(model: TrainedModel, triples: IntArray) -> FloatArray:

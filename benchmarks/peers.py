@@ -15,11 +15,11 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from benchmarks.fitting import fit_task, settings_of, settings_options
+from benchmarks.fitting import fit_task, report_of, settings_of, settings_options
 from benchmarks.folders import Task
 from benchmarks.output import json_option, print_figures, say, write_json
 from neo4j_relpred.evaluation.ranking import RankSummary
-from neo4j_relpred.evaluation.report import Report, evaluate
+from neo4j_relpred.evaluation.report import Report
 
 KINDS = {"entity": (1, 10), "relation": (1,)}  # of queries, and the ranks up to which hits count
 
@@ -79,8 +79,7 @@ def main(words: Sequence[str] | None = None) -> None:
         rivals.append(rival)
         spent |= {f"{name}_{cost}": value for cost, value in costs.items()}
     say("ranking")
-    known = data.graph(data.train, data.valid, data.test)
-    found = {**figures(evaluate(fitted.asked, data.test, known, data.relations, tuple(rivals))), **spent}
+    found = {**figures(report_of(task, fitted.asked, rivals)), **spent}
     print_figures(found)
     write_json(found, options.json)
 

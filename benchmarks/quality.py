@@ -17,20 +17,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
-from benchmarks.fitting import fit_task, log_odds, settings_of, settings_options
+from benchmarks.fitting import RANKING_SHARE, fit_task, log_odds, report_of, settings_of, settings_options
 from benchmarks.folders import Task
 from benchmarks.output import json_option, print_figures, say, write_json
 from neo4j_relpred.config import Settings
 from neo4j_relpred.evaluation.classification import classification_accuracy
-from neo4j_relpred.evaluation.report import Report, evaluate
-from neo4j_relpred.evaluation.trial import Baseline
+from neo4j_relpred.evaluation.report import Report
 from neo4j_relpred.model.trained import TrainedModel
 from neo4j_relpred.training.baselines import cheap_baselines
 
-FloatArray = npt.NDArray[np.float64]
-RANKING_SHARE = 0.12  # of the time, kept for the baselines and for ranking the test triples
 BASELINE_MINUTES = 1.0
 
 
@@ -39,7 +35,7 @@ def measure(task: Task, minutes: float, settings: Settings, cache: Path | None) 
     started, cpu = time.monotonic(), time.process_time()
     fitted = fit_task(task, minutes * (1 - RANKING_SHARE), settings, cache)
     rivals = cheap_baselines(fitted.learnt.members, settings.training, BASELINE_MINUTES, fitted.asked.members)
-    report = _report(task, fitted.asked, rivals)
+    report = report_of(task, fitted.asked, rivals)
     for warning in report.warnings:
         say(warning)
     _say_slices(report)
@@ -51,14 +47,6 @@ def measure(task: Task, minutes: float, settings: Settings, cache: Path | None) 
         "encoding_seconds": fitted.encoding_seconds,
         "training_seconds": fitted.training_seconds,
     }
-
-
-def _report(task: Task, model: TrainedModel, rivals: Sequence[Baseline]) -> Report:
-    """Every true triple filters; those that the reasoner was fitted on are no answers to be sure of."""
-    data = task.asked
-    known = data.graph(data.train, data.valid, data.test)
-    settled = data.graph(data.train, data.valid)
-    return evaluate(model, data.test, known, data.relations, tuple(rivals), settled=settled)
 
 
 def _figures(report: Report) -> dict[str, float]:

@@ -53,14 +53,19 @@ class Calibration:
         known: (q,) answers of the question that the graph has.
         """
         z = self.log_odds(logits, real, relations)
-        beside = 1 / (1 + np.exp(-np.clip(beside_of(z, real, known) @ self.missing, -40, 40)))[:, None]
-        p = 1 / (1 + np.exp(-np.clip(z + base_rate_shift(base_rate), -40, 40)))
+        beside = _logistic(beside_of(z, real, known) @ self.missing)[:, None]
+        p = _logistic(z + base_rate_shift(base_rate))
         p = np.minimum(p / np.maximum(1 - beside * p, DOUBT), 1 - DOUBT * (1 - p))
         return np.where(real, np.clip(p, LEAST, 1 - LEAST), 0.0)
 
     def log_odds(self, logits: FloatArray, real: npt.NDArray[np.bool_], relations: npt.NDArray[np.int64]) -> FloatArray:
         """What `probabilities` puts through the logistic function, at base rate 1. All (q, c)."""
         return self.slope[relations] * (evidence_of(logits, real) @ self.weights) + self.intercept[relations]
+
+
+def _logistic(z: FloatArray) -> FloatArray:
+    p: FloatArray = 1 / (1 + np.exp(-np.clip(z, -40, 40)))
+    return p
 
 
 def beside_of(z: FloatArray, real: npt.NDArray[np.bool_], known: npt.NDArray[np.integer]) -> FloatArray:

@@ -93,7 +93,7 @@ class TrainedModel:
         encoded = members.encoded
         if members.tower is not None:
             encoded = encode_all(members.tower, graph, text, members.settings)
-        words = words or members.words
+        words = members.words if words is None else words
         return replace(self, members=replace(members, graph=graph, text=text, encoded=encoded, words=words))
 
     def moved(self, graph: KnowledgeGraph, vectors: Tensor, words: Words | None) -> TrainedModel:

@@ -20,10 +20,11 @@ from filelock import FileLock
 from neo4j_relpred.config import TextSettings
 from neo4j_relpred.data.folder import verified, write_folder
 from neo4j_relpred.errors import EncoderNotFound
+from neo4j_relpred.text.processor import abilities
 from neo4j_relpred.text.sentences import SENTENCES
 from neo4j_relpred.text.source import Source
 from neo4j_relpred.text.tokens import Tokens
-from neo4j_relpred.text.transformers_encoder import abilities, load_model, pool
+from neo4j_relpred.text.transformers_encoder import load_model, pool
 from neo4j_relpred.text.vectors import Vectors
 
 __all__ = ["Export", "ExportFailed", "export"]

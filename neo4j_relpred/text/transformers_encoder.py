@@ -11,6 +11,7 @@ import numpy as np
 from neo4j_relpred.config import Pooling, TextSettings
 from neo4j_relpred.errors import EncoderNotFound, InvalidSettings
 from neo4j_relpred.text.batches import BatchRule, encode_texts
+from neo4j_relpred.text.processor import multiplies_bf16
 from neo4j_relpred.text.sentences import SENTENCES
 from neo4j_relpred.text.source import HINT, Source, find_source, told
 from neo4j_relpred.text.tokens import Tokens
@@ -19,7 +20,7 @@ from neo4j_relpred.text.vectors import Progress, Vectors
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["TransformersEncoder", "abilities", "device_of", "load_model", "pool"]
+__all__ = ["TransformersEncoder", "device_of", "load_model", "pool"]
 
 log = logging.getLogger(__name__)
 LEAST_COSINE = 0.999  # half precision that nobody asked for has to agree with full precision at least so much
@@ -141,14 +142,6 @@ def device_of(settings: TextSettings) -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
-def abilities() -> dict[str, Any]:
-    """What the processor has, by torch's names; nothing where torch does not know."""
-    import torch
-
-    found: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
-    return found
-
-
 def _precision(settings: TextSettings, device: str) -> str:
     """fp32, bf16 or fp16: what the settings ask for, or what the device is good at."""
     import torch
@@ -162,6 +155,5 @@ def _precision(settings: TextSettings, device: str) -> str:
     if settings.precision != "auto":
         return settings.precision
     if device == "cpu":
-        able = abilities()
-        return "bf16" if able.get("avx512_bf16") or able.get("amx_bf16") else "fp32"
+        return "bf16" if multiplies_bf16() else "fp32"
     return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"

@@ -18,7 +18,6 @@ from neo4j_relpred.training.relation_head import fit_relation_head
 __all__ = ["cheap_baselines"]
 
 FloatArray = npt.NDArray[np.floating]
-Fit = tuple[TrainingSettings, float]  # and minutes
 
 
 def cheap_baselines(
@@ -86,9 +85,10 @@ class Popularity:
 class _Trained:
     """A relation head that sees one kind of input, and an entity score of that kind."""
 
-    def __init__(self, learnt: Members, asked: Members, head: RelationHead, fit: Fit) -> None:
+    def __init__(
+        self, learnt: Members, asked: Members, head: RelationHead, settings: TrainingSettings, minutes: float
+    ) -> None:
         self._members = asked
-        settings, minutes = fit
         self._head = fit_relation_head(head, learnt.graph, learnt.text, settings, Budget.minutes(minutes))
 
     @torch.no_grad()
@@ -106,7 +106,7 @@ class ContextOnly(_Trained):
 
     def __init__(self, learnt: Members, asked: Members, settings: TrainingSettings, minutes: float) -> None:
         head = RelationHead(learnt.graph.num_relations, learnt.text.shape[1], text=False, links=False)
-        super().__init__(learnt, asked, head, (settings, minutes))
+        super().__init__(learnt, asked, head, settings, minutes)
 
     def entity_scores(self, relation: int, anchors: IntArray) -> FloatArray:
         """(q, entities): cosine to the mean context of the relation's answers, relation itself left out."""
@@ -126,7 +126,7 @@ class TextOnly(_Trained):
 
     def __init__(self, learnt: Members, asked: Members, settings: TrainingSettings, minutes: float) -> None:
         head = RelationHead(learnt.graph.num_relations, learnt.text.shape[1], context=False, links=False)
-        super().__init__(learnt, asked, head, (settings, minutes))
+        super().__init__(learnt, asked, head, settings, minutes)
 
     @torch.no_grad()
     def entity_scores(self, relation: int, anchors: IntArray) -> FloatArray:

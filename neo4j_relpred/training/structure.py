@@ -14,8 +14,8 @@ from torch.nn import functional
 from neo4j_relpred.config import TrainingSettings
 from neo4j_relpred.data.knowledge_graph import IntArray, KnowledgeGraph, ranges
 from neo4j_relpred.model.structure import ComplEx
+from neo4j_relpred.text.processor import multiplies_bf16
 from neo4j_relpred.training.budget import Budget
-from neo4j_relpred.training.numbers import multiplies_bf16
 
 __all__ = ["fit_structure"]
 

@@ -13,8 +13,8 @@ from neo4j_relpred.config import ModelSettings, TrainingSettings
 from neo4j_relpred.data.knowledge_graph import IntArray, KnowledgeGraph, both_directions
 from neo4j_relpred.model.neighborhood import Neighborhood, gather
 from neo4j_relpred.model.tower import Tower
+from neo4j_relpred.text.processor import multiplies_bf16
 from neo4j_relpred.training.budget import Budget
-from neo4j_relpred.training.numbers import multiplies_bf16
 
 __all__ = ["fit_tower"]
 

@@ -31,11 +31,11 @@ def weigh(members: Members, triples: IntArray) -> tuple[float, ...]:
     """
     if len(triples) < FEWEST:
         return members.weights
-    found = [
-        _standings(members, relation, queries)
-        for relation, queries in _by_relation(both_directions(triples[:TRIPLES], members.graph.num_relations), members)
-    ]
-    rows = torch.cat(found)  # (q, 1 + RIVALS, members), the answer first
+    queries = both_directions(triples[:TRIPLES], members.graph.num_relations)
+    chunks = chunks_by_relation(queries[:, 1], members.graph.num_entities)
+    rows = torch.cat(
+        [_standings(members, relation, queries[mine]) for relation, mine in chunks]
+    )  # (q, 1 + RIVALS, members), the answer first
     present = [members.structure is not None, members.tower is not None, True]
     logs = torch.zeros(3, requires_grad=True)
     with torch.enable_grad():
@@ -51,11 +51,6 @@ def weigh(members: Members, triples: IntArray) -> tuple[float, ...]:
         optimizer.step(loss)
     weights = np.clip(logs.detach().exp().numpy(), LEAST, MOST)
     return tuple(float(weight) if there else 1.0 for weight, there in zip(weights, present, strict=True))
-
-
-def _by_relation(queries: IntArray, members: Members) -> list[tuple[int, IntArray]]:
-    chunks = chunks_by_relation(queries[:, 1], members.graph.num_entities)
-    return [(relation, queries[rows]) for relation, rows in chunks]
 
 
 def _standings(members: Members, relation: int, queries: IntArray) -> Tensor:

@@ -17,7 +17,7 @@ from neo4j_relpred.model.reasoner import Reasoner
 from neo4j_relpred.model.relations import RELATION_FEATURES, RELATION_GROUPS
 from neo4j_relpred.model.trained import TrainedModel, centred, chunks_by_relation
 from neo4j_relpred.model.words import WORD_FEATURES
-from tests.synthetic import GRANDPARENT, NOTHING, PARENT, SIBLING, World
+from tests.synthetic import GRANDPARENT, NOTHING, PARENT, SIBLING, World, graph_of
 
 ANCHORS = np.array([4, 9, 17, 30])
 
@@ -220,3 +220,18 @@ def test_an_empty_text_stays_the_zero_vector_when_centred() -> None:
     assert found[1].tolist() == [0, 0]
     torch.testing.assert_close(found[0].norm(), found[2].norm())
     assert centred(torch.zeros(3, 0), torch.zeros(0)).shape == (3, 0)
+
+
+def test_a_model_answers_over_other_entities_by_what_it_knows_of_relations(trained: TrainedModel, world: World) -> None:
+    """The same family with its people in another order: no answer may depend on which row somebody has."""
+    order = np.random.default_rng(0).permutation(60)
+    place = np.argsort(order)
+    triples = world.train.triples.copy()
+    triples[:, [0, 2]] = place[triples[:, [0, 2]]]
+    there = trained.moved(world.train, world.text, None)
+    elsewhere = trained.moved(graph_of(60, 4, triples), world.text[order], None)
+    assert there.members.structure is None
+    first = there.answer_entities(SIBLING, ANCHORS).full_scores().argmax(1)
+    second = elsewhere.answer_entities(SIBLING, place[ANCHORS]).full_scores().argmax(1)
+    np.testing.assert_array_equal(place[first], second)
+    assert trained.members.structure is not None

@@ -198,3 +198,23 @@ def test_a_part_of_a_budget_never_outlasts_it() -> None:
     spent = Budget(0.0, 0.0)
     assert (spent.left, spent.fraction) == (0.0, 1.0)
     assert 0 <= budget.fraction < 0.1
+
+
+def test_the_softmax_by_hand_has_the_loss_and_the_gradients_of_the_plain_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(structure, "multiplies_bf16", lambda: False)  # so that both count in fp32
+    generator = torch.Generator().manual_seed(0)
+    query, table = (torch.randn(rows, 8, generator=generator).requires_grad_() for rows in (5, 30))
+    row, column = torch.tensor([0, 0, 1, 3, 4, 4]), torch.tensor([2, 7, 7, 0, 29, 11])
+    by_hand = structure.GroupedSoftmax.apply(query, table, row, column)
+    logits = query @ table.T
+    plain = (torch.logsumexp(logits, 1)[row] - logits[row, column]).mean()
+    torch.testing.assert_close(by_hand, plain)
+    found, expected = (torch.autograd.grad(loss, (query, table)) for loss in (by_hand, plain))
+    torch.testing.assert_close(found, expected)
+
+
+def test_the_relation_softmax_weighs_more_where_there_are_more_types() -> None:
+    weights = [structure.relation_weight(TINY_TRAINING, types) for types in (1, 11, 50, 237, 5_000)]
+    assert weights == sorted(weights)
+    assert weights[-1] == 4
+    assert structure.relation_weight(TINY_TRAINING.model_copy(update={"relation_weight": 0.5}), 50) == 0.5
