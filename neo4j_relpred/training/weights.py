@@ -33,9 +33,10 @@ def weigh(members: Members, triples: IntArray) -> tuple[float, ...]:
         return members.weights
     queries = both_directions(triples[:TRIPLES], members.graph.num_relations)
     chunks = chunks_by_relation(queries[:, 1], members.graph.num_entities)
-    rows = torch.cat(
-        [_standings(members, relation, queries[mine]) for relation, mine in chunks]
-    )  # (q, 1 + RIVALS, members), the answer first
+    found = [_standings(members, relation, queries[mine]) for relation, mine in chunks]
+    rows = torch.cat(found)  # (q, 1 + RIVALS, members), the answer first
+    if not len(rows):
+        return members.weights
     present = [members.structure is not None, members.tower is not None, True]
     logs = torch.zeros(3, requires_grad=True)
     with torch.enable_grad():

@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pytest
+import torch
 
 from neo4j_relpred.model.trained import TrainedModel
-from neo4j_relpred.training.weights import LEAST, MOST, weigh
+from neo4j_relpred.training import weights as weighing
+from neo4j_relpred.training.weights import LEAST, MOST, RIVALS, weigh
 from tests.synthetic import World
 
 
@@ -35,3 +38,10 @@ def test_a_member_that_is_not_there_is_passed_over(trained: TrainedModel, world:
     anchors = np.array([7, 8])
     proposal = replace(alone, weights=weights).propose(0, anchors, (np.empty(0, np.int64),) * 2)
     assert np.isfinite(proposal.base).all()
+
+
+def test_answers_without_rivals_change_no_weight(
+    trained: TrainedModel, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(weighing, "_standings", lambda *_: torch.zeros(0, 1 + RIVALS, 3))
+    assert weigh(trained.members, world.split.holdout) == trained.members.weights
