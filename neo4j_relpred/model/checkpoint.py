@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -22,7 +22,7 @@ from neo4j_relpred.data.folder import verified, write_folder
 from neo4j_relpred.data.knowledge_graph import KnowledgeGraph
 from neo4j_relpred.errors import CheckpointCorrupt
 from neo4j_relpred.model.calibration import Calibration
-from neo4j_relpred.model.members import Members
+from neo4j_relpred.model.members import Members, Weights
 from neo4j_relpred.model.reasoner import Reasoner
 from neo4j_relpred.model.relation_head import RelationHead
 from neo4j_relpred.model.rules import Rules
@@ -34,7 +34,7 @@ from neo4j_relpred.triples import EntityId, Relation
 
 __all__ = ["Checkpoint", "load_checkpoint", "save_checkpoint"]
 
-FORMAT = 2
+FORMAT = 3
 Part = TypeVar("Part", bound=nn.Module)
 HINT = "Train again with `relpred train`, or go back to another version with `relpred model promote`."
 WEIGHTS, DESCRIPTION = "weights.safetensors", "model.json"
@@ -75,7 +75,7 @@ def save_checkpoint(checkpoint: Checkpoint, folder: Path) -> Path:
         "entities": checkpoint.entities,
         "relations": checkpoint.relations,
         "trained": members.trained,
-        "weights": members.weights,
+        "weights": asdict(members.weights),
         "baseRate": model.base_rate,
         "members": [name for name in ("structure", "tower") if getattr(members, name) is not None],
         "headUses": model.head.uses,
@@ -121,7 +121,7 @@ def _assembled(description: Mapping[str, Any], tensors: Mapping[str, Tensor]) ->
     graph = KnowledgeGraph(entities, relations, tensors["graph.triples"].numpy())
     rules, words = Rules(width, *columns), _words(tensors)
     members = Members(graph, text, rules, structure, tower, tensors["encoded"], settings, trained, words)
-    members = replace(members, weights=tuple(description["weights"]))
+    members = replace(members, weights=Weights(**{kind: tuple(row) for kind, row in description["weights"].items()}))
     head = _filled(RelationHead(relations, text.shape[1], **description["headUses"]), "head", tensors)
 
     def reasoner(name: str) -> Reasoner:

@@ -6,7 +6,7 @@ Queries come one relation at a time (inverse relations ask for heads), so per-re
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -16,6 +16,7 @@ from torch import Tensor
 
 from neo4j_relpred.config import ModelSettings
 from neo4j_relpred.data.knowledge_graph import IntArray, KnowledgeGraph
+from neo4j_relpred.model.features import Columns
 from neo4j_relpred.model.neighborhood import gather
 from neo4j_relpred.model.pools import WHOLE, Pool, answer_pool
 from neo4j_relpred.model.rules import RULE_FEATURES, Rules, any_rule
@@ -23,28 +24,13 @@ from neo4j_relpred.model.structure import ComplEx
 from neo4j_relpred.model.tower import Tower
 from neo4j_relpred.model.words import WORD_FEATURES, Words
 
-__all__ = ["FEATURE_GROUPS", "FEATURE_NAMES", "Members", "Proposal", "encode_all", "group_columns", "standing"]
+__all__ = ["Members", "Proposal", "Weights", "encode_all", "standing"]
 
 FloatArray = npt.NDArray[np.float32]
 ALWAYS_IN = 7  # best candidates of each member that always go on
 REVERSE_SAMPLE = 2_000  # entities over which a reverse score is normalised
 FEWER = 512  # of them in a large graph, which has more candidates to normalise
 ENCODE_BATCH = 2_048
-MEMBER_FEATURES = ("log_probability", "gap", "reverse", "reverse_raw")
-FEATURE_GROUPS: dict[str, tuple[str, ...]] = {
-    "structure": (*(f"structure_{name}" for name in MEMBER_FEATURES), "structure_relation", "structure_known"),
-    "text and graph": (*(f"tower_{name}" for name in MEMBER_FEATURES), "text_cosine", "text_range"),
-    "words": WORD_FEATURES,
-    "rules": (*RULE_FEATURES, "rules_or", "rules_gap"),
-    "prior": ("popularity", "degree", "context_range", "range_share"),
-    "question": ("answers", "anchor_degree", "structure_best", "tower_best", "rules_best", "tower_spread"),
-}
-FEATURE_NAMES = tuple(name for names in FEATURE_GROUPS.values() for name in names)
-
-
-def group_columns(group: str) -> list[int]:
-    """The columns of a feature group."""
-    return [FEATURE_NAMES.index(name) for name in FEATURE_GROUPS[group]]
 
 
 @dataclass(frozen=True)
@@ -64,28 +50,20 @@ class Proposal:
     known: IntArray
 
 
-@dataclass
-class _Columns:
-    """Collects features by name, (q, c) each."""
+@dataclass(frozen=True)
+class Weights:
+    """Of structure, tower and rules in the sum that orders candidates: for anchors that were trained, and for new ones.
 
-    shape: tuple[int, int]
-    values: dict[str, FloatArray] = field(default_factory=dict)
+    A member may know its own nodes by heart and say little of others.
+    """
 
-    def set(self, name: str, value: Tensor | FloatArray) -> None:
-        array = value.numpy() if isinstance(value, Tensor) else value
-        self.values[name] = np.broadcast_to(array if array.ndim == 2 else array[:, None], self.shape)
-
-    def stacked(self) -> FloatArray:
-        zero = np.zeros(self.shape, np.float32)
-        return np.stack([self.values.get(name, zero) for name in FEATURE_NAMES], axis=2).astype(np.float32)
+    known: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    new: tuple[float, float, float] = (0.0, 1.0, 1.0)
 
 
 @dataclass(frozen=True)
 class Members:
-    """The parts that propose. Members that were not trained are None; entities from `trained` on are new.
-
-    weights: of structure, tower and rules in the sum that orders candidates.
-    """
+    """The parts that propose. Members that were not trained are None; entities from `trained` on are new."""
 
     graph: KnowledgeGraph
     text: Tensor
@@ -96,7 +74,11 @@ class Members:
     settings: ModelSettings
     trained: int
     words: Words | None = None
-    weights: tuple[float, ...] = (1.0, 1.0, 1.0)
+    weights: Weights = Weights()
+
+    def as_new(self) -> Members:
+        """The same as if no entity had been trained; what the tower made of each stays."""
+        return replace(self, structure=None, trained=0)
 
     @cached_property
     def unit(self) -> Tensor:
@@ -107,8 +89,9 @@ class Members:
     def sample(self) -> Tensor:
         """Entities over which reverse scores are normalised."""
         rng = np.random.default_rng(0)
-        size = min(self.trained, REVERSE_SAMPLE if self.trained <= WHOLE else FEWER)
-        return torch.from_numpy(np.sort(rng.choice(self.trained, size, replace=False)))
+        count = self.trained or self.graph.num_entities
+        size = min(count, REVERSE_SAMPLE if count <= WHOLE else FEWER)
+        return torch.from_numpy(np.sort(rng.choice(count, size, replace=False)))
 
     @cached_property
     def unit_text(self) -> Tensor:
@@ -152,25 +135,28 @@ class Members:
         structure, tower = asked.structure_scores(index), asked.tower_scores(index)
         rules = self.rule_features(asked, anchors)
         rule_logs = np.log(any_rule(rules) + 1e-3)
-        parts = zip(self.weights, (structure, tower, rule_logs), strict=True)
+        known = anchors < self.trained
+        weights = np.where(known[:, None], self.weights.known, self.weights.new).astype(np.float32)  # (q, members)
+        parts = zip(weights.T, (structure, tower, rule_logs), strict=True)
         weighed = [(weight, np.asarray(scores)) for weight, scores in parts if scores is not None]
         members = [scores for _, scores in weighed]
         base = np.zeros((len(anchors), len(asked.pool.entities)), np.float32)
         for weight, scores in weighed:
-            base += np.float32(weight) * standing(scores)
+            base += weight[:, None] * standing(scores)
         inside = place[excluded[1]] >= 0
         base[excluded[0][inside], place[excluded[1][inside]]] = -np.inf
         positions = self._choose(base, members, None if wanted is None else place[wanted])
         real = np.isfinite(np.take_along_axis(base, positions, 1))
-        columns = _Columns((len(anchors), positions.shape[1]))
+        columns = Columns((len(anchors), positions.shape[1]))
         chosen = torch.from_numpy(positions)
         if structure is not None:
             self._member_features(columns, "structure", structure, chosen)
             for name, value in asked.structure_pairs(index, chosen).items():
                 columns.set(f"structure_{name}", value)
-            for name in ("log_probability", "gap"):
-                known = columns.values["structure_known"] > 0
-                columns.set(f"structure_{name}", np.where(known, columns.values[f"structure_{name}"], 0))
+            pairs = columns.values["structure_known"] > 0
+            there = {"log_probability": pairs, "gap": pairs, "best": known[:, None]}
+            for name, mask in there.items():  # a new node has no vector: that says nothing rather than little
+                columns.set(f"structure_{name}", np.where(mask, columns.values[f"structure_{name}"], 0))
         if tower is not None:
             self._member_features(columns, "tower", tower, chosen)
             for name, value in asked.tower_pairs(index, chosen).items():
@@ -208,7 +194,7 @@ class Members:
         return np.sort(chosen, axis=1).astype(np.int64)
 
     @staticmethod
-    def _member_features(columns: _Columns, member: str, scores: Tensor, chosen: Tensor) -> None:
+    def _member_features(columns: Columns, member: str, scores: Tensor, chosen: Tensor) -> None:
         total = torch.logsumexp(scores, 1, keepdim=True)
         best = scores.amax(1, keepdim=True) - total
         mine = scores.gather(1, chosen) - total
@@ -218,7 +204,7 @@ class Members:
         columns.set(f"{member}_spread", scores.std(1))
 
     @staticmethod
-    def _rule_features(columns: _Columns, rules: tuple[FloatArray, ...], logs: FloatArray, positions: IntArray) -> None:
+    def _rule_features(columns: Columns, rules: tuple[FloatArray, ...], logs: FloatArray, positions: IntArray) -> None:
         mine = np.concatenate([np.take_along_axis(part, positions[..., None], 1) for part in rules], axis=2)
         for column, name in enumerate(RULE_FEATURES):
             value = mine[..., column]
@@ -228,7 +214,7 @@ class Members:
         columns.set("rules_gap", np.take_along_axis(logs, positions, 1) - best)
         columns.set("rules_best", best[:, 0])
 
-    def _prior_features(self, columns: _Columns, asked: Asked, anchors: IntArray, candidates: IntArray) -> None:
+    def _prior_features(self, columns: Columns, asked: Asked, anchors: IntArray, candidates: IntArray) -> None:
         context, degrees = self.graph.context, self.graph.degrees
         columns.set("popularity", np.log1p(context[candidates, self.graph.inverse(asked.relation)]))
         columns.set("degree", np.log1p(degrees[candidates]))

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from neo4j_relpred.model.members import FEATURE_GROUPS, group_columns
+from neo4j_relpred.model.features import FEATURE_GROUPS, group_columns
 from neo4j_relpred.model.reasoner import Reasoner
 from neo4j_relpred.model.relations import RELATION_FEATURES, RELATION_GROUPS
 from neo4j_relpred.scoring.serving import Serving

@@ -3,6 +3,9 @@
 A reasoner is fitted without each fold (of plenty, without one), to get logits for it that calibration can trust, and
 once on all for good. All answers of a query are in one fold, so that a fold's queries have as many as any query has. A
 triple's tail and head query may be in different folds: that tells a network of some dozen features next to nothing.
+
+Some triples are asked about twice, the second time as if their nodes were new, so that the reasoner and the calibration
+know what is left then.
 """
 
 from __future__ import annotations
@@ -17,10 +20,11 @@ from neo4j_relpred.config import ModelSettings, TrainingSettings
 from neo4j_relpred.data.knowledge_graph import IntArray, KnowledgeGraph, both_directions
 from neo4j_relpred.evaluation.calibration import complete, fit_calibration
 from neo4j_relpred.model.calibration import Calibration
-from neo4j_relpred.model.members import FEATURE_NAMES, Members, group_columns
+from neo4j_relpred.model.features import FEATURE_NAMES
+from neo4j_relpred.model.members import Members
 from neo4j_relpred.model.reasoner import Reasoner
 from neo4j_relpred.model.relation_head import RelationHead
-from neo4j_relpred.model.relations import RELATION_BASE, RELATION_FEATURES, RELATION_GROUPS, relation_features
+from neo4j_relpred.model.relations import RELATION_BASE, RELATION_FEATURES, relation_features
 from neo4j_relpred.model.trained import chunks_by_relation
 from neo4j_relpred.training.budget import Budget
 from neo4j_relpred.training.reasoner import RankingData, fit_reasoner
@@ -32,27 +36,35 @@ PLENTY = 12_000  # queries
 LARGE_FOLDS = 4
 LINK_SAMPLE = 5_000
 PAIRS = 2_000  # relation queries in one block
+NEW_SHARE = 0.15  # of the triples, asked about as if their nodes were new, too
 
 
 @dataclass(frozen=True)
 class HeldOut:
     """Queries of held-out triples with their candidates.
 
-    features (q, c, f); relations (q, 1) or (q, c); groups (q, c): the relation of each candidate triple; real,
-    labels (q, c): which are candidates, and which of them are answers; known (q,): answers that the graph has.
+    questions (q,): equal numbers are the same question, asked twice; features (q, c, f); relations (q, 1) or (q, c);
+    groups (q, c): the relation of each candidate triple; real, labels (q, c): which are candidates, and which of them
+    are answers; known (q,): answers that the graph has; base: see Reasoner.
     """
 
+    questions: IntArray
     features: npt.NDArray[np.float32]
     relations: IntArray
     groups: IntArray
     real: npt.NDArray[np.bool_]
     labels: npt.NDArray[np.bool_]
     known: IntArray
-    droppable: tuple[int, ...]
     base: int | None = None
 
     def __len__(self) -> int:
         return len(self.features)
+
+    def joined(self, other: HeldOut) -> HeldOut:
+        """These queries, then those."""
+        names = ("questions", "features", "relations", "groups", "real", "labels", "known")
+        parts = {name: np.concatenate([getattr(self, name), getattr(other, name)]) for name in names}
+        return HeldOut(**parts, base=self.base)
 
     def data(self, rows: IntArray | slice = slice(None)) -> RankingData:
         """Some of the queries as tensors."""
@@ -61,7 +73,6 @@ class HeldOut:
             relations=torch.from_numpy(self.relations[rows]),
             labels=torch.from_numpy(self.labels[rows].astype(np.float32)),
             real=torch.from_numpy(self.real[rows]),
-            droppable=self.droppable,
             base=self.base,
         )
 
@@ -90,6 +101,13 @@ def _linked(graph: KnowledgeGraph, triples: IntArray, itself: int) -> npt.NDArra
 
 def entity_data(members: Members, triples: IntArray, *, linked: bool = True) -> HeldOut:
     """Tail and head queries of held-out triples (n, 3); `linked` takes candidates that an edge joins already, too."""
+    held = _entity_queries(members, triples, linked)
+    if members.structure is None or not (few := round(NEW_SHARE * len(triples))):
+        return held
+    return held.joined(_entity_queries(members.as_new(), triples[:few], linked))
+
+
+def _entity_queries(members: Members, triples: IntArray, linked: bool) -> HeldOut:
     asked = both_directions(triples, members.graph.num_relations)
     queries, where = np.unique(asked[:, :2], axis=0, return_inverse=True)
     size = min(members.settings.candidates, members.graph.num_entities)
@@ -111,13 +129,20 @@ def entity_data(members: Members, triples: IntArray, *, linked: bool = True) -> 
         real.reshape(-1)[rows] = False
         labels &= real
     groups = np.broadcast_to(queries[:, 1:], shape)
-    droppable = tuple(group_columns("structure")) if members.structure else ()
     counts = members.graph.context[queries[:, 0], queries[:, 1]].astype(np.int64)
-    return HeldOut(features, queries[:, 1:], groups, real, labels, counts, droppable)
+    questions = queries[:, 0] * 2 * members.graph.num_relations + queries[:, 1]
+    return HeldOut(questions, features, queries[:, 1:], groups, real, labels, counts)
 
 
 def relation_data(members: Members, head: RelationHead, triples: IntArray) -> HeldOut:
     """Relation queries of held-out triples (n, 3)."""
+    held = _relation_queries(members, head, triples)
+    if members.structure is None or not (few := round(NEW_SHARE * len(triples))):
+        return held
+    return held.joined(_relation_queries(members.as_new(), head, triples[:few]))
+
+
+def _relation_queries(members: Members, head: RelationHead, triples: IntArray) -> HeldOut:
     pairs, where = np.unique(triples[:, [0, 2]], axis=0, return_inverse=True)
     count = members.graph.num_relations
     blocks = [relation_features(members, head, *pairs[i : i + PAIRS].T) for i in range(0, len(pairs), PAIRS)]
@@ -128,11 +153,10 @@ def relation_data(members: Members, head: RelationHead, triples: IntArray) -> He
     labels = np.zeros(real.shape, bool)
     labels[where, triples[:, 1]] = True
     groups = np.broadcast_to(np.arange(count), real.shape)
-    columns = tuple(RELATION_FEATURES.index(name) for name in RELATION_GROUPS["structure"])
-    droppable = columns if members.structure else ()
     base = RELATION_FEATURES.index(RELATION_BASE)
     known = np.bincount(rows, minlength=len(pairs))
-    return HeldOut(np.concatenate(blocks), groups.copy(), groups, real, labels, known, droppable, base)
+    questions = pairs[:, 0] * members.graph.num_entities + pairs[:, 1]
+    return HeldOut(questions, np.concatenate(blocks), groups.copy(), groups, real, labels, known, base)
 
 
 def _folds(queries: int) -> tuple[int, int]:
@@ -155,7 +179,8 @@ def fit_on_folds(
     """
     kind = model.reasoner
     parts, seen = _folds(len(held))
-    fold = np.random.default_rng([settings.seed, 6]).permutation(len(held)) % parts
+    _, question = np.unique(held.questions, return_inverse=True)
+    fold = (np.random.default_rng([settings.seed, 6]).permutation(len(held)) % parts)[question]
     seconds = budget.left * (1 - 1 / passes(len(held))) / seen  # for each fold
     logits = np.zeros(held.real.shape)
     for number in range(seen):

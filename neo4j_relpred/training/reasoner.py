@@ -27,21 +27,19 @@ class RankingData:
     """Queries with features of their candidates.
 
     features (q, c, f); relations (q, 1) or (q, c), as Reasoner.forward takes them; labels (q, c) 1.0 for answers;
-    real (q, c) False for fillers; droppable: columns that some queries do without in training, as those of new
-    nodes do.
+    real (q, c) False for fillers; base: see Reasoner.
     """
 
     features: Tensor
     relations: Tensor
     labels: Tensor
     real: Tensor
-    droppable: tuple[int, ...] = ()
     base: int | None = None
 
     def rows(self, chosen: Tensor) -> RankingData:
         """Some of the queries."""
         parts = (self.features[chosen], self.relations[chosen], self.labels[chosen], self.real[chosen])
-        return RankingData(*parts, self.droppable, self.base)
+        return RankingData(*parts, self.base)
 
 
 def fit_reasoner(
@@ -77,12 +75,7 @@ def fit_reasoner(
             for group in optimizer.param_groups:
                 group["lr"] = rate * max(0.02, 1 - schedule.progress(step))
             batch = data.rows(order[first : first + BATCH])
-            features = batch.features
-            if data.droppable:
-                features = features.clone()
-                blind = torch.from_numpy(np.flatnonzero(rng.random(len(features)) < 0.1))
-                features[blind[:, None, None], :, torch.tensor(data.droppable)[None, :, None]] = 0.0
-            loss = ranking_loss(model(features, batch.relations, batch.real), batch, settings)
+            loss = ranking_loss(model(batch.features, batch.relations, batch.real), batch, settings)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()

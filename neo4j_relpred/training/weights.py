@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from neo4j_relpred.data.knowledge_graph import IntArray, both_directions
-from neo4j_relpred.model.members import Members, standing
+from neo4j_relpred.model.members import Members, Weights, standing
 from neo4j_relpred.model.rules import any_rule
 from neo4j_relpred.model.trained import chunks_by_relation
 
@@ -23,11 +24,11 @@ STEPS = 60
 
 
 @torch.no_grad()
-def weigh(members: Members, triples: IntArray) -> tuple[float, ...]:
+def weigh(members: Members, triples: IntArray) -> Weights:
     """Weights of structure, tower and rules for which held-out answers (n, 3) stand out most, by softmax.
 
     The larger weights are what matters; none falls to nothing, since a member that says little on the whole may be the
-    only one to know some answers.
+    only one to know some answers. For new anchors the others are weighed without the structure member.
     """
     if len(triples) < FEWEST:
         return members.weights
@@ -37,7 +38,13 @@ def weigh(members: Members, triples: IntArray) -> tuple[float, ...]:
     rows = torch.cat(found)  # (q, 1 + RIVALS, members), the answer first
     if not len(rows):
         return members.weights
-    present = [members.structure is not None, members.tower is not None, True]
+    known = np.array([members.structure is not None, members.tower is not None, True])
+    return Weights(_fitted(rows, known), _fitted(rows, known & [False, True, True]))
+
+
+def _fitted(rows: Tensor, present: npt.NDArray[np.bool_]) -> tuple[float, float, float]:
+    """rows: (q, 1 + rivals, members), the answer first; present: (members,), the others weigh nothing."""
+    rows = rows * torch.from_numpy(present)
     logs = torch.zeros(3, requires_grad=True)
     with torch.enable_grad():
         optimizer = torch.optim.LBFGS([logs], max_iter=STEPS, line_search_fn="strong_wolfe")
@@ -51,7 +58,8 @@ def weigh(members: Members, triples: IntArray) -> tuple[float, ...]:
 
         optimizer.step(loss)
     weights = np.clip(logs.detach().exp().numpy(), LEAST, MOST)
-    return tuple(float(weight) if there else 1.0 for weight, there in zip(weights, present, strict=True))
+    structure, tower, rules = (weights * present).tolist()
+    return structure, tower, rules
 
 
 def _standings(members: Members, relation: int, queries: IntArray) -> Tensor:

@@ -12,7 +12,7 @@ from neo4j_relpred.data.knowledge_graph import IntArray, KnowledgeGraph
 from neo4j_relpred.evaluation import trial
 from neo4j_relpred.evaluation.report import evaluate
 from neo4j_relpred.evaluation.trial import try_out
-from neo4j_relpred.model.members import FEATURE_NAMES
+from neo4j_relpred.model.features import FEATURE_NAMES
 from neo4j_relpred.model.reasoner import Reasoner
 from neo4j_relpred.model.trained import TrainedModel
 from tests.synthetic import World

@@ -74,7 +74,7 @@ def test_a_flipped_byte_is_noticed(checkpoint: Checkpoint, name: str, tmp_path: 
 def test_a_checkpoint_of_another_format_is_refused(checkpoint: Checkpoint, tmp_path: Path) -> None:
     folder = save_checkpoint(checkpoint, tmp_path / "1")
     manifest = folder / "manifest.json"
-    manifest.write_text(manifest.read_text().replace('"format": 2', '"format": 1'))
+    manifest.write_text(manifest.read_text().replace('"format": 3', '"format": 1'))
     with pytest.raises(CheckpointCorrupt, match="another format"):
         load_checkpoint(folder)
 

@@ -12,7 +12,7 @@ import torch
 
 from neo4j_relpred.config import ModelSettings, ReasonerKind
 from neo4j_relpred.data.knowledge_graph import IntArray, both_directions
-from neo4j_relpred.model.members import FEATURE_GROUPS, FEATURE_NAMES, group_columns
+from neo4j_relpred.model.features import FEATURE_GROUPS, FEATURE_NAMES, group_columns
 from neo4j_relpred.model.reasoner import Reasoner
 from neo4j_relpred.model.relations import RELATION_FEATURES, RELATION_GROUPS
 from neo4j_relpred.model.trained import TrainedModel, centred, chunks_by_relation

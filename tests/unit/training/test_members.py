@@ -155,21 +155,6 @@ def test_a_reasoner_learns_which_feature_tells(kind: Any) -> None:
     assert (logits.argmax(1) == data.labels.argmax(1)).float().mean() > 0.85
 
 
-def test_a_dropped_feature_is_not_the_only_one_trusted() -> None:
-    """What new nodes lack is left out of some queries, and the caller's features stay as they are."""
-    data = ranking_data()
-    data.features[..., 1] = data.features[..., 0]
-    dropping = RankingData(data.features, data.relations, data.labels, data.real, droppable=(1,))
-    before = data.features.clone()
-    reasoner = fit_reasoner(dropping, "mlp", 1, TINY_TRAINING.model_copy(update={"max_epochs": 20}), endless())
-    assert torch.equal(data.features, before)
-    blind = data.features.clone()
-    blind[..., 1] = 0
-    with torch.no_grad():
-        logits = reasoner(blind, data.relations, data.real).masked_fill(~data.real, -1e9)
-    assert (logits.argmax(1) == data.labels.argmax(1)).float().mean() > 0.85
-
-
 def test_the_loss_ignores_fillers_and_other_answers() -> None:
     data = RankingData(
         torch.zeros(1, 4, 1),

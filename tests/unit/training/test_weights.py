@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from neo4j_relpred.model.members import Weights
 from neo4j_relpred.model.trained import TrainedModel
 from neo4j_relpred.training import weights as weighing
 from neo4j_relpred.training.weights import LEAST, MOST, RIVALS, weigh
@@ -19,8 +20,8 @@ def test_a_member_that_knows_nothing_counts_least(trained: TrainedModel, world: 
     assert members.structure is not None
     noise = replace(members, structure=type(members.structure)(60, 8, members.structure.rank))
     usual, noisy = weigh(members, world.split.holdout), weigh(noise, world.split.holdout)
-    assert noisy[0] < usual[0]
-    assert all(LEAST <= weight <= MOST for weight in (*usual, *noisy))
+    assert noisy.known[0] < usual.known[0]
+    assert all(LEAST <= weight <= MOST for weight in (*usual.known, *noisy.known, *usual.new[1:]))
 
 
 def test_weights_are_the_same_each_time(trained: TrainedModel, world: World) -> None:
@@ -34,10 +35,21 @@ def test_few_answers_change_no_weight(trained: TrainedModel, world: World) -> No
 def test_a_member_that_is_not_there_is_passed_over(trained: TrainedModel, world: World) -> None:
     alone = replace(trained.members, structure=None)
     weights = weigh(alone, world.split.holdout)
-    assert weights[0] == 1
+    assert weights.known[0] == weights.new[0] == 0
     anchors = np.array([7, 8])
     proposal = replace(alone, weights=weights).propose(0, anchors, (np.empty(0, np.int64),) * 2)
     assert np.isfinite(proposal.base).all()
+
+
+def test_a_new_anchor_is_weighed_as_new(trained: TrainedModel) -> None:
+    """Members that know no entity propose by the second set of weights, whatever the first one is."""
+    nothing = (np.empty(0, np.int64),) * 2
+    orders = [
+        replace(trained.members, weights=Weights(known, new)).as_new().propose(0, np.array([7]), nothing).base
+        for known, new in (((1, 1, 1), (0, 1, 9)), ((9, 9, 0), (0, 1, 9)), ((1, 1, 1), (0, 9, 1)))
+    ]
+    assert np.array_equal(orders[0], orders[1])
+    assert not np.array_equal(orders[0], orders[2])
 
 
 def test_answers_without_rivals_change_no_weight(
