@@ -23,6 +23,7 @@ from neo4j_relpred.model.words import Words
 from neo4j_relpred.text.cache import CachedEncoder
 from neo4j_relpred.text.encoder import Encoder, open_encoder
 from neo4j_relpred.training.fit import fit
+from neo4j_relpred.training.lesson import Lesson
 
 __all__ = ["RANKING_SHARE", "Fitted", "fit_task", "log_odds", "report_of", "settings_of", "settings_options"]
 
@@ -55,15 +56,8 @@ def fit_task(task: Task, minutes: float, settings: Settings, cache: Path | None)
     training = settings.training.model_copy(update={"minutes": left})
     words = [Words.of(data.names, data.texts) for data in distinct]
     learnt, asked = task.learnt, task.asked.graph(task.asked.train)
-    model = fit(
-        learnt.graph(learnt.train),
-        learnt.valid,
-        vectors[0],
-        settings.model,
-        training,
-        progress=_Stages(),
-        words=words[0],
-    )
+    lesson = Lesson(learnt.graph(learnt.train), learnt.valid, vectors[0], words[0])
+    model = fit(lesson, settings.model, training, progress=_Stages())
     seen = model.moved(asked, vectors[1], words[1]) if task.inductive else model.over(asked)
     fitted = Fitted(model, seen, encoded - started, time.monotonic() - encoded)
     say(f"encoded in {fitted.encoding_seconds:.0f} s, trained in {fitted.training_seconds:.0f} s")

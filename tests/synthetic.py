@@ -13,7 +13,9 @@ from neo4j_relpred.config import ModelSettings, TrainingSettings
 from neo4j_relpred.data.knowledge_graph import IntArray, KnowledgeGraph
 from neo4j_relpred.data.splits import Split, split_triples
 from neo4j_relpred.model.trained import TrainedModel
+from neo4j_relpred.model.words import Words
 from neo4j_relpred.training.fit import fit
+from neo4j_relpred.training.lesson import Lesson
 
 ENDLESS = 1e20  # minutes; a budget that never binds, so that only epochs end a training
 NOTHING = np.empty((0, 3), np.int64)
@@ -92,11 +94,12 @@ def fitted(
     vectors: torch.Tensor,
     model: ModelSettings = TINY_MODEL,
     training: TrainingSettings = TINY_TRAINING,
+    words: Words | None = None,
     **more: Any,
 ) -> TrainedModel:
     """A whole training; what it sets for the process is set back, since Hypothesis needs small numbers."""
     try:
-        return fit(train, holdout, vectors, model, training, **more)
+        return fit(Lesson(train, holdout, vectors, words), model, training, **more)
     finally:
         torch.set_flush_denormal(False)
 

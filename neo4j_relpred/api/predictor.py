@@ -121,13 +121,19 @@ class RelationPredictor:
     # training
 
     def fit(
-        self, snapshot: Snapshot | None = None, progress: Progress = silent, *, go_on: bool = False
+        self,
+        snapshot: Snapshot | None = None,
+        progress: Progress = silent,
+        *,
+        go_on: bool = False,
+        fresh: bool = False,
     ) -> tuple[ModelVersion, Report]:
         """Trains, evaluates and calibrates on a snapshot (a new one by default); the version saved goes live.
 
-        `go_on` starts from the live version's weights, and goes live only if it is not worse. Raises TooLittleData.
+        `go_on` starts from the live version's weights, and goes live only if it is not worse. An interrupted training
+        of the same data and settings is taken up where it was, unless `fresh`. Raises TooLittleData.
         """
-        return train(self._workspace, snapshot or self.snapshot(progress), progress, go_on=go_on)
+        return train(self._workspace, snapshot or self.snapshot(progress), progress, go_on=go_on, fresh=fresh)
 
     def evaluate(self, file: Path) -> Report:
         """The live model on the triples of a file (head, relation, tail by key) that the graph does not hold."""

@@ -24,20 +24,26 @@ from neo4j_relpred.model.registry import ModelVersion
 from neo4j_relpred.model.trained import TrainedModel
 from neo4j_relpred.training.baselines import cheap_baselines
 from neo4j_relpred.training.fit import fit
+from neo4j_relpred.training.lesson import Lesson
 
 __all__ = ["evaluate_file", "train"]
 
 PROMOTION_TOLERANCE = 0.02  # how much worse, in MRR, a retrained model may be and still take over
 
 
-def train(workspace: Workspace, data: Snapshot, progress: Progress, *, go_on: bool) -> tuple[ModelVersion, Report]:
+def train(
+    workspace: Workspace, data: Snapshot, progress: Progress, *, go_on: bool, fresh: bool
+) -> tuple[ModelVersion, Report]:
     """Trains, evaluates, calibrates and saves a version; it becomes the live one.
 
     `go_on` starts from the live version's weights where they fit; then the new version takes over only if it is not
-    worse beyond a tolerance. Raises TooLittleData, InvalidSettings.
+    worse beyond a tolerance. A training of the same data and settings that was interrupted is taken up, unless
+    `fresh`. Raises TooLittleData, InvalidSettings.
     """
-    settings, registry = workspace.settings, workspace.registry
+    settings, registry, unfinished = workspace.settings, workspace.registry, workspace.unfinished
     with workspace.exclusive():
+        if fresh:
+            unfinished.clear()
         vectors = torch.from_numpy(workspace.encode(data, progress))
         split, warnings = _split(workspace, data)
         if not vectors.shape[1]:
@@ -47,15 +53,16 @@ def train(workspace: Workspace, data: Snapshot, progress: Progress, *, go_on: bo
         fits = before is not None and before[1].entities == tuple(data.ids) and before[1].relations == data.relations
         started = time.monotonic()
         lent = before[1].model if before and fits else None
-        words = workspace.words(data)
-        model = fit(graph, split.holdout, vectors, settings.model, settings.training, progress, lent, words)
-        seconds = time.monotonic() - started
+        lesson = Lesson(graph, split.holdout, vectors, workspace.words(data))
+        model = fit(lesson, settings.model, settings.training, progress, lent, unfinished)
+        seconds = unfinished.earlier + time.monotonic() - started
         report = _evaluate(workspace, model, data, split, progress)
         warnings = (*warnings, *report.warnings)
         report = replace(report, seconds=seconds, threads=settings.training.threads, warnings=warnings)
         everything = model.over(KnowledgeGraph(len(data.ids), len(data.relations), data.triples))
         about = _about(workspace, data, report)
         version = registry.save(Checkpoint(everything, tuple(data.ids), data.relations, about))
+        unfinished.clear()
         # a live version of another encoder cannot answer any more, however good it was
         if before is None or before[0].about["encoder"] != about["encoder"] or _not_worse(report, before[0]):
             registry.promote(version.version)

@@ -20,6 +20,7 @@ from neo4j_relpred.model.registry import Registry
 from neo4j_relpred.model.words import Words
 from neo4j_relpred.text.cache import CachedEncoder
 from neo4j_relpred.text.encoder import Vectors, kept_exports, open_encoder
+from neo4j_relpred.training.unfinished import Unfinished
 
 __all__ = ["Progress", "Workspace", "silent"]
 
@@ -45,6 +46,11 @@ class Workspace:
     def registry(self) -> Registry:
         """The versions of the model that the settings name."""
         return Registry(self.settings.home / "models" / self.settings.model_name, self.settings.model_name)
+
+    @property
+    def unfinished(self) -> Unfinished:
+        """What is kept of a training of that model which has not ended."""
+        return Unfinished(self.registry.folder / "unfinished")
 
     @property
     def sets(self) -> PublishedSets:

@@ -16,7 +16,7 @@ from typing import Any
 
 from neo4j_relpred.errors import RelpredError, StorageFailed
 
-__all__ = ["MANIFEST", "read_manifest", "verified", "write_folder", "write_text"]
+__all__ = ["MANIFEST", "read_manifest", "replace_file", "verified", "write_folder", "write_text"]
 
 MANIFEST = "manifest.json"
 
@@ -81,12 +81,20 @@ def verified(folder: Path, error: type[RelpredError], hint: str) -> dict[str, An
 
 def write_text(path: Path, text: str) -> None:
     """Replaces the file at `path` as a whole."""
+    replace_file(path, lambda aside: aside.write_text(text, encoding="utf-8"))
+
+
+def replace_file(path: Path, fill: Callable[[Path], object]) -> None:
+    """Lets `fill` write a file aside, syncs, and renames it to `path`: whatever happens, the old one or the new one."""
     aside = path.with_name(f".{path.name}.tmp")
-    with aside.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    aside.replace(path)
+    try:
+        fill(aside)
+        _sync(aside)
+        aside.replace(path)
+    except BaseException:
+        aside.unlink(missing_ok=True)
+        raise
+    _sync(path.parent)
 
 
 def _replace(target: Path, aside: Path) -> None:

@@ -28,6 +28,7 @@ def cheap_baselines(
     They learn over the graph of `members`, and answer over that of `asked` where it is another one.
     """
     asked = asked or members
+    torch.manual_seed(settings.seed)  # they are the same whatever was drawn for the model
     text = members.text.shape[1] > 0
     rivals: list[Baseline] = [Frequency(asked.graph), Popularity(asked.graph)]
     part = minutes / 2 if text else minutes

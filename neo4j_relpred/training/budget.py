@@ -18,7 +18,12 @@ class Budget:
     @classmethod
     def minutes(cls, minutes: float) -> Budget:
         """A budget that starts now."""
-        return cls(minutes * 60, time.monotonic())
+        return cls.resumed(minutes * 60, 0.0)
+
+    @classmethod
+    def resumed(cls, seconds: float, used: float) -> Budget:
+        """A budget of which so many seconds are used already."""
+        return cls(seconds, time.monotonic() - used)
 
     @property
     def used(self) -> float:
@@ -57,4 +62,4 @@ class Schedule:
 
     def progress(self, step: int) -> float:
         """How far the training is, from 0 to 1, by what will end it."""
-        return max(step / self.steps, min(self.budget.fraction, step / self.least))
+        return max(step / self.steps, min(self.budget.fraction, step / max(1, self.least)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import TypeVar
 
 import numpy as np
@@ -14,7 +14,9 @@ from torch import Tensor
 from neo4j_relpred.config import ModelSettings, TrainingSettings
 from neo4j_relpred.data.knowledge_graph import IntArray, KnowledgeGraph, both_directions
 from neo4j_relpred.errors import TooLittleData
+from neo4j_relpred.model.calibration import Calibration
 from neo4j_relpred.model.members import Members, encode_all
+from neo4j_relpred.model.reasoner import Reasoner
 from neo4j_relpred.model.relation_head import RelationHead
 from neo4j_relpred.model.rules import Rules, mine_rules
 from neo4j_relpred.model.structure import ComplEx
@@ -22,11 +24,13 @@ from neo4j_relpred.model.tower import Tower
 from neo4j_relpred.model.trained import TrainedModel, centred
 from neo4j_relpred.model.words import Words
 from neo4j_relpred.training.budget import Budget
-from neo4j_relpred.training.holdout import entity_data, fit_on_folds, links_tell, passes, relation_data
+from neo4j_relpred.training.holdout import HeldOut, entity_data, fit_on_folds, links_tell, passes, relation_data
+from neo4j_relpred.training.lesson import Lesson, fingerprint
 from neo4j_relpred.training.reasoner import EPOCHS, fit_reasoner
 from neo4j_relpred.training.relation_head import fit_relation_head
 from neo4j_relpred.training.structure import fit_structure
 from neo4j_relpred.training.tower import fit_tower
+from neo4j_relpred.training.unfinished import Place, State, Unfinished
 from neo4j_relpred.training.weights import weigh
 
 __all__ = ["Progress", "fit", "prepare_torch"]
@@ -53,6 +57,7 @@ class _Stage:
     model: ModelSettings
     settings: TrainingSettings
     progress: Progress
+    unfinished: Unfinished
 
 
 def prepare_torch(settings: TrainingSettings) -> None:
@@ -62,55 +67,68 @@ def prepare_torch(settings: TrainingSettings) -> None:
 
 
 def fit(
-    train: KnowledgeGraph,
-    holdout: IntArray,
-    vectors: Tensor,
+    lesson: Lesson,
     model: ModelSettings,
     settings: TrainingSettings,
     progress: Progress = lambda stage, share: None,
     start: TrainedModel | None = None,
-    words: Words | None = None,
+    unfinished: Unfinished | None = None,
 ) -> TrainedModel:
-    """Trains on `train`; the reasoners and the calibration are fitted on `holdout` (n, 3), which no member sees.
+    """Trains the members, then the reasoners and the calibration on what was held out. Raises TooLittleData.
 
-    vectors: (entities, text width) from the encoder; words: one row per entity. `start` lends the weights of a model
-    over the same relations and entities, so that a refresh goes on from them. Raises TooLittleData.
+    `start` lends the weights of a model over the same relations and entities, so that a refresh goes on from them.
+    What lies in `unfinished` of this very training is gone on with, and gives the weights that it would have given;
+    only a stage without a state of its own, a reasoner, begins again.
     """
-    budget = Budget.minutes(settings.minutes)
+    train, holdout, vectors = lesson.train, lesson.holdout, lesson.vectors
     if len(train.triples) < LEAST_TRIPLES or not len(holdout):
         raise TooLittleData(
             f"{len(train.triples) + len(holdout)} relationships are too few to train on.",
             hint=f"At least {LEAST_TRIPLES} are needed after some are held out; read more types or labels.",
         )
+    kept = unfinished or Unfinished()
+    budget = kept.begin(lambda: fingerprint(lesson, model, settings, start), settings.minutes)
     prepare_torch(settings)
     centre = vectors.mean(0) if start is None or start.centre.shape != vectors.shape[1:] else start.centre
-    stage = _Stage(train, centred(vectors, centre), words, model, settings, progress)
+    stage = _Stage(train, centred(vectors, centre), lesson.words, model, settings, progress, kept)
     holdout = holdout[np.random.default_rng([settings.seed, 5]).permutation(len(holdout))]
     base_rate = _base_rate(train, holdout)
-    rules = mine_rules(train, model.rule_length)
-    affordable, reserve = _plan(stage, rules, holdout, budget)
-    if affordable < len(holdout):  # what the reasoners have no time for trains the members
-        train = train.with_triples(holdout[affordable:])
-        stage, holdout = replace(stage, graph=train), holdout[:affordable]
-        rules = mine_rules(train, model.rule_length)
+    stage, holdout, rules, free = _divided(stage, holdout, budget)
     progress("rules", 1.0)
-    free = budget.left - reserve
-    members = _fit_members(stage, rules, budget.part(free * (1 - HEAD_SHARE)), start)
+    members = _fit_members(stage, rules, budget, free * (1 - HEAD_SHARE), start)
     members = replace(members, weights=weigh(members, holdout))
     progress("reasoner", 0.0)
-    linked = not links_tell(train, holdout)
-    held, width = entity_data(members, holdout, linked=linked), 2 * train.num_relations
-    reasoning = Budget.minutes(max(0.0, budget.left - free * HEAD_SHARE) / 60)
-    entities = fit_on_folds(held, model, settings, reasoning, width)
+    entities = _entity_reasoner(stage, members, holdout, budget, free * HEAD_SHARE)
     # What the entity reasoner left goes to the relation head, and its pace tells what relation queries will need.
-    size = SLACK * len(holdout) * train.num_relations / max(1, held.real.size)
-    part = budget.part(budget.left - min(0.5 * budget.left, reasoning.used * size))
-    head = RelationHead(train.num_relations, stage.text.shape[1])
-    fit_relation_head(head, train, stage.text, settings, part, _shown(progress, "relation head", part))
+    needed = SLACK * entities.pace * len(holdout) * train.num_relations
+    head = _fit_head(stage, budget.part(budget.left - min(0.5 * budget.left, needed)))
     progress("relation reasoner", 0.0)
-    relations = fit_on_folds(relation_data(members, head, holdout), model, settings, budget, width)
+    relations = _relation_reasoner(stage, members, head, holdout, budget)
     progress("relation reasoner", 1.0)
-    return TrainedModel(members, head, entities[0], relations[0], entities[1], relations[1], base_rate, centre)
+    return TrainedModel(
+        members=members,
+        head=head,
+        entity_reasoner=entities.reasoner,
+        relation_reasoner=relations.reasoner,
+        entity_calibration=entities.calibration,
+        relation_calibration=relations.calibration,
+        base_rate=base_rate,
+        centre=centre,
+    )
+
+
+def _divided(stage: _Stage, holdout: IntArray, budget: Budget) -> tuple[_Stage, IntArray, Rules, float]:
+    """What the reasoners have no time for trains the members. Also the rules, and the seconds that reasoners leave."""
+    rules = mine_rules(stage.graph, stage.model.rule_length)
+    state = stage.unfinished.take("plan")
+    affordable, reserve = state.about["plan"] if state else _plan(stage, rules, holdout, budget)
+    if affordable < len(holdout):
+        stage = replace(stage, graph=stage.graph.with_triples(holdout[affordable:]))
+        holdout, rules = holdout[:affordable], mine_rules(stage.graph, stage.model.rule_length)
+    free = state.about["free"] if state else budget.left - reserve
+    if not state:
+        stage.unfinished.write("plan", State({}, {"plan": (affordable, reserve), "free": free}))
+    return stage, holdout, rules, free
 
 
 def _plan(stage: _Stage, rules: Rules, holdout: IntArray, budget: Budget) -> tuple[int, float]:
@@ -153,22 +171,80 @@ def _timed(work: Callable[[], Result]) -> tuple[float, Result]:
     return time.monotonic() - started, result
 
 
-def _fit_members(stage: _Stage, rules: Rules, budget: Budget, start: TrainedModel | None) -> Members:
-    """Each member within its share of the budget; a member that is switched off leaves its share to the others."""
+def _fit_members(stage: _Stage, rules: Rules, budget: Budget, seconds: float, start: TrainedModel | None) -> Members:
+    """Each member within its share of the seconds; one that is switched off leaves its share to the others."""
     graph, text, model, settings, progress = stage.graph, stage.text, stage.model, stage.settings, stage.progress
     shares = {name: share for name, share in SHARES.items() if name != "structure" or model.structure_rank > 0}
-    seconds = {name: budget.seconds * share / sum(shares.values()) for name, share in shares.items()}
+    each = {name: seconds * share / sum(shares.values()) for name, share in shares.items()}
     structure = None
-    if "structure" in seconds:
-        part = budget.part(seconds["structure"])
+    if "structure" in each:
+        place = Place(stage.unfinished, "structure", budget.part(each["structure"]))
         lent = start.members.structure if start else None
-        shown = _shown(progress, "structure", part)
-        structure = fit_structure(graph, model.structure_rank, settings, part, lent, shown)
-    part = budget.part(seconds["tower"])
+        shown = _shown(progress, "structure", place.budget)
+        structure = fit_structure(graph, model.structure_rank, settings, place.budget, lent, shown, place)
+    place = Place(stage.unfinished, "tower", budget.part(each["tower"]))
     lent_tower = start.members.tower if start else None
-    tower = fit_tower(graph, text, model, settings, part, lent_tower, _shown(progress, "tower", part))
+    shown = _shown(progress, "tower", place.budget)
+    tower = fit_tower(graph, text, model, settings, place.budget, lent_tower, shown, place)
     encoded = encode_all(tower, graph, text, model)
     return Members(graph, text, rules, structure, tower, encoded, model, graph.num_entities, stage.words)
+
+
+def _fit_head(stage: _Stage, budget: Budget) -> RelationHead:
+    torch.manual_seed(stage.settings.seed + 5)  # what was drawn before depends on where the training was taken up
+    head = RelationHead(stage.graph.num_relations, stage.text.shape[1])
+    place = Place(stage.unfinished, "head", budget)
+    shown = _shown(stage.progress, "relation head", place.budget)
+    return fit_relation_head(head, stage.graph, stage.text, stage.settings, place.budget, shown, place)
+
+
+@dataclass(frozen=True)
+class _Reasoned:
+    """pace: seconds that the reasoner took for each candidate."""
+
+    reasoner: Reasoner
+    calibration: Calibration
+    pace: float
+
+
+def _entity_reasoner(stage: _Stage, members: Members, holdout: IntArray, budget: Budget, spared: float) -> _Reasoned:
+    """Leaves so many seconds of the budget."""
+
+    def held() -> HeldOut:
+        return entity_data(members, holdout, linked=not links_tell(stage.graph, holdout))
+
+    return _reasoned(stage, "entities", held, lambda: Budget.minutes(max(0.0, budget.left - spared) / 60))
+
+
+def _relation_reasoner(
+    stage: _Stage, members: Members, head: RelationHead, holdout: IntArray, budget: Budget
+) -> _Reasoned:
+    return _reasoned(stage, "relations", lambda: relation_data(members, head, holdout), lambda: budget)
+
+
+def _reasoned(stage: _Stage, name: str, held: Callable[[], HeldOut], budget: Callable[[], Budget]) -> _Reasoned:
+    """What is kept of a reasoner that was done, or a new one."""
+    width, kind = 2 * stage.graph.num_relations, stage.model.reasoner
+    state = stage.unfinished.take(name)
+    if state is not None:
+        reasoner = Reasoner(kind, len(state.tensors["reasoner/mean"]), width, state.about["base"])
+        reasoner.load_state_dict(_of(state, "reasoner"))
+        values = {key: tensor.numpy().copy() for key, tensor in _of(state, "calibration").items()}
+        return _Reasoned(reasoner.train(mode=False), Calibration(**values), state.about["pace"])
+    data, part = held(), budget()
+    before = part.used
+    reasoner, calibration = fit_on_folds(data, stage.model, stage.settings, part, width)
+    pace = (part.used - before) / max(1, data.real.size)
+    tensors = {f"reasoner/{key}": tensor for key, tensor in reasoner.state_dict().items()}
+    for field in fields(calibration):
+        tensors[f"calibration/{field.name}"] = torch.from_numpy(getattr(calibration, field.name))
+    stage.unfinished.write(name, State(tensors, {"base": reasoner.base, "pace": pace}))
+    return _Reasoned(reasoner, calibration, pace)
+
+
+def _of(state: State, part: str) -> dict[str, Tensor]:
+    prefix = f"{part}/"
+    return {key.removeprefix(prefix): tensor for key, tensor in state.tensors.items() if key.startswith(prefix)}
 
 
 def _shown(progress: Progress, name: str, budget: Budget) -> Callable[[float], None]:

@@ -12,7 +12,9 @@ from torch.nn import functional
 from neo4j_relpred.config import TrainingSettings
 from neo4j_relpred.data.knowledge_graph import KnowledgeGraph
 from neo4j_relpred.model.relation_head import RelationHead, pair_inputs
-from neo4j_relpred.training.budget import Budget, Schedule
+from neo4j_relpred.training.budget import Budget
+from neo4j_relpred.training.course import Course
+from neo4j_relpred.training.unfinished import Place
 
 __all__ = ["fit_relation_head"]
 
@@ -27,33 +29,29 @@ def fit_relation_head(
     settings: TrainingSettings,
     budget: Budget,
     report: Callable[[float], None] = lambda loss: None,
+    place: Place | None = None,
 ) -> RelationHead:
-    """Softmax over relations; other relations that hold between the same nodes are left out of it."""
+    """Softmax over relations; other relations that hold between the same nodes are left out of it.
+
+    It goes on from `place` and keeps there how far it is.
+    """
     torch.manual_seed(settings.seed + 4)
     rng = np.random.default_rng([settings.seed, 4])
     optimizer = torch.optim.AdamW(head.parameters(), lr=LEARNING_RATE, weight_decay=0.01)
     head.train()
     size = min(settings.batch_size, 512)
-    batches = -(-len(graph.triples) // size)
-    schedule = Schedule(settings.max_epochs * batches, LEAST_STEPS, budget)
-    for epoch in range(settings.max_epochs):
-        order = rng.permutation(len(graph.triples))
-        total = 0.0
-        for number in range(batches):
-            step = epoch * batches + number
-            if schedule.over(step):
-                return head.train(mode=False)
-            for group in optimizer.param_groups:
-                group["lr"] = LEARNING_RATE * max(0.02, 1 - schedule.progress(step))
-            heads, relations, tails = graph.triples[order[number * size : (number + 1) * size]].T
-            pairs = pair_inputs(graph, heads, tails, relations)
-            others = pairs.links[:, : graph.num_relations] > 0  # true as well, so no wrong answers
-            target = torch.from_numpy(relations)
-            logits = head.each(pairs, text).masked_fill(others, -1e4)  # (networks, q, R)
-            loss = functional.cross_entropy(logits.flatten(0, 1), target.repeat(len(logits)), label_smoothing=0.02)
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            total += loss.item()
-        report(total)
+    course = Course(len(graph.triples), size, settings, budget, rng, report, LEAST_STEPS)
+    for rows in course.batches(place, head=head, optimizer=optimizer):
+        for group in optimizer.param_groups:
+            group["lr"] = LEARNING_RATE * max(0.02, 1 - course.progress)
+        heads, relations, tails = graph.triples[rows].T
+        pairs = pair_inputs(graph, heads, tails, relations)
+        others = pairs.links[:, : graph.num_relations] > 0  # true as well, so no wrong answers
+        target = torch.from_numpy(relations)
+        logits = head.each(pairs, text).masked_fill(others, -1e4)  # (networks, q, R)
+        loss = functional.cross_entropy(logits.flatten(0, 1), target.repeat(len(logits)), label_smoothing=0.02)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        course.loss += loss.item()
     return head.train(mode=False)

@@ -16,6 +16,8 @@ from neo4j_relpred.data.knowledge_graph import IntArray, KnowledgeGraph, ranges
 from neo4j_relpred.model.structure import ComplEx
 from neo4j_relpred.text.processor import multiplies_bf16
 from neo4j_relpred.training.budget import Budget
+from neo4j_relpred.training.course import Course, Part
+from neo4j_relpred.training.unfinished import Place
 
 __all__ = ["fit_structure"]
 
@@ -47,8 +49,11 @@ def fit_structure(
     budget: Budget,
     start: ComplEx | None = None,
     report: Callable[[float], None] = lambda loss: None,
+    place: Place | None = None,
 ) -> ComplEx:
     """Trains until the budget is used or `max_epochs` are done; `start` lends its weights where the shapes fit.
+
+    It goes on from `place` and keeps there how far it is.
 
     Equal (head, relation) are one query with many answers, so an epoch costs a matrix product per distinct query:
     loss = sum(n * logsumexp - true logits) / sum(n). Above EXACT_ENTITIES the softmax runs over shared samples, and
@@ -65,19 +70,12 @@ def fit_structure(
     keys, starts, counts = np.unique(graph.query_keys, return_index=True, return_counts=True)
     # batch_size counts triples: with equal queries grouped, that many triples stand behind fewer queries
     per_batch = max(1, round(settings.batch_size * len(keys) / max(1, len(graph.edges))))
-    for epoch in range(settings.max_epochs):
-        order = rng.permutation(len(keys))
-        epoch_loss = 0.0
-        for first in range(0, len(order), per_batch):
-            if budget.left <= 0:
-                return model
-            progress = max(budget.fraction, epoch / settings.max_epochs)
-            late = max(0.0, 2 * progress - 1)
-            chosen = order[first : first + per_batch]
-            rows, positions = ranges(starts[chosen], starts[chosen] + counts[chosen])
-            batch = _Batch(keys[chosen] // width, keys[chosen] % width, rows, graph.edges[positions, 2])
-            epoch_loss += step(batch, LEARNING_RATE + late * (LAST_LEARNING_RATE - LEARNING_RATE))
-        report(epoch_loss)
+    course = Course(len(keys), per_batch, settings, budget, rng, report)
+    for chosen in course.batches(place, model=model, **step.parts):
+        late = max(0.0, 2 * course.progress - 1)
+        rows, positions = ranges(starts[chosen], starts[chosen] + counts[chosen])
+        batch = _Batch(keys[chosen] // width, keys[chosen] % width, rows, graph.edges[positions, 2])
+        course.loss += step(batch, LEARNING_RATE + late * (LAST_LEARNING_RATE - LEARNING_RATE))
     return model
 
 
@@ -87,6 +85,7 @@ class _WholeTable:
     def __init__(self, model: ComplEx, settings: TrainingSettings) -> None:
         self._model, self._settings = model, settings
         self._optimizer = torch.optim.Adagrad(model.parameters(), lr=LEARNING_RATE)
+        self.parts: dict[str, Part] = {"optimizer": self._optimizer}
 
     def __call__(self, batch: _Batch, rate: float) -> float:
         for group in self._optimizer.param_groups:
@@ -107,6 +106,7 @@ class _SomeRows:
         self._part = ComplEx(1, len(model.relation), model.rank)
         self._part.relation = model.relation
         self._optimizer = torch.optim.Adagrad([model.relation], lr=LEARNING_RATE)
+        self.parts: dict[str, Part] = {"optimizer": self._optimizer, "squares": self._squares}
 
     def __call__(self, batch: _Batch, rate: float) -> float:
         for group in self._optimizer.param_groups:

@@ -15,6 +15,8 @@ from neo4j_relpred.model.neighborhood import Neighborhood, gather
 from neo4j_relpred.model.tower import Tower
 from neo4j_relpred.text.processor import multiplies_bf16
 from neo4j_relpred.training.budget import Budget
+from neo4j_relpred.training.course import Course
+from neo4j_relpred.training.unfinished import Place
 
 __all__ = ["fit_tower"]
 
@@ -33,8 +35,11 @@ def fit_tower(
     budget: Budget,
     start: Tower | None = None,
     report: Callable[[float], None] = lambda loss: None,
+    place: Place | None = None,
 ) -> Tower:
     """Trains until the budget is used or `max_epochs` are done; `start` lends its weights where the shapes fit.
+
+    It goes on from `place` and keeps there how far it is.
 
     text: (entities, text width). Each step asks triples in both directions; both ends are encoded once, with the edge
     that is asked about left out (see model.neighborhood), and answer each other's questions.
@@ -48,26 +53,19 @@ def fit_tower(
     text = text.bfloat16() if multiplies_bf16() else text
     tower.train()
     size = max(1, settings.batch_size // 2)  # triples, two queries each
-    steps = -(-len(graph.triples) // size)
-    for epoch in range(settings.max_epochs):
-        order = rng.permutation(len(graph.triples))
-        total = 0.0
-        for step in range(steps):
-            progress = max(budget.fraction, (epoch + step / steps) / settings.max_epochs)
-            if budget.left <= 0:
-                return tower.train(mode=False)
-            for group in optimizer.param_groups:
-                group["lr"] = LEARNING_RATE * max(0.02, 1 - progress)
-            batch = graph.triples[order[step * size : (step + 1) * size]]
-            contrast = settings.contrast_weight if progress < settings.selfsupervised_share else None
-            with torch.autocast("cpu", torch.bfloat16, enabled=multiplies_bf16()):
-                loss = _step(tower, graph, text, batch, model, contrast, rng)
-            optimizer.zero_grad()
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(tower.parameters(), 1.0)
-            optimizer.step()
-            total += loss.item()
-        report(total / steps)
+    course = Course(len(graph.triples), size, settings, budget, rng, report)
+    for rows in course.batches(place, tower=tower, optimizer=optimizer):
+        progress = course.progress
+        for group in optimizer.param_groups:
+            group["lr"] = LEARNING_RATE * max(0.02, 1 - progress)
+        contrast = settings.contrast_weight if progress < settings.selfsupervised_share else None
+        with torch.autocast("cpu", torch.bfloat16, enabled=multiplies_bf16()):
+            loss = _step(tower, graph, text, graph.triples[rows], model, contrast, rng)
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(tower.parameters(), 1.0)
+        optimizer.step()
+        course.loss += loss.item()
     return tower.train(mode=False)
 
 

@@ -18,6 +18,7 @@ from neo4j_relpred.model.trained import TrainedModel, chunks_by_relation
 from neo4j_relpred.training import fit as fitting
 from neo4j_relpred.training import reasoner as fitting_reasoner
 from neo4j_relpred.training.fit import fit
+from neo4j_relpred.training.lesson import Lesson
 from tests.synthetic import BRIEF_TRAINING, NOTHING, PARENT, TINY_MODEL, TINY_TRAINING, World, fitted, graph_of
 
 FEW_CANDIDATES = TINY_MODEL.model_copy(update={"candidates": 20})
@@ -211,10 +212,10 @@ def test_a_graph_of_two_nodes_can_be_learnt() -> None:
 def test_too_few_edges_are_told_with_a_hint(train: int, world: World) -> None:
     few = KnowledgeGraph(60, 4, world.train.triples[:train])
     with pytest.raises(TooLittleData, match="too few to train on") as caught:
-        fit(few, world.split.holdout, world.text, TINY_MODEL, BRIEF_TRAINING)
+        fit(Lesson(few, world.split.holdout, world.text), TINY_MODEL, BRIEF_TRAINING)
     assert "At least 20" in caught.value.hint
     with pytest.raises(TooLittleData):
-        fit(world.train, NOTHING, world.text, TINY_MODEL, BRIEF_TRAINING)
+        fit(Lesson(world.train, NOTHING, world.text), TINY_MODEL, BRIEF_TRAINING)
 
 
 def test_a_refresh_goes_on_from_the_weights_it_is_lent(brief: Fit, world: World, trained: TrainedModel) -> None:

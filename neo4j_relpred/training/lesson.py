@@ -1,0 +1,65 @@
+"""What a model is trained on, and a fingerprint of all that decides which weights come of it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from neo4j_relpred import __version__
+from neo4j_relpred.config import ModelSettings, TrainingSettings
+from neo4j_relpred.data.knowledge_graph import IntArray, KnowledgeGraph
+from neo4j_relpred.model.trained import TrainedModel
+from neo4j_relpred.model.words import Words
+from neo4j_relpred.text.processor import multiplies_bf16
+
+__all__ = ["Lesson", "fingerprint"]
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """train: the graph; holdout (n, 3): triples that no member sees, for the reasoners and the calibration.
+
+    vectors: (entities, text width) from the encoder; words: one row per entity.
+    """
+
+    train: KnowledgeGraph
+    holdout: IntArray
+    vectors: Tensor
+    words: Words | None = None
+
+
+def fingerprint(lesson: Lesson, model: ModelSettings, settings: TrainingSettings, start: TrainedModel | None) -> str:
+    """SHA-256 in hex of data, settings, lent weights and what computes."""
+    versions = [__version__, torch.__version__, np.__version__, multiplies_bf16()]
+    shape = [lesson.train.num_entities, lesson.train.num_relations]
+    words = json.dumps([versions, shape, model.model_dump(), settings.model_dump()], sort_keys=True)
+    digest = hashlib.sha256(words.encode())
+    for name, array in _arrays(lesson, start):
+        digest.update(f"\0{name}\0{array.dtype}\0{array.shape}\0".encode())
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
+
+
+def _arrays(lesson: Lesson, start: TrainedModel | None) -> Iterator[tuple[str, npt.NDArray[Any]]]:
+    yield "train", lesson.train.triples
+    yield "holdout", lesson.holdout
+    yield "vectors", lesson.vectors.numpy()
+    if lesson.words is not None:
+        for field in fields(lesson.words):
+            bags = getattr(lesson.words, field.name)
+            yield f"{field.name}.offsets", bags.offsets
+            yield f"{field.name}.tokens", bags.tokens
+    if start is not None:
+        yield "centre", start.centre.numpy()
+        for name in ("structure", "tower"):
+            part = getattr(start.members, name)
+            for key, value in part.state_dict().items() if part is not None else ():
+                yield f"{name}.{key}", value.numpy()
