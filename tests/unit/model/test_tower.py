@@ -55,6 +55,16 @@ def test_text_two_edges_away_reaches_a_node_of_a_tower_with_two_layers(tower: To
         assert not torch.allclose(tower.encode(around, text), before)
 
 
+def test_few_texts_lose_numbers_in_training_and_none_when_asked() -> None:
+    torch.manual_seed(0)
+    few, many = (Fusion(nodes, 16, 0, 16) for nodes in (50, 100_000))
+    text, nodes, signals = torch.randn(8, 16), torch.arange(8), torch.zeros(8, SIGNALS)
+    assert not torch.allclose(few(nodes, text, signals), few(nodes, text, signals))
+    few.eval()
+    torch.testing.assert_close(few(nodes, text, signals), few(nodes, text, signals))
+    assert many.text_dropout.p < 0.02 < few.text_dropout.p <= 0.5
+
+
 def test_scores_are_cosines_over_the_temperature(tower: Tower) -> None:
     with torch.no_grad():
         query = tower.query(encoded(tower, [0, 1]), torch.tensor([0, 3]))
@@ -76,11 +86,11 @@ def test_a_new_entity_gets_the_unknown_vector_and_not_that_of_another() -> None:
 
 def test_the_gate_sees_degree_and_presence_of_text() -> None:
     torch.manual_seed(0)
-    fusion = Fusion(3, TEXT_WIDTH, 4, 16)
+    fusion = Fusion(3, TEXT_WIDTH, 4, 16).eval()
     nodes, text = torch.tensor([0]), torch.ones(1, TEXT_WIDTH)
     few, many = fusion(nodes, text, torch.zeros(1, SIGNALS)), fusion(nodes, text, torch.ones(1, SIGNALS))
     assert not torch.allclose(few, many)
-    fixed = Fusion(3, TEXT_WIDTH, 4, 16, gate="fixed")
+    fixed = Fusion(3, TEXT_WIDTH, 4, 16, gate="fixed").eval()
     assert torch.equal(fixed(nodes, text, torch.zeros(1, SIGNALS)), fixed(nodes, text, torch.ones(1, SIGNALS)))
 
 
