@@ -24,7 +24,15 @@ from neo4j_relpred.model.tower import Tower
 from neo4j_relpred.model.trained import TrainedModel, centred
 from neo4j_relpred.model.words import Words
 from neo4j_relpred.training.budget import Budget
-from neo4j_relpred.training.holdout import HeldOut, entity_data, fit_on_folds, links_tell, passes, relation_data
+from neo4j_relpred.training.holdout import (
+    HeldOut,
+    Questions,
+    entity_data,
+    fit_on_folds,
+    links_tell,
+    passes,
+    relation_data,
+)
 from neo4j_relpred.training.lesson import Lesson, fingerprint
 from neo4j_relpred.training.reasoner import EPOCHS, fit_reasoner
 from neo4j_relpred.training.relation_head import fit_relation_head
@@ -42,7 +50,7 @@ SHARES = {"structure": 0.47, "tower": 0.53}
 MOST_FOR_REASONERS = 0.4
 SLACK = 1.6  # over the pace of the entity reasoner, for the features of pairs
 FIT_SLACK = 1.3  # over the pace of a fit of the reasoner
-PILOT_TRIPLES = 256
+PILOT = 512  # questions
 HELD_BYTES = 3 << 30  # that the features of held-out queries may take, however much time there is
 LEAST_TRIPLES = 20
 
@@ -93,17 +101,23 @@ def fit(
     stage = _Stage(train, centred(vectors, centre), lesson.words, model, settings, progress, kept)
     holdout = holdout[np.random.default_rng([settings.seed, 5]).permutation(len(holdout))]
     base_rate = _base_rate(train, holdout)
-    stage, holdout, rules, free = _divided(stage, holdout, budget)
+    rng = np.random.default_rng([settings.seed, 7])
+    questions, pairs = Questions.of_entities(holdout, train.num_relations, rng), Questions.of_relations(holdout, rng)
+    rules = mine_rules(train, model.rule_length)
     progress("rules", 1.0)
+    affordable, free = _planned(stage, rules, questions, budget)
+    pairs = pairs.first(-(-len(pairs) * affordable // len(questions)))
+    questions = questions.first(affordable)
     members = _fit_members(stage, rules, budget, free * (1 - HEAD_SHARE), start)
     members = replace(members, weights=weigh(members, holdout))
     progress("reasoner", 0.0)
-    entities = _entity_reasoner(stage, members, holdout, budget, free * HEAD_SHARE)
+    linked = not links_tell(train, holdout)
+    entities = _entity_reasoner(stage, members, questions, linked, budget, free * HEAD_SHARE)
     # What the entity reasoner left goes to the relation head, and its pace tells what relation queries will need.
-    needed = SLACK * entities.pace * len(holdout) * train.num_relations
+    needed = SLACK * entities.pace * len(pairs) * train.num_relations
     head = _fit_head(stage, budget.part(budget.left - min(0.5 * budget.left, needed)))
     progress("relation reasoner", 0.0)
-    relations = _relation_reasoner(stage, members, head, holdout, budget)
+    relations = _reasoned(stage, "relations", lambda: relation_data(members, head, pairs), lambda: budget)
     progress("relation reasoner", 1.0)
     return TrainedModel(
         members=members,
@@ -117,24 +131,21 @@ def fit(
     )
 
 
-def _divided(stage: _Stage, holdout: IntArray, budget: Budget) -> tuple[_Stage, IntArray, Rules, float]:
-    """What the reasoners have no time for trains the members. Also the rules, and the seconds that reasoners leave."""
-    rules = mine_rules(stage.graph, stage.model.rule_length)
+def _planned(stage: _Stage, rules: Rules, questions: Questions, budget: Budget) -> tuple[int, float]:
+    """How many questions the reasoners have time for, and the seconds that they leave; as it was kept, if it was."""
     state = stage.unfinished.take("plan")
-    affordable, reserve = state.about["plan"] if state else _plan(stage, rules, holdout, budget)
-    if affordable < len(holdout):
-        stage = replace(stage, graph=stage.graph.with_triples(holdout[affordable:]))
-        holdout, rules = holdout[:affordable], mine_rules(stage.graph, stage.model.rule_length)
-    free = state.about["free"] if state else budget.left - reserve
-    if not state:
-        stage.unfinished.write("plan", State({}, {"plan": (affordable, reserve), "free": free}))
-    return stage, holdout, rules, free
+    if state is not None:
+        return state.about["affordable"], state.about["free"]
+    affordable, reserve = _plan(stage, rules, questions, budget)
+    free = budget.left - reserve
+    stage.unfinished.write("plan", State({}, {"affordable": affordable, "free": free}))
+    return affordable, free
 
 
-def _plan(stage: _Stage, rules: Rules, holdout: IntArray, budget: Budget) -> tuple[int, float]:
-    """How many held-out triples the reasoners have time and room for, and the seconds to keep for them.
+def _plan(stage: _Stage, rules: Rules, questions: Questions, budget: Budget) -> tuple[int, float]:
+    """How many held-out questions the reasoners have time and room for, and the seconds to keep for them.
 
-    Timed on a few triples with untrained members: what features cost does not depend on the weights.
+    Timed on a few of them with untrained members: what features cost does not depend on the weights.
     """
     graph, width = stage.graph, 2 * stage.graph.num_relations
     untrained = Members(
@@ -148,20 +159,20 @@ def _plan(stage: _Stage, rules: Rules, holdout: IntArray, budget: Budget) -> tup
         trained=graph.num_entities,
         words=stage.words,
     )
-    pilot = holdout[:PILOT_TRIPLES]
+    pilot = questions.first(PILOT)
     few = max(1, len(pilot) // 8)
-    entity_data(untrained, pilot[:few])  # compiles the kernels
-    few_seconds, _ = _timed(lambda: entity_data(untrained, pilot[:few]))
+    entity_data(untrained, pilot.first(few))  # compiles the kernels
+    few_seconds, _ = _timed(lambda: entity_data(untrained, pilot.first(few)))
     all_seconds, held = _timed(lambda: entity_data(untrained, pilot))
     data = held.data()
     one_pass, _ = _timed(
         lambda: fit_reasoner(data, stage.model.reasoner, width, stage.settings, Budget.minutes(1), passes=1)
     )
     slope = max(all_seconds - few_seconds, 0.0) / max(1, len(pilot) - few)
-    fits = FIT_SLACK * passes(2 * len(holdout)) * EPOCHS * one_pass / len(pilot)
+    fits = FIT_SLACK * passes(len(questions)) * EPOCHS * one_pass / len(pilot)
     allowed = MOST_FOR_REASONERS * budget.left - few_seconds
     room = HELD_BYTES * len(pilot) // held.features.nbytes
-    affordable = min(len(holdout), max(len(pilot), min(room, int(allowed / max(slope + fits, 1e-9)))))
+    affordable = min(len(questions), max(len(pilot), min(room, int(allowed / max(slope + fits, 1e-9)))))
     return affordable, min(few_seconds + affordable * (slope + fits), MOST_FOR_REASONERS * budget.left)
 
 
@@ -207,19 +218,15 @@ class _Reasoned:
     pace: float
 
 
-def _entity_reasoner(stage: _Stage, members: Members, holdout: IntArray, budget: Budget, spared: float) -> _Reasoned:
+def _entity_reasoner(
+    stage: _Stage, members: Members, questions: Questions, linked: bool, budget: Budget, spared: float
+) -> _Reasoned:
     """Leaves so many seconds of the budget."""
 
     def held() -> HeldOut:
-        return entity_data(members, holdout, linked=not links_tell(stage.graph, holdout))
+        return entity_data(members, questions, linked=linked)
 
     return _reasoned(stage, "entities", held, lambda: Budget.minutes(max(0.0, budget.left - spared) / 60))
-
-
-def _relation_reasoner(
-    stage: _Stage, members: Members, head: RelationHead, holdout: IntArray, budget: Budget
-) -> _Reasoned:
-    return _reasoned(stage, "relations", lambda: relation_data(members, head, holdout), lambda: budget)
 
 
 def _reasoned(stage: _Stage, name: str, held: Callable[[], HeldOut], budget: Callable[[], Budget]) -> _Reasoned:

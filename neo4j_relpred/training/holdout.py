@@ -4,7 +4,7 @@ A reasoner is fitted without each fold (of plenty, without one), to get logits f
 once on all for good. All answers of a query are in one fold, so that a fold's queries have as many as any query has. A
 triple's tail and head query may be in different folds: that tells a network of some dozen features next to nothing.
 
-Some triples are asked about twice, the second time as if their nodes were new, so that the reasoner and the calibration
+Some questions are asked twice, the second time as if their nodes were new, so that the reasoner and the calibration
 know what is left then.
 """
 
@@ -29,14 +29,14 @@ from neo4j_relpred.model.trained import chunks_by_relation
 from neo4j_relpred.training.budget import Budget
 from neo4j_relpred.training.reasoner import RankingData, fit_reasoner
 
-__all__ = ["HeldOut", "entity_data", "fit_on_folds", "links_tell", "passes", "relation_data"]
+__all__ = ["HeldOut", "Questions", "entity_data", "fit_on_folds", "links_tell", "passes", "relation_data"]
 
 FOLDS = 3
 PLENTY = 12_000  # queries
 LARGE_FOLDS = 4
 LINK_SAMPLE = 5_000
 PAIRS = 2_000  # relation queries in one block
-NEW_SHARE = 0.15  # of the triples, asked about as if their nodes were new, too
+NEW_SHARE = 0.15  # of the questions, asked as if their nodes were new, too
 
 
 @dataclass(frozen=True)
@@ -99,64 +99,108 @@ def _linked(graph: KnowledgeGraph, triples: IntArray, itself: int) -> npt.NDArra
     return linked
 
 
-def entity_data(members: Members, triples: IntArray, *, linked: bool = True) -> HeldOut:
-    """Tail and head queries of held-out triples (n, 3); `linked` takes candidates that an edge joins already, too."""
-    held = _entity_queries(members, triples, linked)
-    if members.structure is None or not (few := round(NEW_SHARE * len(triples))):
+@dataclass(frozen=True)
+class Questions:
+    """Distinct questions in no order, and all held-out answers of each: with fewer, answers would seem to be rare.
+
+    asked: (n, 2) anchor and relation, or head and tail; rows, answers: (a,) the question of each, and what it is.
+    """
+
+    asked: IntArray
+    rows: IntArray
+    answers: IntArray
+
+    @classmethod
+    def of(cls, asked: IntArray, answers: IntArray, rng: np.random.Generator) -> Questions:
+        """One question per answer, (a, 2) and (a,), equal ones together."""
+        distinct, rows = np.unique(asked, axis=0, return_inverse=True)
+        return cls(distinct, rows, answers)._some(rng.permutation(len(distinct)))
+
+    @classmethod
+    def of_entities(cls, triples: IntArray, num_relations: int, rng: np.random.Generator) -> Questions:
+        """For the tails and the heads of held-out triples (n, 3)."""
+        asked = both_directions(triples, num_relations)
+        return cls.of(asked[:, :2], asked[:, 2], rng)
+
+    @classmethod
+    def of_relations(cls, triples: IntArray, rng: np.random.Generator) -> Questions:
+        """For the relations of held-out triples (n, 3)."""
+        return cls.of(triples[:, [0, 2]], triples[:, 1], rng)
+
+    def __len__(self) -> int:
+        return len(self.asked)
+
+    def first(self, count: int) -> Questions:
+        """So many of them, with all their answers."""
+        return self._some(np.arange(min(count, len(self))))
+
+    def _some(self, chosen: IntArray) -> Questions:
+        place = np.full(len(self), -1)
+        place[chosen] = np.arange(len(chosen))
+        kept = place[self.rows] >= 0
+        return Questions(self.asked[chosen], place[self.rows[kept]], self.answers[kept])
+
+    def as_of_new(self) -> Questions:
+        """Those that are asked a second time, as if their nodes were new."""
+        return self.first(round(NEW_SHARE * len(self)))
+
+
+def entity_data(members: Members, questions: Questions, *, linked: bool = True) -> HeldOut:
+    """Candidates of entity questions; `linked` takes those that an edge joins to the anchor already, too."""
+    held = _entity_candidates(members, questions, linked)
+    if members.structure is None:
         return held
-    return held.joined(_entity_queries(members.as_new(), triples[:few], linked))
+    return held.joined(_entity_candidates(members.as_new(), questions.as_of_new(), linked))
 
 
-def _entity_queries(members: Members, triples: IntArray, linked: bool) -> HeldOut:
-    asked = both_directions(triples, members.graph.num_relations)
-    queries, where = np.unique(asked[:, :2], axis=0, return_inverse=True)
+def _entity_candidates(members: Members, questions: Questions, linked: bool) -> HeldOut:
+    asked = questions.asked
     size = min(members.settings.candidates, members.graph.num_entities)
-    shape = (len(queries), size)
+    shape = (len(questions), size)
     features = np.zeros((*shape, len(FEATURE_NAMES)), np.float32)
     candidates, real = np.zeros(shape, np.int64), np.zeros(shape, bool)
-    for relation, rows in chunks_by_relation(queries[:, 1], members.graph.num_entities):
-        anchors = queries[rows, 0]
+    for relation, rows in chunks_by_relation(asked[:, 1], members.graph.num_entities):
+        anchors = asked[rows, 0]
         known = members.graph.answers(anchors, np.full(len(rows), relation))
         proposal = members.propose(relation, anchors, known)
         features[rows], candidates[rows], real[rows] = proposal.features, proposal.candidates, proposal.real
-    position = np.array([np.searchsorted(candidates[q], tail) for q, tail in zip(where, asked[:, 2], strict=True)])
+    ends = zip(questions.rows, questions.answers, strict=True)
+    position = np.array([np.searchsorted(candidates[row], answer) for row, answer in ends], np.int64)
     inside = np.minimum(position, size - 1)
-    found = candidates[where, inside] == asked[:, 2]
+    found = candidates[questions.rows, inside] == questions.answers
     labels = np.zeros(shape, bool)
-    labels[where[found], inside[found]] = True
+    labels[questions.rows[found], inside[found]] = True
     if not linked:
-        rows, _ = members.graph.linking_relations(np.repeat(queries[:, 0], size), candidates.reshape(-1))
+        rows, _ = members.graph.linking_relations(np.repeat(asked[:, 0], size), candidates.reshape(-1))
         real.reshape(-1)[rows] = False
         labels &= real
-    groups = np.broadcast_to(queries[:, 1:], shape)
-    counts = members.graph.context[queries[:, 0], queries[:, 1]].astype(np.int64)
-    questions = queries[:, 0] * 2 * members.graph.num_relations + queries[:, 1]
-    return HeldOut(questions, features, queries[:, 1:], groups, real, labels, counts)
+    groups = np.broadcast_to(asked[:, 1:], shape)
+    counts = members.graph.context[asked[:, 0], asked[:, 1]].astype(np.int64)
+    return HeldOut(np.arange(len(asked)), features, asked[:, 1:], groups, real, labels, counts)
 
 
-def relation_data(members: Members, head: RelationHead, triples: IntArray) -> HeldOut:
-    """Relation queries of held-out triples (n, 3)."""
-    held = _relation_queries(members, head, triples)
-    if members.structure is None or not (few := round(NEW_SHARE * len(triples))):
+def relation_data(members: Members, head: RelationHead, questions: Questions) -> HeldOut:
+    """Candidates of relation questions: all relations."""
+    held = _relation_candidates(members, head, questions)
+    if members.structure is None:
         return held
-    return held.joined(_relation_queries(members.as_new(), head, triples[:few]))
+    return held.joined(_relation_candidates(members.as_new(), head, questions.as_of_new()))
 
 
-def _relation_queries(members: Members, head: RelationHead, triples: IntArray) -> HeldOut:
-    pairs, where = np.unique(triples[:, [0, 2]], axis=0, return_inverse=True)
-    count = members.graph.num_relations
-    blocks = [relation_features(members, head, *pairs[i : i + PAIRS].T) for i in range(0, len(pairs), PAIRS)]
+def _relation_candidates(members: Members, head: RelationHead, questions: Questions) -> HeldOut:
+    pairs, count, base = questions.asked, members.graph.num_relations, RELATION_FEATURES.index(RELATION_BASE)
+    features = np.zeros((len(pairs), count, len(RELATION_FEATURES)), np.float32)
+    for first in range(0, len(pairs), PAIRS):
+        features[first : first + PAIRS] = relation_features(members, head, *pairs[first : first + PAIRS].T)
     real = np.ones((len(pairs), count), bool)
     rows, linking = members.graph.linking_relations(pairs[:, 0], pairs[:, 1])
     rows, linking = rows[linking < count], linking[linking < count]
     real[rows, linking] = False
     labels = np.zeros(real.shape, bool)
-    labels[where, triples[:, 1]] = True
-    groups = np.broadcast_to(np.arange(count), real.shape)
-    base = RELATION_FEATURES.index(RELATION_BASE)
+    labels[questions.rows, questions.answers] = True
+    groups = np.tile(np.arange(count), (len(pairs), 1))
     known = np.bincount(rows, minlength=len(pairs))
-    questions = pairs[:, 0] * members.graph.num_entities + pairs[:, 1]
-    return HeldOut(questions, np.concatenate(blocks), groups.copy(), groups, real, labels, known, base)
+    return HeldOut(np.arange(len(pairs)), features, groups, groups, real, labels, known, base)
 
 
 def _folds(queries: int) -> tuple[int, int]:

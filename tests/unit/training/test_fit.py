@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,10 +15,13 @@ from neo4j_relpred.data.knowledge_graph import IntArray, KnowledgeGraph, both_di
 from neo4j_relpred.data.splits import split_triples
 from neo4j_relpred.errors import TooLittleData
 from neo4j_relpred.evaluation.ranking import Ranks, RankSummary, filtered_ranks, summarize
+from neo4j_relpred.model.calibration import Calibration
+from neo4j_relpred.model.reasoner import Reasoner
 from neo4j_relpred.model.trained import TrainedModel, chunks_by_relation
 from neo4j_relpred.training import fit as fitting
 from neo4j_relpred.training import reasoner as fitting_reasoner
 from neo4j_relpred.training.fit import fit
+from neo4j_relpred.training.holdout import HeldOut, fit_on_folds
 from neo4j_relpred.training.lesson import Lesson
 from tests.synthetic import BRIEF_TRAINING, NOTHING, PARENT, TINY_MODEL, TINY_TRAINING, World, fitted, graph_of
 
@@ -232,14 +236,20 @@ def test_a_budget_that_runs_out_still_gives_a_model(world: World, monkeypatch: p
     check(model, world.split.test)
 
 
-def test_held_out_triples_that_memory_has_no_room_for_train_the_members(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_only_as_many_questions_are_asked_as_memory_has_room_for(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[HeldOut] = []
+
+    def spy(held: HeldOut, *rest: Any) -> tuple[Reasoner, Calibration]:
+        asked.append(held)
+        return fit_on_folds(held, *rest)
+
     monkeypatch.setattr(fitting, "HELD_BYTES", 1)
-    monkeypatch.setattr(fitting, "PILOT_TRIPLES", 8)
-    model = fitted(world.train, world.split.holdout, world.text, training=BRIEF_TRAINING)
-    assert len(world.split.holdout) > 8
-    assert len(model.graph.triples) == len(world.train.triples) + len(world.split.holdout) - 8
+    monkeypatch.setattr(fitting, "PILOT", 8)
+    monkeypatch.setattr(fitting, "fit_on_folds", spy)
+    fitted(world.train, world.split.holdout, world.text, training=BRIEF_TRAINING)
+    entities, relations = ((held.known.size, np.unique(held.questions).size) for held in asked)
+    assert entities == (9, 8)  # and one of them again, as if its nodes were new
+    assert relations[1] < len(world.split.holdout) / 4
 
 
 def test_progress_names_its_stages_in_order_and_never_exceeds_one(brief: Fit) -> None:
