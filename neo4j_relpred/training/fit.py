@@ -14,14 +14,16 @@ from torch import Tensor
 from neo4j_relpred.config import ModelSettings, TrainingSettings
 from neo4j_relpred.data.knowledge_graph import IntArray, KnowledgeGraph, both_directions
 from neo4j_relpred.errors import TooLittleData
-from neo4j_relpred.model.members import Members, encode_all
+from neo4j_relpred.model.members import FEATURE_NAMES, Members, encode_all
 from neo4j_relpred.model.relation_head import RelationHead
+from neo4j_relpred.model.relations import RELATION_FEATURES
 from neo4j_relpred.model.rules import Rules, mine_rules
 from neo4j_relpred.model.structure import ComplEx
 from neo4j_relpred.model.tower import Tower
 from neo4j_relpred.model.trained import TrainedModel, centred
 from neo4j_relpred.model.words import Words
 from neo4j_relpred.training.budget import Budget
+from neo4j_relpred.training.checks import check_features, check_members, check_model, check_vectors, distinct
 from neo4j_relpred.training.holdout import entity_data, fit_on_folds, links_tell, passes, relation_data
 from neo4j_relpred.training.reasoner import EPOCHS, fit_reasoner
 from neo4j_relpred.training.relation_head import fit_relation_head
@@ -74,9 +76,11 @@ def fit(
     """Trains on `train`; the reasoners and the calibration are fitted on `holdout` (n, 3), which no member sees.
 
     vectors: (entities, text width) from the encoder; words: one row per entity. `start` lends the weights of a model
-    over the same relations and entities, so that a refresh goes on from them. Raises TooLittleData.
+    over the same relations and entities, so that a refresh goes on from them. Raises TooLittleData, NotFinite.
     """
     budget = Budget.minutes(settings.minutes)
+    check_vectors(vectors)
+    train, holdout = distinct(train, holdout)
     if len(train.triples) < LEAST_TRIPLES or not len(holdout):
         raise TooLittleData(
             f"{len(train.triples) + len(holdout)} relationships are too few to train on.",
@@ -96,10 +100,12 @@ def fit(
     progress("rules", 1.0)
     free = budget.left - reserve
     members = _fit_members(stage, rules, budget.part(free * (1 - HEAD_SHARE)), start)
+    check_members(members)
     members = replace(members, weights=weigh(members, holdout))
     progress("reasoner", 0.0)
     linked = not links_tell(train, holdout)
     held, width = entity_data(members, holdout, linked=linked), 2 * train.num_relations
+    check_features(held.features, FEATURE_NAMES, "entity")
     reasoning = Budget.minutes(max(0.0, budget.left - free * HEAD_SHARE) / 60)
     entities = fit_on_folds(held, model, settings, reasoning, width)
     # What the entity reasoner left goes to the relation head, and its pace tells what relation queries will need.
@@ -107,10 +113,15 @@ def fit(
     part = budget.part(budget.left - min(0.5 * budget.left, reasoning.used * size))
     head = RelationHead(train.num_relations, stage.text.shape[1])
     fit_relation_head(head, train, stage.text, settings, part, _shown(progress, "relation head", part))
+    head.zero_grad()  # of thousands of relations the last gradients are many, and nobody reads them
     progress("relation reasoner", 0.0)
-    relations = fit_on_folds(relation_data(members, head, holdout), model, settings, budget, width)
+    pairs = relation_data(members, head, holdout)
+    check_features(pairs.features, RELATION_FEATURES, "relation")
+    relations = fit_on_folds(pairs, model, settings, budget, width)
     progress("relation reasoner", 1.0)
-    return TrainedModel(members, head, entities[0], relations[0], entities[1], relations[1], base_rate, centre)
+    trained = TrainedModel(members, head, entities[0], relations[0], entities[1], relations[1], base_rate, centre)
+    check_model(trained)
+    return trained
 
 
 def _plan(stage: _Stage, rules: Rules, holdout: IntArray, budget: Budget) -> tuple[int, float]:
@@ -167,6 +178,7 @@ def _fit_members(stage: _Stage, rules: Rules, budget: Budget, start: TrainedMode
     part = budget.part(seconds["tower"])
     lent_tower = start.members.tower if start else None
     tower = fit_tower(graph, text, model, settings, part, lent_tower, _shown(progress, "tower", part))
+    tower.zero_grad()
     encoded = encode_all(tower, graph, text, model)
     return Members(graph, text, rules, structure, tower, encoded, model, graph.num_entities, stage.words)
 

@@ -21,8 +21,9 @@ from neo4j_relpred.model.members import FEATURE_NAMES, Members, group_columns
 from neo4j_relpred.model.reasoner import Reasoner
 from neo4j_relpred.model.relation_head import RelationHead
 from neo4j_relpred.model.relations import RELATION_BASE, RELATION_FEATURES, RELATION_GROUPS, relation_features
-from neo4j_relpred.model.trained import chunks_by_relation
+from neo4j_relpred.model.trained import chunks_by_relation, queries_at_once
 from neo4j_relpred.training.budget import Budget
+from neo4j_relpred.training.checks import check_numbers
 from neo4j_relpred.training.reasoner import RankingData, fit_reasoner
 
 __all__ = ["HeldOut", "entity_data", "fit_on_folds", "links_tell", "passes", "relation_data"]
@@ -31,7 +32,7 @@ FOLDS = 3
 PLENTY = 12_000  # queries
 LARGE_FOLDS = 4
 LINK_SAMPLE = 5_000
-PAIRS = 2_000  # relation queries in one block
+HELD_NUMBERS = 200_000_000  # that the features of relation queries may take
 
 
 @dataclass(frozen=True)
@@ -117,10 +118,12 @@ def entity_data(members: Members, triples: IntArray, *, linked: bool = True) -> 
 
 
 def relation_data(members: Members, head: RelationHead, triples: IntArray) -> HeldOut:
-    """Relation queries of held-out triples (n, 3)."""
-    pairs, where = np.unique(triples[:, [0, 2]], axis=0, return_inverse=True)
+    """Relation queries of held-out triples (n, 3), of as many as memory has room for."""
     count = members.graph.num_relations
-    blocks = [relation_features(members, head, *pairs[i : i + PAIRS].T) for i in range(0, len(pairs), PAIRS)]
+    triples = triples[: max(1, HELD_NUMBERS // (count * len(RELATION_FEATURES)))]
+    pairs, where = np.unique(triples[:, [0, 2]], axis=0, return_inverse=True)
+    size = queries_at_once(count)
+    blocks = [relation_features(members, head, *pairs[i : i + size].T) for i in range(0, len(pairs), size)]
     real = np.ones((len(pairs), count), bool)
     rows, linking = members.graph.linking_relations(pairs[:, 0], pairs[:, 1])
     rows, linking = rows[linking < count], linking[linking < count]
@@ -163,11 +166,13 @@ def fit_on_folds(
         if not len(rows) or not len(others):
             continue
         reasoner = fit_reasoner(held.data(others), kind, num_groups, settings, budget.part(seconds))
-        for first in range(0, len(rows), PAIRS):
-            block = rows[first : first + PAIRS]
+        size = queries_at_once(held.real.shape[1])
+        for first in range(0, len(rows), size):
+            block = rows[first : first + size]
             data = held.data(block)
             with torch.no_grad():
                 logits[block] = reasoner(data.features, data.relations, data.real).numpy()
+    check_numbers(logits, "logits of a reasoner for queries that it did not see")
     reasoner = fit_reasoner(held.data(), kind, num_groups, settings, budget)
     if len(held) < FOLDS:
         return reasoner, Calibration.plain(num_groups)

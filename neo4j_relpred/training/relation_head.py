@@ -18,6 +18,8 @@ __all__ = ["fit_relation_head"]
 
 LEARNING_RATE = 2e-3
 LEAST_STEPS = 60
+BATCH = 512  # fewer where thousands of relations make inputs so wide that a batch has more than INPUTS numbers
+INPUTS = 4_000_000
 
 
 def fit_relation_head(
@@ -33,7 +35,7 @@ def fit_relation_head(
     rng = np.random.default_rng([settings.seed, 4])
     optimizer = torch.optim.AdamW(head.parameters(), lr=LEARNING_RATE, weight_decay=0.01)
     head.train()
-    size = min(settings.batch_size, 512)
+    size = max(1, min(settings.batch_size, BATCH, INPUTS // (6 * graph.num_relations)))
     batches = -(-len(graph.triples) // size)
     schedule = Schedule(settings.max_epochs * batches, LEAST_STEPS, budget)
     for epoch in range(settings.max_epochs):
