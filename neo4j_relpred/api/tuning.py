@@ -285,7 +285,7 @@ def _confirmed(bench: _Bench, settings: Settings, best: Tried, progress: Progres
     """
     if best.number == 1:
         return None
-    again = []
+    again: list[Judged | None] = []
     for values in ({}, best.values):
         progress("confirm", len(again) / 2)
         again.append(bench.attempt(0, settings, {**values, "training.seed": settings.training.seed + 1}).judged)

@@ -160,7 +160,7 @@ def test_rules_without_pairs_need_no_table_of_pairs(graph: KnowledgeGraph) -> No
             kernels.best_path(*arrays_of(graph), heads, tails, single, double, found, confidence)
             scored.append(out)
             paths.append((found, confidence))
-        np.testing.assert_array_equal(*scored)
+        np.testing.assert_array_equal(scored[0], scored[1])
         for left, right in zip(*paths, strict=True):
             np.testing.assert_array_equal(left, right)
 

@@ -83,9 +83,9 @@ def test_a_given_triple_is_scored_as_if_the_graph_had_never_held_it(
         anchors, known = np.array([anchor]), (np.empty(0, np.int64), np.empty(0, np.int64))
         proposals = [m.members.propose(step, anchors, known, np.array([other])) for m in (seen, fair)]
         rows = [p.features[0, p.candidates[0] == other][0, columns] for p in proposals]
-        np.testing.assert_allclose(*rows, rtol=1e-4, atol=1e-4)
+        np.testing.assert_allclose(rows[0], rows[1], rtol=1e-4, atol=1e-4)
     pairs = [m.answer_relations(np.array([head]), np.array([tail])).logits for m in (seen, fair)]
-    np.testing.assert_allclose(*pairs, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(pairs[0], pairs[1], rtol=1e-4, atol=1e-5)
 
 
 @given(graphs(), st.data())
@@ -221,6 +221,7 @@ def test_answers_that_are_planted_in_texts_of_test_nodes_alone_are_not_found() -
 def test_a_twin_of_the_test_edges_alone_tells_nothing() -> None:
     """A type that stands beside test edges and beside no others: nothing could have learnt what it means."""
     graph, split = shuffled(3, RELATIONS + 1)
-    twins = split.test * [1, 0, 1] + [0, RELATIONS, 0]
+    twins = split.test.copy()
+    twins[:, 1] = RELATIONS
     train = KnowledgeGraph(COUNT, RELATIONS + 1, split.train).with_triples(twins)
     assert_chance(judged(split, torch.zeros(COUNT, 0), graph.with_triples(twins), train))

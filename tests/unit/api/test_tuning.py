@@ -24,6 +24,7 @@ from neo4j_relpred.errors import DependencyMissing, InvalidSettings, TooLittleDa
 from neo4j_relpred.evaluation.ranking import summarize
 from neo4j_relpred.evaluation.trial import try_out
 from neo4j_relpred.model.trained import TrainedModel
+from neo4j_relpred.text.vectors import Vectors
 from neo4j_relpred.triples import Triple
 from tests.synthetic import BRIEF_TRAINING, TINY_MODEL, World, family
 
@@ -166,8 +167,13 @@ def test_the_edges_of_the_report_are_kept_away_from_all_trials(workspace: Worksp
 
 
 def test_texts_are_encoded_once(workspace: Workspace, monkeypatch: pytest.MonkeyPatch, judged_by: Any) -> None:
-    calls = []
-    monkeypatch.setattr(Workspace, "encode", lambda *_: calls.append(1) or np.zeros((60, 0), np.float32))
+    calls: list[Workspace] = []
+
+    def encode(asked: Workspace, *_: Any) -> Vectors:
+        calls.append(asked)
+        return np.zeros((60, 0), np.float32)
+
+    monkeypatch.setattr(Workspace, "encode", encode)
     judged_by(wider_is_better)
     assert len(tune(workspace, snapshot(), PLAN, silent).trials) == PLAN.trials
     assert len(calls) == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from neo4j_relpred.errors import NotFinite, TooLittleData
 from neo4j_relpred.evaluation.report import Report, evaluate
 from neo4j_relpred.model import structure
 from neo4j_relpred.model import trained as trained_module
+from neo4j_relpred.model.tower import Tower
 from neo4j_relpred.model.trained import TrainedModel
 from neo4j_relpred.training import fit as fitting
 from neo4j_relpred.training import holdout as fitting_holdout
@@ -23,6 +25,7 @@ from neo4j_relpred.training import reasoner as fitting_reasoner
 from neo4j_relpred.training import relation_head as fitting_head
 from neo4j_relpred.training.baselines import cheap_baselines
 from neo4j_relpred.training.checks import check_features, check_model
+from neo4j_relpred.training.tower import fit_tower
 from tests.synthetic import BRIEF_TRAINING, TEXT_WIDTH, TINY_MODEL, TINY_TRAINING, World, fitted, graph_of
 
 COUNT = 40
@@ -144,10 +147,8 @@ def test_text_vectors_that_are_no_numbers_are_refused_with_their_rows(world: Wor
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_a_member_that_diverged_is_named(value: float, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = fitting.fit_tower
-
-    def diverged(*arguments: object) -> object:
-        tower = real(*arguments)  # type: ignore[arg-type]
+    def diverged(*arguments: Any) -> Tower:
+        tower = fit_tower(*arguments)
         tower.log_temperature.data.fill_(value)
         return tower
 
