@@ -58,7 +58,7 @@ SPACE: dict[str, Choice | Span] = {
     "model.unknown_share": Span(0.1, 0.5),
     "model.structure_rank": Choice((64, 128, 256)),
     "model.reasoner": Choice(("mlp", "attention")),
-    "model.candidates": Choice((75, 150, 300)),
+    "model.candidates": Choice((75, 150, 250)),
     "training.structure_regularisation": Span(1e-3, 0.1, log=True),
     "training.relation_weight": Span(0.02, 8.0, log=True),
     "training.bce_weight": Span(0.05, 1.0, log=True),

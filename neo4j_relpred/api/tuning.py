@@ -264,11 +264,17 @@ def _among(triples: IntArray, others: IntArray) -> npt.NDArray[np.bool_]:
 
 
 def _search(bench: _Bench, settings: Settings, trials: list[Tried], budget: Budget, progress: Progress) -> None:
-    """Adds trials while there is time; the list is whole after each of them, since Ctrl-C may come at any time."""
+    """Adds trials while there is time; the list is whole after each of them, since Ctrl-C may come at any time.
+
+    The least that a training does may take longer than its slot: then fewer trials fit.
+    """
     plan, first = bench.plan, trials[0].judged
     assert first is not None
     sampler = Sampler(settings, bench.graph.num_relations, first.figure)
-    while len(trials) < plan.trials and budget.left > (CONFIRMING + 0.5) * plan.seconds:
+    while len(trials) < plan.trials:
+        usual = max(plan.seconds, float(np.mean([tried.seconds for tried in trials])))
+        if budget.left <= (CONFIRMING + 0.5) * usual:
+            return
         progress("tune", len(trials) / (plan.trials + CONFIRMING))
         trial = sampler.ask()
         values = changed(with_values(settings, trial.params), settings)

@@ -85,9 +85,14 @@ def _show(tuning: Tuning) -> None:
         shown = [f"{number:.4f}" for number in numbers] or [""] * 3
         rows.append((tried.number, *shown, f"{tried.seconds:.0f}", told))
     table("", ("trial", "figure", "entity MRR", "relation H@1", "seconds", "settings"), rows, numbers=range(5))
+    if len(tuning.trials) < tuning.plan.trials and not tuning.stopped:
+        seconds = sum(tried.seconds for tried in tuning.trials) / len(tuning.trials)
+        click.echo(f"{len(tuning.trials)} of {tuning.plan.trials} trials fitted: one takes {seconds:.0f} s here.")
     if tuning.stopped:
         click.secho("Stopped: what was found until then counts.", fg="yellow", err=True)
     if not tuning.values:
         click.echo("No settings were better than those in force beyond noise: nothing is written.")
-    how = "trained again with another seed" if tuning.confirmed else "as tried, not confirmed with another seed"
-    click.echo(f"In force: {figures(tuning.before)}. Best: {figures(tuning.after)}, {how}.")
+    click.echo(f"In force: {figures(tuning.before)}.")
+    if tuning.after is not tuning.before:
+        how = "trained again with another seed" if tuning.confirmed else "as tried, not confirmed with another seed"
+        click.echo(f"Best: {figures(tuning.after)}, {how}.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -275,6 +276,22 @@ def test_stopping_keeps_what_was_found(trained: int, workspace: Workspace, judge
 def test_no_trial_begins_that_would_leave_no_time_to_confirm(workspace: Workspace, judged_by: Any) -> None:
     judged_by(wider_is_better)
     assert len(tune(workspace, snapshot(), replace(PLAN, seconds=0.0), silent).trials) == 1
+
+
+def test_fewer_trials_fit_where_one_takes_longer_than_its_slot(
+    workspace: Workspace, judged_by: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+
+    def rule(settings: Settings) -> tuple[float, float]:
+        clock[0] += 2 * PLAN.seconds
+        return wider_is_better(settings)
+
+    judged_by(rule)
+    found = tune(workspace, snapshot(), PLAN, silent)
+    assert [tried.seconds for tried in found.trials] == [120.0, 120.0]
+    assert found.confirmed
 
 
 def test_a_missing_extra_is_named_before_the_graph_is_asked(

@@ -100,6 +100,7 @@ def test_the_trials_are_shown_with_what_they_changed(monkeypatch: pytest.MonkeyP
     done = run(monkeypatch, tuned())
     for word in ("the settings in force", "structure_rank=256", "0.5000", "MemoryError: no room"):
         assert word in done.stdout
+    assert "3 of 5 trials fitted: one takes 14 s here" in run(monkeypatch, tuned(plan=Plan(5, 9.0)), "--force").stdout
     assert "24 trials of 69 s each fit into 30 minutes" in done.stderr
 
 
