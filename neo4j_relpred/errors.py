@@ -23,6 +23,7 @@ __all__ = [
     "InvalidSettings",
     "LoginRefused",
     "ModelNotFound",
+    "NotFinite",
     "Overloaded",
     "PublicationStopped",
     "RelpredError",
@@ -117,6 +118,13 @@ class TooLittleData(RelpredError):
     code = "too-little-data"
     exit_code = 4
     http_status = 409
+
+
+class NotFinite(RelpredError):
+    """NaN or infinity where a number must be: in text vectors, in features, or in what was learnt of them."""
+
+    code = "not-finite"
+    exit_code = 4
 
 
 class SnapshotCorrupt(RelpredError):

@@ -14,7 +14,9 @@ from types import TracebackType
 from typing import Self
 
 from neo4j_relpred.api.answering import Answering
+from neo4j_relpred.api.sampler import require_sampler
 from neo4j_relpred.api.training import evaluate_file, train
+from neo4j_relpred.api.tuning import Plan, Tuning, tune
 from neo4j_relpred.api.workspace import Progress, Workspace, silent
 from neo4j_relpred.config import PublishingSettings, Settings
 from neo4j_relpred.data.changes import compare
@@ -138,6 +140,18 @@ class RelationPredictor:
     def evaluate(self, file: Path) -> Report:
         """The live model on the triples of a file (head, relation, tail by key) that the graph does not hold."""
         return evaluate_file(self._answering.live(), file)
+
+    def tune(
+        self, minutes: float, trials: int | None = None, snapshot: Snapshot | None = None, progress: Progress = silent
+    ) -> Tuning:
+        """Tries settings by short trainings on a snapshot: the latest one, or a new one where none is kept.
+
+        Trains and changes no version. Raises DependencyMissing, TooLittleData, InvalidSettings.
+        """
+        require_sampler()
+        plan, kept = Plan.of(minutes, trials), self._workspace.snapshots
+        data = snapshot or (kept.read() if kept.numbers() else self.snapshot(progress))
+        return tune(self._workspace, data, plan, progress)
 
     # answering
 

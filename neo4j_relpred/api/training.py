@@ -9,10 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from neo4j_relpred.api.answering import Loaded
+from neo4j_relpred.api.cautions import cautions
 from neo4j_relpred.api.workspace import Progress, Workspace
+from neo4j_relpred.config import Settings
 from neo4j_relpred.data.knowledge_graph import IntArray, KnowledgeGraph
 from neo4j_relpred.data.snapshot import Snapshot
 from neo4j_relpred.data.splits import Split, split_by_time, split_triples
@@ -26,7 +29,7 @@ from neo4j_relpred.training.baselines import cheap_baselines
 from neo4j_relpred.training.fit import fit
 from neo4j_relpred.training.lesson import Lesson
 
-__all__ = ["evaluate_file", "train"]
+__all__ = ["draw_split", "evaluate_file", "split_snapshot", "train"]
 
 PROMOTION_TOLERANCE = 0.02  # how much worse, in MRR, a retrained model may be and still take over
 
@@ -45,9 +48,8 @@ def train(
         if fresh:
             unfinished.clear()
         vectors = torch.from_numpy(workspace.encode(data, progress))
-        split, warnings = _split(workspace, data)
-        if not vectors.shape[1]:
-            warnings = (*warnings, "No node has a text: the model sees structure and labels' edges alone.")
+        split, warnings = split_snapshot(workspace, data)
+        warnings = (*warnings, *cautions(data, vectors.numpy()))
         graph = KnowledgeGraph(len(data.ids), len(data.relations), split.train)
         before = registry.load() if go_on and registry.live_version() is not None else None
         fits = before is not None and before[1].entities == tuple(data.ids) and before[1].relations == data.relations
@@ -69,17 +71,14 @@ def train(
         return registry.get(version.version), report
 
 
-def _split(workspace: Workspace, data: Snapshot) -> tuple[Split, tuple[str, ...]]:
-    """The split, and what a reader of the report should be warned of."""
+def split_snapshot(workspace: Workspace, data: Snapshot) -> tuple[Split, tuple[str, ...]]:
+    """The split, and what a reader of the report should be warned of. Raises TooLittleData, InvalidSettings."""
     settings = workspace.settings
     rng = np.random.default_rng([settings.training.seed, 0])
     file = settings.evaluation.test_file
     share = settings.evaluation.test_share if file is None else 0.0
     times = data.edge_property(settings.graph.time_property)
-    if times is None:
-        split = split_triples(data.triples, settings.training.holdout_share, share, rng)
-    else:
-        split = split_by_time(data.triples, times, settings.training.holdout_share, share, rng)
+    split = draw_split(data.triples, times, settings, share, rng)
     warnings = []
     if settings.graph.time_property and times is None:
         warnings.append(f"No relationship has the property {settings.graph.time_property!r}: the split is at random.")
@@ -95,9 +94,17 @@ def _split(workspace: Workspace, data: Snapshot) -> tuple[Split, tuple[str, ...]
             f"{len(data.triples)} relationships are too few to keep some for the report.",
             hint="Read more labels or types, or raise evaluation.test_share and training.holdout_share.",
         )
-    if len(data.relations) == 1:
-        warnings.append("There is one relationship type: relation figures say nothing.")
     return split, tuple(warnings)
+
+
+def draw_split(
+    triples: IntArray, times: npt.NDArray[Any] | None, settings: Settings, test_share: float, rng: np.random.Generator
+) -> Split:
+    """Triples (n, 3) at random, or by their times (n,) where edges are dated."""
+    holdout_share = settings.training.holdout_share
+    if times is None:
+        return split_triples(triples, holdout_share, test_share, rng)
+    return split_by_time(triples, times, holdout_share, test_share, rng)
 
 
 def _unseen(test: IntArray, seen: IntArray) -> IntArray:

@@ -22,6 +22,7 @@ COMMANDS = {
     "cache": "caches:cache",
     "train": "learning:train",
     "evaluate": "learning:evaluate",
+    "tune": "tuning:tune",
     "predict": "predicting:predict",
     "publish": "publishing:publish",
     "undo": "publishing:undo",

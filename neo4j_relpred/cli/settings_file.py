@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import textwrap
-from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
-from pydantic import BaseModel, SecretStr
+from pydantic import BaseModel
 
+from neo4j_relpred.cli.toml import toml_key, toml_value
 from neo4j_relpred.config import GraphSettings, Settings
 from neo4j_relpred.graph.names import quoted
 
@@ -33,11 +33,11 @@ def render(graph: GraphSettings, schema: GraphSchema, proposal: Proposal) -> str
         "# (RELPRED_...) and flags win over this file. `relpred init --check` compares it with the graph later on.",
         "",
         "[graph]",
-        f"uri = {_toml(graph.uri)}",
-        f"user = {_toml(graph.user)}",
+        f"uri = {toml_value(graph.uri)}",
+        f"user = {toml_value(graph.user)}",
         "# Give the password as RELPRED_GRAPH__PASSWORD, or name a file that holds it:",
         '# password_file = "/run/secrets/neo4j_password"',
-        f"database = {_toml(graph.database)}",
+        f"database = {toml_value(graph.database)}",
         "",
         *_about(GraphSettings, "labels", _labels(schema, proposal)),
         _line("labels", proposal.labels),
@@ -46,7 +46,7 @@ def render(graph: GraphSettings, schema: GraphSchema, proposal: Proposal) -> str
         _line("relations", proposal.relations),
         "",
         *_about(GraphSettings, "keys", _keys(schema, proposal)),
-        *([] if keys_apart else [f"keys = {_toml(proposal.keys)}"]),
+        *([] if keys_apart else [f"keys = {toml_value(proposal.keys)}"]),
         *(["# They stand in a table of their own, at the end of this section."] if keys_apart else []),
         "",
         *_about(GraphSettings, "names", _names(proposal)),
@@ -64,7 +64,11 @@ def render(graph: GraphSettings, schema: GraphSchema, proposal: Proposal) -> str
     written = {"uri", "user", "database", "password", "password_file", "labels", "relations", "keys", "names", "texts"}
     lines += _defaults(GraphSettings, written | {"edge_properties", "time_property"})
     if keys_apart:
-        lines += ["", "[graph.keys]", *(f"{_key(label)} = {_toml(name)}" for label, name in proposal.keys.items())]
+        lines += [
+            "",
+            "[graph.keys]",
+            *(f"{toml_key(label)} = {toml_value(name)}" for label, name in proposal.keys.items()),
+        ]
     for name, field in Settings.model_fields.items():
         section = field.annotation
         if name != "graph" and isinstance(section, type) and issubclass(section, BaseModel):
@@ -75,7 +79,7 @@ def render(graph: GraphSettings, schema: GraphSchema, proposal: Proposal) -> str
 
 def shown(name: str) -> str:
     """A name as it stands in a comment: as it is, unless a character in it would end the line or break the file."""
-    return name if name.isprintable() else _toml(name)
+    return name if name.isprintable() else toml_value(name)
 
 
 def _labels(schema: GraphSchema, proposal: Proposal) -> Iterator[str]:
@@ -164,7 +168,7 @@ def _time_property(proposal: Proposal) -> Iterator[str]:
         for found in dating
     ]
     yield from _about(GraphSettings, "time_property", notes)
-    yield f"# time_property = {_toml(dating[0].name if dating else '')}"
+    yield f"# time_property = {toml_value(dating[0].name if dating else '')}"
 
 
 def _publishing(section: type[BaseModel], schema: GraphSchema, proposal: Proposal) -> Iterator[str]:
@@ -209,7 +213,7 @@ def _defaults(section: type[BaseModel], left_out: set[str]) -> Iterator[str]:
         if name not in left_out:
             yield from textwrap.wrap(field.description or "", WIDTH, initial_indent="# ", subsequent_indent="# ")
             value = field.get_default(call_default_factory=True)
-            yield f"# {name} = {'' if value is None else _toml(value)}"
+            yield f"# {name} = {'' if value is None else toml_value(value)}"
 
 
 def _listed(lines: Iterable[str]) -> Iterator[str]:
@@ -231,26 +235,7 @@ def _pattern(labels: Iterable[str]) -> str:
 def _line(name: str, values: Iterable[str]) -> str:
     """A setting that is a list: in one line, or with a line for each of its values."""
     every = list(values)
-    line = f"{name} = {_toml(every)}"
+    line = f"{name} = {toml_value(every)}"
     if len(line) <= WIDTH:
         return line
-    return "\n".join([f"{name} = [", *(f"    {_toml(value)}," for value in every), "]"])
-
-
-def _key(name: str) -> str:
-    """A key of a table: bare where TOML allows it."""
-    return name if name.isascii() and name.replace("_", "").replace("-", "").isalnum() else _toml(name)
-
-
-def _toml(value: Any) -> str:
-    """A value in TOML; JSON's strings, numbers and lists are TOML's as well, but for one character."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, Mapping):
-        pairs = ", ".join(f"{_key(key)} = {_toml(item)}" for key, item in value.items())
-        return f"{{ {pairs} }}" if pairs else "{}"
-    if isinstance(value, SecretStr):
-        return '""'
-    if isinstance(value, tuple | list):
-        return "[" + ", ".join(map(_toml, value)) + "]"
-    return json.dumps(value, ensure_ascii=False, default=str).replace("\x7f", "\\u007f")
+    return "\n".join([f"{name} = [", *(f"    {toml_value(value)}," for value in every), "]"])

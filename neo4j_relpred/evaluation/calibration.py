@@ -48,9 +48,10 @@ def fit_calibration(
     weights = _rising(rows, truth)
     z = rows @ weights
     slope, intercept = np.ones(num_relations), np.zeros(num_relations)
-    for relation in np.unique(group):
-        mine = group == relation
-        platt = np.stack([z[mine], np.ones(mine.sum())], axis=1)
+    order = np.argsort(group, kind="stable")
+    for mine in np.split(order, np.flatnonzero(np.diff(group[order])) + 1):  # the rows of each relation
+        relation = group[mine[0]]
+        platt = np.stack([z[mine], np.ones(len(mine))], axis=1)
         slope[relation], intercept[relation] = _newton(
             platt, truth[mine], np.array([1.0, 0.0]), np.array([SHRINKAGE, SHRINKAGE])
         )

@@ -11,13 +11,12 @@ import numpy.typing as npt
 
 from neo4j_relpred.data.knowledge_graph import IntArray, KnowledgeGraph, both_directions
 from neo4j_relpred.evaluation.ranking import Ranks, filtered_ranks
-from neo4j_relpred.model.trained import TrainedModel, chunks_by_relation
+from neo4j_relpred.model.trained import TrainedModel, chunks_by_relation, queries_at_once
 
 __all__ = ["Baseline", "Trial", "try_out"]
 
 FloatArray = npt.NDArray[np.floating]
 Truths = tuple[KnowledgeGraph, KnowledgeGraph]  # everything that is true, and what is known
-PAIRS = 2_000
 PILOT = 200  # triples that tell how long the others will take
 NOISE = 2.0  # standard errors that a difference must exceed to count as one
 
@@ -105,9 +104,9 @@ def try_out(
             break
         _rank_entities(entities, model, shuffled[done : done + size], (known, settled), baselines)
         done = min(done + size, len(shuffled))
-    relations = Trial()
-    for first in range(0, done, PAIRS):
-        _rank_relations(relations, model, shuffled[first : min(first + PAIRS, done)], (known, settled), baselines)
+    relations, size = Trial(), queries_at_once(known.num_relations)
+    for first in range(0, done, size):
+        _rank_relations(relations, model, shuffled[first : min(first + size, done)], (known, settled), baselines)
     return entities, relations
 
 

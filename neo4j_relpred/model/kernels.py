@@ -123,7 +123,7 @@ def apply_cyclic(  # noqa: PLR0913 - see mine_pairs
     offsets: IntArray, relation: IntArray, neighbor: IntArray, anchors: IntArray, single: FloatArray,
     double: FloatArray, fanout: int, place: IntArray, out: FloatArray,
 ) -> None:  # fmt: skip
-    """Rules r1 => r (single: (width,)) and r1, r2 => r (double: (width, width)) from each anchor.
+    """Rules r1 => r (single: (width,)) and r1, r2 => r (double: (width, width), or (0, 0) for none) from each anchor.
 
     place: (entities,) the line of each candidate, -1 for no candidate. out: (anchors, candidates, 3), zero at the
     start; see `_collect`.
@@ -133,7 +133,7 @@ def apply_cyclic(  # noqa: PLR0913 - see mine_pairs
     count = np.zeros(entities, np.int64)
     touched = np.empty(entities, np.int64)
     useful = np.zeros(len(single), np.bool_)
-    for r in range(len(single)):
+    for r in range(len(double)):
         useful[r] = double[r].max() > 0
     for row in range(len(anchors)):
         anchor = anchors[row]
@@ -320,7 +320,7 @@ def best_path(  # noqa: PLR0913 - see mine_pairs
                     confidences[row] = single[r1]
                     found[row, 0], found[row, 1], found[row, 2] = r1, -1, -1
                 continue
-            if middle == head:
+            if middle == head or r1 >= len(double):
                 continue
             for second in range(offsets[middle], offsets[middle + 1]):
                 if neighbor[second] == tail and double[r1, relation[second]] > confidences[row]:

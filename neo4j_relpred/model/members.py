@@ -263,7 +263,8 @@ class Asked:
         unit = self._members.unit_context
         mean = unit[self.tails].mean(0) if len(self.tails) else np.zeros(unit.shape[1], np.float32)
         mean[self._back] = 0  # that is popularity
-        likeness: FloatArray = unit @ mean
+        used = np.flatnonzero(mean)  # of thousands of types a few, mostly
+        likeness: FloatArray = unit[:, used] @ mean[used] if 8 * len(used) < len(mean) else unit @ mean
         return likeness
 
     @cached_property
@@ -313,9 +314,8 @@ class Asked:
         head, tail = anchors.clamp(max=trained - 1), candidates.clamp(max=trained - 1)
         vectors, total = self._structure_reverse(chosen)
         raw = torch.einsum("qck,qk->qc", vectors, structure.entity[head])
-        pair = structure.pairs(head.repeat_interleave(tail.shape[1]), tail.reshape(-1))
-        own = torch.log_softmax(pair, -1)[:, self.relation].reshape(tail.shape)
-        values = {"reverse": raw - total, "reverse_raw": raw, "relation": own}
+        own = structure.log_share(head.repeat_interleave(tail.shape[1]), tail.reshape(-1), self.relation)
+        values = {"reverse": raw - total, "reverse_raw": raw, "relation": own.reshape(tail.shape)}
         return {name: torch.where(known, value, 0.0) for name, value in values.items()} | {"known": known.float()}
 
     def tower_pairs(self, anchors: Tensor, chosen: Tensor) -> dict[str, Tensor]:

@@ -65,14 +65,18 @@ class Rules:
         return {}
 
     def tables(self, relation: int) -> tuple[FloatArray, FloatArray]:
-        """Confidences of the rules for one relation: (width,) for single bodies, (width, width) for pairs."""
+        """Confidences of the rules for one relation: (width,) for single bodies, (width, width) for pairs.
+
+        The second is (0, 0) where no rule for the relation has a pair: of thousands of relations each table is huge.
+        """
         kept = self._last_tables.get(relation)
         if kept is not None:
             return kept
-        single, double = np.zeros(self.width, np.float32), np.zeros((self.width, self.width), np.float32)
         mine = self.head == relation
         bodies, confidences = self.body[mine], self.confidence[mine]
         short = bodies < self.width
+        size = 0 if short.all() else self.width
+        single, double = np.zeros(self.width, np.float32), np.zeros((size, size), np.float32)
         single[bodies[short]] = confidences[short]
         double.reshape(-1)[bodies[~short] - self.width] = confidences[~short]
         self._last_tables.clear()  # one relation is asked for many times in a row; those of all would fill the memory

@@ -11,6 +11,8 @@ from torch import Tensor, nn
 
 __all__ = ["ComplEx"]
 
+BLOCK = 16_000_000  # numbers in the largest array of `log_share`
+
 
 class ComplEx(nn.Module):
     """Scores Re(<h, r, conj(t)>). The first half of each vector is the real part, the second the imaginary one."""
@@ -38,6 +40,14 @@ class ComplEx(nn.Module):
         tail_re, tail_im = self.entity.index_select(0, tails).chunk(2, -1)
         real, imag = head_re * tail_re + head_im * tail_im, head_re * tail_im - head_im * tail_re
         return torch.cat([real, imag], -1) @ self.relation.T
+
+    def log_share(self, heads: Tensor, tails: Tensor, relation: int) -> Tensor:
+        """(q,), (q,) -> (q,): the logarithm of one relation's share in the softmax over all relations of the pair.
+
+        In blocks: all logits of thousands of pairs and of relations at once would not fit into memory.
+        """
+        ends = zip(*(side.split(max(1, BLOCK // len(self.relation))) for side in (heads, tails)), strict=True)
+        return torch.cat([torch.log_softmax(self.pairs(*block), -1)[:, relation] for block in ends])
 
     def n3(self, heads: Tensor, relations: Tensor, tails: Tensor) -> Tensor:
         """Sum over the triples of the cubed moduli (the nuclear 3-norm), a scalar."""

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from neo4j_relpred.data.knowledge_graph import IntArray, KnowledgeGraph
+from neo4j_relpred.errors import NotFinite
 from neo4j_relpred.model.calibration import Calibration
 from neo4j_relpred.model.members import Members, Proposal, encode_all
 from neo4j_relpred.model.pools import Pool
@@ -22,10 +23,12 @@ from neo4j_relpred.model.relation_head import RelationHead
 from neo4j_relpred.model.relations import relation_features
 from neo4j_relpred.model.words import Words
 
-__all__ = ["EntityAnswers", "RelationAnswers", "TrainedModel", "centred", "chunks_by_relation"]
+__all__ = ["EntityAnswers", "RelationAnswers", "TrainedModel", "centred", "chunks_by_relation", "queries_at_once"]
 
 FloatArray = npt.NDArray[np.float64]
 MEMORY = 64_000_000  # numbers in the largest array of a chunk
+MOST_AT_ONCE = 2_000
+CELLS = 300_000  # candidates that a reasoner weighs at once, of all queries together
 TEXT_SCALE = 4.0  # length of a text vector, so that its parts are about as large as other inputs
 OUTSIDE = 1e4  # how far the rest stands below the candidates
 
@@ -159,7 +162,7 @@ class TrainedModel:
         size = len(proposal.candidates)
         asked = torch.full((size, 1), relation)
         real = torch.from_numpy(proposal.real)
-        logits = self.entity_reasoner(torch.from_numpy(proposal.features), asked, real).double().numpy()
+        logits = _numbers(self.entity_reasoner(torch.from_numpy(proposal.features), asked, real))
         groups = np.full(logits.shape, relation, np.int64)
         probabilities = self.entity_calibration.probabilities(logits, proposal.real, groups, proposal.known, base_rate)
         return EntityAnswers(proposal.candidates, logits, probabilities, proposal.real, proposal.base, proposal.pool)
@@ -169,16 +172,34 @@ class TrainedModel:
         self, heads: IntArray, tails: IntArray, excluded: tuple[IntArray, IntArray] | None = None
     ) -> RelationAnswers:
         """Queries (h, ?, t). excluded: rows and relations that are known to hold; they get probability 0."""
+        size = queries_at_once(self.graph.num_relations)
+        if len(heads) > size:
+            return self._answer_in_blocks(heads, tails, excluded, size)
         features = relation_features(self.members, self.head, heads, tails)
         real = np.ones(features.shape[:2], bool)
         if excluded is not None:
             real[excluded] = False
         asked = torch.arange(features.shape[1]).expand(len(heads), -1)  # (q, R): the candidates are relations
-        logits = self.relation_reasoner(torch.from_numpy(features), asked, torch.from_numpy(real)).double().numpy()
+        logits = _numbers(self.relation_reasoner(torch.from_numpy(features), asked, torch.from_numpy(real)))
         groups = np.broadcast_to(np.arange(logits.shape[1]), logits.shape)
         known = np.bincount(self.known_relations(heads, tails)[0], minlength=len(heads))
         probabilities = self.relation_calibration.probabilities(logits, real, groups, known)
         return RelationAnswers(logits, probabilities, features)
+
+    def _answer_in_blocks(
+        self, heads: IntArray, tails: IntArray, excluded: tuple[IntArray, IntArray] | None, size: int
+    ) -> RelationAnswers:
+        """`answer_relations`, so many at a time."""
+        answers = []
+        for first in range(0, len(heads), size):
+            mine = None
+            if excluded is not None:
+                inside = (excluded[0] >= first) & (excluded[0] < first + size)
+                mine = excluded[0][inside] - first, excluded[1][inside]
+            block = slice(first, first + size)
+            answers.append(self.answer_relations(heads[block], tails[block], mine))
+        parts = zip(*((a.logits, a.probabilities, a.features) for a in answers), strict=True)
+        return RelationAnswers(*map(np.concatenate, parts))
 
     def known_relations(self, heads: IntArray, tails: IntArray) -> tuple[IntArray, IntArray]:
         """Rows and relations (without inverses) that already lead from heads to tails."""
@@ -187,10 +208,27 @@ class TrainedModel:
         return rows[forward], relations[forward]
 
 
+def _numbers(logits: Tensor) -> FloatArray:
+    """As an array. Raises NotFinite: no answer is better than a probability that is no number."""
+    broken = int((~torch.isfinite(logits)).sum())
+    if broken:
+        raise NotFinite(
+            f"{broken} of {logits.numel()} logits of the reasoner are NaN or infinite.",
+            hint="The vector of a text holds such numbers, or the model does: train again, or promote another version.",
+        )
+    found: FloatArray = logits.double().numpy()
+    return found
+
+
 def centred(vectors: Tensor, centre: Tensor) -> Tensor:
     """Encoder vectors (n, text width) without what all texts share; the zero vector of an empty text stays zero."""
     present = vectors.abs().amax(-1, keepdim=True) > 0 if vectors.shape[1] else torch.zeros(len(vectors), 1)
     return torch.nn.functional.normalize(vectors - centre, dim=-1) * TEXT_SCALE * present
+
+
+def queries_at_once(candidates: int) -> int:
+    """How many queries with so many candidates each a reasoner takes at a time."""
+    return max(1, min(MOST_AT_ONCE, CELLS // max(1, candidates)))
 
 
 def chunks_by_relation(relations: IntArray, num_entities: int) -> Iterator[tuple[int, IntArray]]:

@@ -24,6 +24,7 @@ from neo4j_relpred.model.tower import Tower
 from neo4j_relpred.model.trained import TrainedModel, centred
 from neo4j_relpred.model.words import Words
 from neo4j_relpred.training.budget import Budget
+from neo4j_relpred.training.checks import check_members, check_model, check_vectors, distinct
 from neo4j_relpred.training.holdout import (
     HeldOut,
     Questions,
@@ -82,18 +83,18 @@ def fit(
     start: TrainedModel | None = None,
     unfinished: Unfinished | None = None,
 ) -> TrainedModel:
-    """Trains the members, then the reasoners and the calibration on what was held out. Raises TooLittleData.
+    """Trains the members, then the reasoners and the calibration on what was held out.
+
+    Raises TooLittleData, NotFinite.
 
     `start` lends the weights of a model over the same relations and entities, so that a refresh goes on from them.
     What lies in `unfinished` of this very training is gone on with, and gives the weights that it would have given;
     only a stage without a state of its own, a reasoner, begins again.
     """
-    train, holdout, vectors = lesson.train, lesson.holdout, lesson.vectors
-    if len(train.triples) < LEAST_TRIPLES or not len(holdout):
-        raise TooLittleData(
-            f"{len(train.triples) + len(holdout)} relationships are too few to train on.",
-            hint=f"At least {LEAST_TRIPLES} are needed after some are held out; read more types or labels.",
-        )
+    vectors = lesson.vectors
+    check_vectors(vectors)
+    train, holdout = distinct(lesson.train, lesson.holdout)
+    _refuse_too_few(train, holdout)
     kept = unfinished or Unfinished()
     budget = kept.begin(lambda: fingerprint(lesson, model, settings, start), settings.minutes)
     prepare_torch(settings)
@@ -109,6 +110,7 @@ def fit(
     pairs = pairs.first(-(-len(pairs) * affordable // len(questions)))
     questions = questions.first(affordable)
     members = _fit_members(stage, rules, budget, free * (1 - HEAD_SHARE), start)
+    check_members(members)
     members = replace(members, weights=weigh(members, holdout))
     progress("reasoner", 0.0)
     linked = not links_tell(train, holdout)
@@ -119,7 +121,7 @@ def fit(
     progress("relation reasoner", 0.0)
     relations = _reasoned(stage, "relations", lambda: relation_data(members, head, pairs), lambda: budget)
     progress("relation reasoner", 1.0)
-    return TrainedModel(
+    trained = TrainedModel(
         members=members,
         head=head,
         entity_reasoner=entities.reasoner,
@@ -129,6 +131,16 @@ def fit(
         base_rate=base_rate,
         centre=centre,
     )
+    check_model(trained)
+    return trained
+
+
+def _refuse_too_few(train: KnowledgeGraph, holdout: IntArray) -> None:
+    if len(train.triples) < LEAST_TRIPLES or not len(holdout):
+        raise TooLittleData(
+            f"{len(train.triples) + len(holdout)} relationships are too few to train on.",
+            hint=f"At least {LEAST_TRIPLES} are needed after some are held out; read more types or labels.",
+        )
 
 
 def _planned(stage: _Stage, rules: Rules, questions: Questions, budget: Budget) -> tuple[int, float]:
@@ -197,6 +209,7 @@ def _fit_members(stage: _Stage, rules: Rules, budget: Budget, seconds: float, st
     lent_tower = start.members.tower if start else None
     shown = _shown(progress, "tower", place.budget)
     tower = fit_tower(graph, text, model, settings, place.budget, lent_tower, shown, place)
+    tower.zero_grad()
     encoded = encode_all(tower, graph, text, model)
     return Members(graph, text, rules, structure, tower, encoded, model, graph.num_entities, stage.words)
 
@@ -206,7 +219,9 @@ def _fit_head(stage: _Stage, budget: Budget) -> RelationHead:
     head = RelationHead(stage.graph.num_relations, stage.text.shape[1])
     place = Place(stage.unfinished, "head", budget)
     shown = _shown(stage.progress, "relation head", place.budget)
-    return fit_relation_head(head, stage.graph, stage.text, stage.settings, place.budget, shown, place)
+    fit_relation_head(head, stage.graph, stage.text, stage.settings, place.budget, shown, place)
+    head.zero_grad()  # of thousands of relations the last gradients are many, and nobody reads them
+    return head
 
 
 @dataclass(frozen=True)

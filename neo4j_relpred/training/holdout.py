@@ -25,8 +25,9 @@ from neo4j_relpred.model.members import Members
 from neo4j_relpred.model.reasoner import Reasoner
 from neo4j_relpred.model.relation_head import RelationHead
 from neo4j_relpred.model.relations import RELATION_BASE, RELATION_FEATURES, relation_features
-from neo4j_relpred.model.trained import chunks_by_relation
+from neo4j_relpred.model.trained import chunks_by_relation, queries_at_once
 from neo4j_relpred.training.budget import Budget
+from neo4j_relpred.training.checks import check_features, check_numbers
 from neo4j_relpred.training.reasoner import RankingData, fit_reasoner
 
 __all__ = ["HeldOut", "Questions", "entity_data", "fit_on_folds", "links_tell", "passes", "relation_data"]
@@ -35,7 +36,7 @@ FOLDS = 3
 PLENTY = 12_000  # queries
 LARGE_FOLDS = 4
 LINK_SAMPLE = 5_000
-PAIRS = 2_000  # relation queries in one block
+HELD_NUMBERS = 200_000_000  # that the features of relation questions may take
 NEW_SHARE = 0.15  # of the questions, asked as if their nodes were new, too
 
 
@@ -148,9 +149,10 @@ class Questions:
 def entity_data(members: Members, questions: Questions, *, linked: bool = True) -> HeldOut:
     """Candidates of entity questions; `linked` takes those that an edge joins to the anchor already, too."""
     held = _entity_candidates(members, questions, linked)
-    if members.structure is None:
-        return held
-    return held.joined(_entity_candidates(members.as_new(), questions.as_of_new(), linked))
+    if members.structure is not None:
+        held = held.joined(_entity_candidates(members.as_new(), questions.as_of_new(), linked))
+    check_features(held.features, FEATURE_NAMES, "entity")
+    return held
 
 
 def _entity_candidates(members: Members, questions: Questions, linked: bool) -> HeldOut:
@@ -180,18 +182,21 @@ def _entity_candidates(members: Members, questions: Questions, linked: bool) -> 
 
 
 def relation_data(members: Members, head: RelationHead, questions: Questions) -> HeldOut:
-    """Candidates of relation questions: all relations."""
+    """Candidates of relation questions, all relations; of as many questions as memory has room for."""
+    questions = questions.first(max(1, HELD_NUMBERS // (members.graph.num_relations * len(RELATION_FEATURES))))
     held = _relation_candidates(members, head, questions)
-    if members.structure is None:
-        return held
-    return held.joined(_relation_candidates(members.as_new(), head, questions.as_of_new()))
+    if members.structure is not None:
+        held = held.joined(_relation_candidates(members.as_new(), head, questions.as_of_new()))
+    check_features(held.features, RELATION_FEATURES, "relation")
+    return held
 
 
 def _relation_candidates(members: Members, head: RelationHead, questions: Questions) -> HeldOut:
     pairs, count, base = questions.asked, members.graph.num_relations, RELATION_FEATURES.index(RELATION_BASE)
     features = np.zeros((len(pairs), count, len(RELATION_FEATURES)), np.float32)
-    for first in range(0, len(pairs), PAIRS):
-        features[first : first + PAIRS] = relation_features(members, head, *pairs[first : first + PAIRS].T)
+    size = queries_at_once(count)
+    for first in range(0, len(pairs), size):
+        features[first : first + size] = relation_features(members, head, *pairs[first : first + size].T)
     real = np.ones((len(pairs), count), bool)
     rows, linking = members.graph.linking_relations(pairs[:, 0], pairs[:, 1])
     rows, linking = rows[linking < count], linking[linking < count]
@@ -232,11 +237,13 @@ def fit_on_folds(
         if not len(rows) or not len(others):
             continue
         reasoner = fit_reasoner(held.data(others), kind, num_groups, settings, budget.part(seconds))
-        for first in range(0, len(rows), PAIRS):
-            block = rows[first : first + PAIRS]
+        size = queries_at_once(held.real.shape[1])
+        for first in range(0, len(rows), size):
+            block = rows[first : first + size]
             data = held.data(block)
             with torch.no_grad():
                 logits[block] = reasoner(data.features, data.relations, data.real).numpy()
+    check_numbers(logits, "logits of a reasoner for queries that it did not see")
     reasoner = fit_reasoner(held.data(), kind, num_groups, settings, budget)
     if len(held) < FOLDS:
         return reasoner, Calibration.plain(num_groups)

@@ -18,7 +18,8 @@ __all__ = ["RankingData", "fit_reasoner"]
 LEARNING_RATE = 2e-3
 EPOCHS = 20
 CORRECTION = 0.25, 0.5  # of learning rate and passes where a logit is corrected: it is good already
-BATCH = 64
+BATCH = 64  # queries; fewer where each has more than CELLS / BATCH candidates
+CELLS = 19_200
 LEAST_STEPS = 150  # so that a handful of queries is seen often enough
 
 
@@ -62,19 +63,20 @@ def fit_reasoner(
     model.fit_scale(data.features, data.real)
     optimizer = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=0.01)
     model.train()
-    batches = -(-len(data.relations) // BATCH)
+    size = max(1, min(BATCH, CELLS // data.real.shape[1]))
+    batches = -(-len(data.relations) // size)
     least = -(-LEAST_STEPS // batches) if passes == EPOCHS else 1
     epochs = min(max(1, round(share * passes), least), settings.max_epochs)
     schedule = Schedule(epochs * batches, LEAST_STEPS, budget)
     for epoch in range(epochs):
         order = torch.from_numpy(rng.permutation(len(data.relations)))
         for number in range(batches):
-            first, step = number * BATCH, epoch * batches + number
+            first, step = number * size, epoch * batches + number
             if schedule.over(step):
                 return model.train(mode=False)
             for group in optimizer.param_groups:
                 group["lr"] = rate * max(0.02, 1 - schedule.progress(step))
-            batch = data.rows(order[first : first + BATCH])
+            batch = data.rows(order[first : first + size])
             loss = ranking_loss(model(batch.features, batch.relations, batch.real), batch, settings)
             optimizer.zero_grad()
             loss.backward()

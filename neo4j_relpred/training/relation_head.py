@@ -20,6 +20,8 @@ __all__ = ["fit_relation_head"]
 
 LEARNING_RATE = 2e-3
 LEAST_STEPS = 60
+BATCH = 512  # fewer where thousands of relations make inputs so wide that a batch has more than INPUTS numbers
+INPUTS = 4_000_000
 
 
 def fit_relation_head(
@@ -39,7 +41,7 @@ def fit_relation_head(
     rng = np.random.default_rng([settings.seed, 4])
     optimizer = torch.optim.AdamW(head.parameters(), lr=LEARNING_RATE, weight_decay=0.01)
     head.train()
-    size = min(settings.batch_size, 512)
+    size = max(1, min(settings.batch_size, BATCH, INPUTS // (6 * graph.num_relations)))
     course = Course(len(graph.triples), size, settings, budget, rng, report, LEAST_STEPS)
     for rows in course.batches(place, head=head, optimizer=optimizer):
         for group in optimizer.param_groups:

@@ -93,6 +93,22 @@ def test_every_look_at_the_graph_and_the_model_reads_well(place: Town) -> None:
     assert "CITIZEN_OF" in place.cli("model", "show").out
 
 
+def test_tuning_tries_settings_on_the_latest_snapshot_and_leaves_the_model_alone(place: Town, tmp_path: Path) -> None:
+    file = tmp_path / "tuned.toml"
+    ask(place.driver, "MATCH (n) SET n.name = 'changed since'")  # the snapshot is older, and the graph is not asked
+    tuned = place.cli("tune", "--minutes", "0.2", "--trials", "2", "--output", str(file), "--json")
+    assert tuned.code == 0, tuned.err
+    assert "2 trials of 3 s each" in tuned.err
+    assert [trial["failure"] for trial in tuned.json["trials"]] == [""] * len(tuned.json["trials"])
+    assert tuned.json["trials"][0]["values"] == {}
+    assert tuned.json["trials"][0]["entityMrr"] > 0.1
+    assert tuned.json["snapshot"] == place.predictor().snapshots.read().content_hash
+    assert file.exists() == bool(tuned.json["best"]) == bool(tuned.json["file"])
+    if file.exists():
+        assert Town(place.driver, file).cli("model", "list").code == 0
+    assert [version.version for version in place.predictor().models()] == [1]
+
+
 def test_the_model_is_judged_on_triples_of_a_file(place: Town, tmp_path: Path) -> None:
     rows = ask(
         place.driver,

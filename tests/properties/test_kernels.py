@@ -145,6 +145,27 @@ def test_sampled_neighbours_are_edges_of_their_node_and_never_barred(
 
 
 @given(graphs())
+def test_rules_without_pairs_need_no_table_of_pairs(graph: KnowledgeGraph) -> None:
+    """Of thousands of relations such a table would take hundreds of megabytes for each."""
+    rules, count = mine_rules(graph, 1), graph.num_entities
+    heads, _, tails = np.ascontiguousarray(graph.triples.T)
+    for relation in range(rules.width):
+        single, none = rules.tables(relation)
+        assert none.shape == (0, 0)
+        scored, paths = [], []
+        for double in (none, np.zeros((rules.width, rules.width), np.float32)):
+            out = np.zeros((count, count, 3), np.float32)
+            kernels.apply_cyclic(*arrays_of(graph), np.arange(count), single, double, 50, np.arange(count), out)
+            found, confidence = np.full((len(heads), 3), -1), np.zeros(len(heads), np.float32)
+            kernels.best_path(*arrays_of(graph), heads, tails, single, double, found, confidence)
+            scored.append(out)
+            paths.append((found, confidence))
+        np.testing.assert_array_equal(scored[0], scored[1])
+        for left, right in zip(*paths, strict=True):
+            np.testing.assert_array_equal(left, right)
+
+
+@given(graphs())
 def test_the_best_path_is_the_most_confident_body_that_leads_from_head_to_tail(graph: KnowledgeGraph) -> None:
     rules = mine_rules(graph, 2)
     heads, _, tails = np.ascontiguousarray(graph.triples.T)

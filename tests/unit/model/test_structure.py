@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from neo4j_relpred.model import structure
 from neo4j_relpred.model.structure import ComplEx
 
 
@@ -45,3 +46,14 @@ def test_renaming_entities_renames_scores(model: ComplEx) -> None:
         other.relation.copy_(model.relation)
     anchors, relations = torch.tensor([0, 1, 2]), torch.tensor([0, 3, 5])
     torch.testing.assert_close(other(names[anchors], relations)[:, names], model(anchors, relations))
+
+
+def test_the_share_of_a_relation_is_that_of_the_softmax_over_all(
+    model: ComplEx, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heads, tails = torch.tensor([0, 1, 2, 0, 1]), torch.tensor([1, 2, 0, 0, 1])
+    plain = torch.log_softmax(model.pairs(heads, tails), -1)[:, 1]
+    torch.testing.assert_close(model.log_share(heads, tails, 1), plain)
+    monkeypatch.setattr(structure, "BLOCK", 2 * len(model.relation))
+    torch.testing.assert_close(model.log_share(heads, tails, 1), plain)
+    assert model.log_share(heads[:0], tails[:0], 1).shape == (0,)

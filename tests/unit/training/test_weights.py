@@ -11,17 +11,22 @@ import torch
 from neo4j_relpred.model.members import Weights
 from neo4j_relpred.model.trained import TrainedModel
 from neo4j_relpred.training import weights as weighing
-from neo4j_relpred.training.weights import LEAST, MOST, RIVALS, weigh
+from neo4j_relpred.training.weights import LEAST, MOST, RIVALS, _fitted, weigh
 from tests.synthetic import World
 
 
-def test_a_member_that_knows_nothing_counts_least(trained: TrainedModel, world: World) -> None:
-    members = trained.members
-    assert members.structure is not None
-    noise = replace(members, structure=type(members.structure)(60, 8, members.structure.rank))
-    usual, noisy = weigh(members, world.split.holdout), weigh(noise, world.split.holdout)
-    assert noisy.known[0] < usual.known[0]
-    assert all(LEAST <= weight <= MOST for weight in (*usual.known, *noisy.known, *usual.new[1:]))
+def test_a_member_that_knows_nothing_counts_least() -> None:
+    rows = torch.randn(400, 11, 3, generator=torch.Generator().manual_seed(0))  # the answer first
+    rows[:, 0] += torch.tensor([2.0, 0.0, 0.7])
+    much, nothing, some = _fitted(rows, np.array([True, True, True]))
+    assert much > some > nothing
+    assert nothing < 3 * LEAST
+    assert _fitted(rows, np.array([False, True, True]))[0] == 0
+
+
+def test_weights_stay_within_bounds(trained: TrainedModel, world: World) -> None:
+    found = weigh(trained.members, world.split.holdout)
+    assert all(LEAST <= weight <= MOST for weight in (*found.known, *found.new[1:]))
 
 
 def test_weights_are_the_same_each_time(trained: TrainedModel, world: World) -> None:

@@ -1,0 +1,41 @@
+"""What in a snapshot a reader of the report should know: it can be trained on, but teaches less than it seems to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from neo4j_relpred.data.snapshot import Snapshot
+from neo4j_relpred.text.vectors import Vectors
+
+__all__ = ["cautions"]
+
+MOST_NAMED = 5
+HUB = 0.5  # share of the relationships
+
+
+def cautions(data: Snapshot, vectors: Vectors) -> Iterator[str]:
+    """Sentences for the report. vectors: (nodes, text width)."""
+    triples = data.triples
+    parallel = data.edges.num_rows - len(triples)
+    if parallel:
+        yield f"{parallel} relationships repeat others of the same type between the same nodes: each counts once."
+    if not vectors.shape[1]:
+        yield "No node has a text: the model sees structure and labels' edges alone."
+    elif len(vectors) > 1 and (vectors == vectors[0]).all():
+        yield "All texts are equal: they tell no node from another."
+    if len(data.relations) == 1:
+        yield "There is one relationship type: relation figures say nothing."
+    single = [name for name, count in zip(data.relations, np.bincount(triples[:, 1]), strict=True) if count == 1]
+    if single:
+        named = ", ".join(single[:MOST_NAMED]) + (", ..." if len(single) > MOST_NAMED else "")
+        yield f"{len(single)} of {len(data.relations)} types have one relationship each, so none to test on: {named}."
+    loops = triples[:, 0] == triples[:, 2]
+    if loops.all():
+        yield "Every relationship leads from a node back to itself: nothing says which nodes belong together."
+    else:
+        degrees = np.bincount(triples[~loops][:, [0, 2]].ravel(), minlength=len(data.ids))
+        share = degrees.max() / len(triples)
+        if share > HUB and len(data.ids) > 2:
+            yield f"{share:.0%} of the relationships touch the node {data.ids[int(degrees.argmax())]}."
