@@ -36,10 +36,14 @@ class ComplEx(nn.Module):
 
     def pairs(self, heads: Tensor, tails: Tensor) -> Tensor:
         """(q,), (q,) -> (q, relations with inverses): logits of every relation."""
+        return self.between(heads, tails) @ self.relation.T
+
+    def between(self, heads: Tensor, tails: Tensor) -> Tensor:
+        """(q,), (q,) -> (q, 2 rank): what a relation is multiplied with."""
         head_re, head_im = self.entity.index_select(0, heads).chunk(2, -1)
         tail_re, tail_im = self.entity.index_select(0, tails).chunk(2, -1)
         real, imag = head_re * tail_re + head_im * tail_im, head_re * tail_im - head_im * tail_re
-        return torch.cat([real, imag], -1) @ self.relation.T
+        return torch.cat([real, imag], -1)
 
     def log_share(self, heads: Tensor, tails: Tensor, relation: int) -> Tensor:
         """(q,), (q,) -> (q,): the logarithm of one relation's share in the softmax over all relations of the pair.
@@ -56,7 +60,5 @@ class ComplEx(nn.Module):
             self.relation.index_select(0, relations),
             self.entity.index_select(0, tails),
         )
-        return sum(
-            ((re.square() + im.square() + 1e-12).pow(1.5).sum() for re, im in (p.chunk(2, -1) for p in parts)),
-            torch.zeros(()),
-        )
+        squares = (re.square() + im.square() + 1e-12 for re, im in (part.chunk(2, -1) for part in parts))
+        return sum(((square * square.sqrt()).sum() for square in squares), torch.zeros(()))

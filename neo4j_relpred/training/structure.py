@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from neo4j_relpred.config import TrainingSettings
 from neo4j_relpred.data.knowledge_graph import IntArray, KnowledgeGraph, ranges
@@ -177,5 +176,6 @@ def _loss(model: ComplEx, batch: _Batch, settings: TrainingSettings) -> Tensor:
     loss = loss + settings.structure_regularisation * model.n3(heads, kinds, tail) / total
     weight = relation_weight(settings, len(model.relation) // 2)
     if weight > 0 and len(model.relation) > 2:
-        loss = loss + weight * functional.cross_entropy(model.pairs(heads, tail), kinds)
+        own = torch.arange(total)
+        loss = loss + weight * GroupedSoftmax.apply(model.between(heads, tail), model.relation, own, kinds)
     return loss
