@@ -6,6 +6,7 @@ import warnings
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from neo4j_relpred.config import Gate
 
@@ -33,6 +34,7 @@ class Fusion(nn.Module):
         super().__init__()
         self.num_entities, self.entity_width = num_entities, entity_width
         self.entity = nn.Parameter(0.1 * torch.randn(num_entities, entity_width))
+        self.sparse = False  # whether gradients of the entity vectors hold only the rows that were met
         self.unknown = nn.Parameter(torch.zeros(entity_width))
         few = min(1.0, (TEXTS_PER_NUMBER * text_width / max(1, num_entities)) ** 0.5)
         self.text_dropout = nn.Dropout(TEXT_DROPOUT * few)
@@ -76,7 +78,7 @@ class Fusion(nn.Module):
         new = nodes >= self.num_entities
         if unknown_share > 0:
             new = new | (torch.rand(len(nodes), device=nodes.device) < unknown_share)
-        known = self.entity[nodes.clamp(max=self.num_entities - 1)]
+        known = functional.embedding(nodes.clamp(max=len(self.entity) - 1), self.entity, sparse=self.sparse)
         return torch.where(new.unsqueeze(-1), self.unknown, known)
 
 

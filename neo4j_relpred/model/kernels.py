@@ -36,33 +36,33 @@ def _steps(size: int, limit: int) -> tuple[int, int]:
 @njit(cache=True)
 def mine_pairs(  # noqa: C901, PLR0913 - a compiled loop takes plain arrays, and a call costs in it
     offsets: IntArray, relation: IntArray, neighbor: IntArray, by_neighbor: IntArray, width: int, fanout: int,
-    first: int, bodies: IntArray, found: IntArray, mark: IntArray,
+    first: int, stride: int, bodies: IntArray, found: IntArray, mark: IntArray,
 ) -> tuple[int, int]:  # fmt: skip
     """Counts bodies (r1, r2) of paths x -> u -> z and notes the relations that close them.
 
-    Starts at node `first`; fills `found` with (r1 * width + r2) * width + r for each closing relation r and adds to
-    `bodies` (width * width,). `by_neighbor` orders the edges of each node by neighbour; `mark` (entities,) is -1.
-    Returns how much of `found` is filled and the node to go on with.
+    Starts at every `stride`-th node from `first` on; fills `found` with (r1 * width + r2) * width + r for each closing
+    relation r and adds to `bodies` (width * width,). `by_neighbor` orders the edges of each node by neighbour; `mark`
+    (entities,) is -1. Returns how much of `found` is filled and the node to go on with.
     """
     filled = 0
     node = first
     while node < len(offsets) - 1:
         begin, end = offsets[node], offsets[node + 1]
         need = 0
-        count, stride = _steps(end - begin, fanout)
+        count, step = _steps(end - begin, fanout)
         if filled + count * fanout * 4 > len(found):
             break
         for position in range(end - 1, begin - 1, -1):
             mark[neighbor[by_neighbor[position]]] = position
         for i in range(count):
-            edge = begin + i * stride
+            edge = begin + i * step
             middle = neighbor[edge]
             if middle == node:
                 continue
-            inner, inner_stride = _steps(offsets[middle + 1] - offsets[middle], fanout)
-            shift = (node * 7919 + i) % inner_stride
+            inner, inner_step = _steps(offsets[middle + 1] - offsets[middle], fanout)
+            shift = (node * 7919 + i) % inner_step
             for j in range(inner):
-                second = offsets[middle] + j * inner_stride + shift
+                second = offsets[middle] + j * inner_step + shift
                 last = neighbor[second]
                 if last in (node, middle):
                     continue
@@ -79,7 +79,7 @@ def mine_pairs(  # noqa: C901, PLR0913 - a compiled loop takes plain arrays, and
                     position += 1
         for position in range(begin, end):
             mark[neighbor[position]] = -1
-        node += 1
+        node += stride
     return filled, node
 
 

@@ -25,7 +25,7 @@ class Tower(nn.Module):
     def __init__(self, num_entities: int, num_relations: int, text_width: int, settings: ModelSettings) -> None:
         """`num_relations` counts the inverses too."""
         super().__init__()
-        hidden = settings.hidden
+        self.hidden = hidden = settings.hidden
         self.fusion = Fusion(num_entities, text_width, settings.entity_width, hidden, settings.gate)
         self.layers = nn.ModuleList(
             build_layer(settings.gnn, hidden, num_relations) for _ in range(settings.gnn_layers)
@@ -43,15 +43,31 @@ class Tower(nn.Module):
         tower.fusion.forget()
         return tower
 
-    def encode(self, around: Neighborhood, text: Tensor, unknown_share: float = 0.0, own_share: float = 1.0) -> Tensor:
+    def fuse(self, nodes: Tensor, degree: Tensor, text: Tensor, unknown_share: float = 0.0) -> Tensor:
+        """nodes, degree (rows,), logarithms; text (entities, text width) -> S (rows, hidden)."""
+        vectors = text[nodes]
+        present = vectors.any(-1).float()
+        signals = torch.stack([degree / 5, present], -1)  # (rows, 2)
+        fused: Tensor = self.fusion(nodes, vectors, signals, unknown_share)
+        return fused
+
+    def encode(
+        self,
+        around: Neighborhood,
+        text: Tensor,
+        unknown_share: float = 0.0,
+        own_share: float = 1.0,
+        fused: Tensor | None = None,
+    ) -> Tensor:
         """Neighbourhood and text (entities, text width) -> H (seeds, hidden).
 
         `own_share` 0 leaves the seeds' own text and entity vector out (the graph's view in the contrast).
+        fused: (entities, hidden), what `fuse` gives for each, where nothing is asked or unknown.
         """
-        vectors = text[around.nodes]
-        present = vectors.any(-1).float()
-        signals = torch.stack([around.degree / 5, present], -1)  # (rows, 2)
-        x = self.fusion(around.nodes, vectors, signals, unknown_share)  # (rows, hidden)
+        if fused is not None:
+            x = fused[around.nodes]  # (rows, hidden)
+        else:
+            x = self.fuse(around.nodes, around.degree, text, unknown_share)
         if own_share != 1:
             x = torch.cat([own_share * x[: around.seeds], x[around.seeds :]])
         for done, layer in enumerate(self.layers, start=1):

@@ -103,7 +103,8 @@ def _tensors(parts: Mapping[str, Part]) -> dict[str, Tensor]:
         values: Mapping[str, Tensor] = {"": part} if isinstance(part, Tensor) else part.state_dict()
         if isinstance(part, Optimizer):
             states = part.state_dict()["state"]
-            values = {f"{number}.{key}": value for number, state in states.items() for key, value in state.items()}
+            entries = ((f"{number}.{key}", value) for number, state in states.items() for key, value in state.items())
+            values = {key: torch.as_tensor(value) for key, value in entries}  # of some optimizers the step is an int
         found |= {f"{name}/{key}": value for key, value in values.items()}
     return found
 
@@ -114,10 +115,13 @@ def _restore(parts: Mapping[str, Part], tensors: Mapping[str, Tensor]) -> None:
         if isinstance(part, Tensor):
             part.copy_(values[""])
         elif isinstance(part, Optimizer):
-            states: dict[int, dict[str, Tensor]] = defaultdict(dict)
+            states: dict[int, dict[str, Any]] = defaultdict(dict)
             for key, value in values.items():
                 number, _, word = key.partition(".")
-                states[int(number)][word] = value.clone()  # the optimizer goes on with these very tensors
+                whole = value.dtype == torch.int64
+                states[int(number)][word] = (
+                    value.item() if whole else value.clone()
+                )  # it goes on with these very tensors
             part.load_state_dict({**part.state_dict(), "state": dict(states)})
         else:
             part.load_state_dict(values)

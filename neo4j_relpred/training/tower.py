@@ -25,6 +25,8 @@ NEGATIVES = 512  # beside the ends of the batch's own triples
 EDGE_DROP = 0.1
 MASKED_SHARE = 0.5
 MARGIN = 0.02
+LONGEST_STEP = 1.0  # norm of a gradient
+DENSE_ENTITIES = 100_000  # above, a step over all entity vectors costs more than all else in it
 
 
 def fit_tower(
@@ -49,24 +51,62 @@ def fit_tower(
     tower = Tower(graph.num_entities, 2 * graph.num_relations, text.shape[1], model)
     if start is not None and _shapes(start) == _shapes(tower):
         tower.load_state_dict(start.state_dict())
-    optimizer = torch.optim.AdamW(tower.parameters(), lr=LEARNING_RATE, weight_decay=1e-4, fused=True)
+    optimizer = _Optimizer(tower)
     text = text.bfloat16() if multiplies_bf16() else text
     tower.train()
     size = max(1, settings.batch_size // 2)  # triples, two queries each
     course = Course(len(graph.triples), size, settings, budget, rng, report)
-    for rows in course.batches(place, tower=tower, optimizer=optimizer):
+    for rows in course.batches(place, tower=tower, **optimizer.parts):
         progress = course.progress
-        for group in optimizer.param_groups:
-            group["lr"] = LEARNING_RATE * max(0.02, 1 - progress)
         contrast = settings.contrast_weight if progress < settings.selfsupervised_share else None
         with torch.autocast("cpu", torch.bfloat16, enabled=multiplies_bf16()):
             loss = _step(tower, graph, text, graph.triples[rows], model, contrast, rng)
-        optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(tower.parameters(), 1.0)
-        optimizer.step()
+        optimizer.step(loss, LEARNING_RATE * max(0.02, 1 - progress))
         course.loss += loss.item()
     return tower.train(mode=False)
+
+
+class _Optimizer:
+    """AdamW; in a large graph the entity vectors have an Adam of their own that moves only those that a batch meets."""
+
+    def __init__(self, tower: Tower) -> None:
+        table = tower.fusion.entity
+        tower.fusion.sparse = len(table) > DENSE_ENTITIES and table.numel() > 0
+        self._rest = [weight for weight in tower.parameters() if weight is not table or not tower.fusion.sparse]
+        self._table = table if tower.fusion.sparse else None
+        self._optimizers: list[torch.optim.Optimizer] = [
+            torch.optim.AdamW(self._rest, lr=LEARNING_RATE, weight_decay=1e-4, fused=True)
+        ]
+        if self._table is not None:
+            self._optimizers.append(torch.optim.SparseAdam([self._table], lr=LEARNING_RATE))
+
+    @property
+    def parts(self) -> dict[str, torch.optim.Optimizer]:
+        """What changes beside the weights."""
+        return {f"optimizer{number}": optimizer for number, optimizer in enumerate(self._optimizers)}
+
+    def step(self, loss: Tensor, rate: float) -> None:
+        """Moves all weights down the slope of a scalar loss."""
+        for optimizer in self._optimizers:
+            optimizer.zero_grad()
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+        loss.backward()
+        self._clip()
+        for optimizer in self._optimizers:
+            optimizer.step()
+
+    def _clip(self) -> None:
+        """The gradient as a whole to LONGEST_STEP at most."""
+        if self._table is None:
+            torch.nn.utils.clip_grad_norm_(self._rest, LONGEST_STEP)
+            return
+        assert self._table.grad is not None
+        met = self._table.grad = self._table.grad.coalesce()
+        gradients = [weight.grad for weight in self._rest if weight.grad is not None] + [met.values()]
+        total = torch.nn.utils.get_total_norm(gradients)
+        torch.nn.utils.clip_grads_with_norm_(self._rest, LONGEST_STEP, total)
+        met.values().mul_(min(1.0, LONGEST_STEP / (total.item() + 1e-6)))
 
 
 def _shapes(tower: Tower) -> dict[str, torch.Size]:

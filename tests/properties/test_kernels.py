@@ -43,7 +43,7 @@ def test_compiled_kernels_give_what_the_plain_code_gives(graph: KnowledgeGraph, 
     def mined() -> tuple[Any, ...]:
         found = zeros(4 * 50 * 50 * (count + 1), np.int64)
         mark = np.full(count, -1)
-        return (*arrays, by_neighbor, width, fanout, 0, zeros(width * width, np.int64), found, mark)
+        return (*arrays, by_neighbor, width, fanout, 0, 1, zeros(width * width, np.int64), found, mark)
 
     def scored() -> Any:
         return zeros((count, count, 3), np.float32)

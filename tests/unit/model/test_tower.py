@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from neo4j_relpred.config import ModelSettings
+from neo4j_relpred.model.encoding import encode_all
 from neo4j_relpred.model.fusion import SIGNALS, Fusion
-from neo4j_relpred.model.members import encode_all
 from neo4j_relpred.model.neighborhood import gather
 from neo4j_relpred.model.tower import Tower
 from tests.synthetic import TEXT_WIDTH, graph_of, text_for

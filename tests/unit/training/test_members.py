@@ -12,6 +12,7 @@ import torch
 from neo4j_relpred.data.knowledge_graph import KnowledgeGraph
 from neo4j_relpred.model import neighborhood, relation_head
 from neo4j_relpred.model.relation_head import RelationHead, pair_inputs
+from neo4j_relpred.model.tower import Tower
 from neo4j_relpred.training import relation_head as fitting_head
 from neo4j_relpred.training import structure
 from neo4j_relpred.training import tower as fitting_tower
@@ -203,3 +204,47 @@ def test_the_relation_softmax_weighs_more_where_there_are_more_types() -> None:
     assert weights == sorted(weights)
     assert weights[-1] == 4
     assert structure.relation_weight(TINY_TRAINING.model_copy(update={"relation_weight": 0.5}), 50) == 0.5
+
+
+def test_in_a_large_graph_a_step_of_the_tower_moves_only_the_vectors_that_it_meets(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fitting_tower, "DENSE_ENTITIES", 10)
+    monkeypatch.setattr(fitting_tower, "NEGATIVES", 2)
+    graph = KnowledgeGraph(60, world.train.num_relations, world.train.triples[:4])
+    one = TINY_TRAINING.model_copy(update={"max_epochs": 1})
+    torch.manual_seed(one.seed)
+    before = Tower(60, 2 * graph.num_relations, world.text.shape[1], TINY_MODEL).fusion.entity
+    after = fit_tower(graph, world.text, TINY_MODEL, one, endless()).fusion.entity
+    moved = (before != after).any(1)
+    ends = np.unique(graph.triples[:, [0, 2]])
+    assert moved[ends].float().mean() > 0.5  # a share of them is unknown in each use
+    assert moved.sum() <= len(ends) + 2
+
+
+def test_the_tower_learns_alike_whether_all_vectors_are_moved_or_those_it_meets(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    losses: dict[int, list[float]] = {10: [], 100_000: []}
+    for limit, seen in losses.items():
+        monkeypatch.setattr(fitting_tower, "DENSE_ENTITIES", limit)
+        fit_tower(world.train, world.text, TINY_MODEL, TINY_TRAINING, endless(), report=seen.append)
+    sparse, dense = losses.values()
+    assert sparse != dense
+    assert sparse[-1] < 0.8 * sparse[0]
+    assert sparse[-1] == pytest.approx(dense[-1], rel=0.1)
+
+
+@pytest.mark.parametrize("limit", [10, 100_000])
+def test_a_step_of_the_tower_is_as_long_as_its_whole_gradient_allows(
+    limit: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fitting_tower, "DENSE_ENTITIES", limit)
+    tower = Tower(20, 4, 3, TINY_MODEL)
+    optimizer = fitting_tower._Optimizer(tower)
+    nodes = torch.tensor([1, 1, 2])
+    loss = 1e3 * tower.fusion.entities(nodes).sum() + 1e3 * tower.relation.weight.sum()
+    optimizer.step(loss, 1e-3)
+    parts = [weight.grad for weight in tower.parameters() if weight.grad is not None]
+    total = sum(float(part.to_dense().square().sum()) for part in parts) ** 0.5
+    assert total == pytest.approx(fitting_tower.LONGEST_STEP, rel=1e-3)

@@ -28,6 +28,7 @@ from neo4j_relpred.training import fit as fitting
 from neo4j_relpred.training import reasoner as fitting_reasoner
 from neo4j_relpred.training import relation_head as fitting_head
 from neo4j_relpred.training import structure as fitting_structure
+from neo4j_relpred.training import tower as fitting_tower
 from neo4j_relpred.training import unfinished as module
 from neo4j_relpred.training.budget import Budget
 from neo4j_relpred.training.lesson import Lesson, fingerprint
@@ -77,11 +78,12 @@ def head(world: World, budget: Budget, report: Callable[[float], None], place: P
     return fit_relation_head(RelationHead(4, 8), world.train, world.text, TRAINING, budget, report, place)
 
 
-@pytest.fixture(params=["structure", "structure of a large graph", "tower", "head"])
+@pytest.fixture(params=["structure", "structure of a large graph", "tower", "tower of a large graph", "head"])
 def stage(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Stage:
     if "large" in request.param:
         monkeypatch.setattr(fitting_structure, "EXACT_ENTITIES", 10)
         monkeypatch.setattr(fitting_structure, "SHARED_NEGATIVES", 30)
+        monkeypatch.setattr(fitting_tower, "DENSE_ENTITIES", 10)
     return {"structure": structure, "tower": tower, "head": head}[request.param.split()[0]]
 
 
