@@ -75,6 +75,7 @@ ADVICE = {
     "busy": "Wait until the other training or publication ends, or give this one a `home` of its own.",
     "empty-graph": "Check `graph.database`, `graph.labels` and `graph.relations`, or load data.",
     "too-little-data": "Read more labels or types; some dozens of relationships are the least.",
+    "too-little-memory": "Lower what the hint names first, or train where more memory is free.",
     "snapshot-corrupt": "Read the graph again with `relpred snapshot`, or publish again.",
     "storage-failed": "Free space on the disk of `home`, or correct its rights; nothing that stood there is lost.",
     "checkpoint-corrupt": "Choose another version with `relpred model promote`, or train again.",

@@ -32,6 +32,7 @@ __all__ = [
     "StorageFailed",
     "TextCacheCorrupt",
     "TooLittleData",
+    "TooLittleMemory",
     "UnknownEntity",
     "UnknownRelation",
     "did_you_mean",
@@ -117,6 +118,14 @@ class TooLittleData(RelpredError):
     code = "too-little-data"
     exit_code = 4
     http_status = 409
+
+
+class TooLittleMemory(RelpredError):
+    """A training would take more memory than the machine has free; it was not begun."""
+
+    code = "too-little-memory"
+    exit_code = 6
+    http_status = 507
 
 
 class SnapshotCorrupt(RelpredError):

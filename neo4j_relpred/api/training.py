@@ -24,6 +24,7 @@ from neo4j_relpred.model.registry import ModelVersion
 from neo4j_relpred.model.trained import TrainedModel
 from neo4j_relpred.training.baselines import cheap_baselines
 from neo4j_relpred.training.fit import fit
+from neo4j_relpred.training.memory import Size, limit_caches, refuse_too_large
 
 __all__ = ["evaluate_file", "train"]
 
@@ -34,10 +35,13 @@ def train(workspace: Workspace, data: Snapshot, progress: Progress, *, go_on: bo
     """Trains, evaluates, calibrates and saves a version; it becomes the live one.
 
     `go_on` starts from the live version's weights where they fit; then the new version takes over only if it is not
-    worse beyond a tolerance. Raises TooLittleData, InvalidSettings.
+    worse beyond a tolerance. Raises TooLittleData, TooLittleMemory, InvalidSettings.
     """
     settings, registry = workspace.settings, workspace.registry
     with workspace.exclusive():
+        limit_caches()
+        # once more with the texts when they are encoded, which may take longer than all else
+        refuse_too_large(Size(len(data.ids), len(data.triples), len(data.relations)), settings.model, settings.training)
         vectors = torch.from_numpy(workspace.encode(data, progress))
         split, warnings = _split(workspace, data)
         if not vectors.shape[1]:

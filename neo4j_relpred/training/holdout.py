@@ -96,7 +96,7 @@ def entity_data(members: Members, triples: IntArray, *, linked: bool = True) -> 
     shape = (len(queries), size)
     features = np.zeros((*shape, len(FEATURE_NAMES)), np.float32)
     candidates, real = np.zeros(shape, np.int64), np.zeros(shape, bool)
-    for relation, rows in chunks_by_relation(queries[:, 1], members.graph.num_entities):
+    for relation, rows in chunks_by_relation(queries[:, 1], members.graph.num_entities, members):
         anchors = queries[rows, 0]
         known = members.graph.answers(anchors, np.full(len(rows), relation))
         proposal = members.propose(relation, anchors, known)

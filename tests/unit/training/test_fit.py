@@ -15,7 +15,7 @@ from neo4j_relpred.data.splits import split_triples
 from neo4j_relpred.errors import TooLittleData
 from neo4j_relpred.evaluation.ranking import Ranks, RankSummary, filtered_ranks, summarize
 from neo4j_relpred.model.trained import TrainedModel, chunks_by_relation
-from neo4j_relpred.training import fit as fitting
+from neo4j_relpred.training import plan as planning
 from neo4j_relpred.training import reasoner as fitting_reasoner
 from neo4j_relpred.training.fit import fit
 from tests.synthetic import BRIEF_TRAINING, NOTHING, PARENT, TINY_MODEL, TINY_TRAINING, World, fitted, graph_of
@@ -234,8 +234,8 @@ def test_a_budget_that_runs_out_still_gives_a_model(world: World, monkeypatch: p
 def test_held_out_triples_that_memory_has_no_room_for_train_the_members(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fitting, "HELD_BYTES", 1)
-    monkeypatch.setattr(fitting, "PILOT_TRIPLES", 8)
+    monkeypatch.setattr(planning, "HELD_BYTES", 1)
+    monkeypatch.setattr(planning, "PILOT_TRIPLES", 8)
     model = fitted(world.train, world.split.holdout, world.text, training=BRIEF_TRAINING)
     assert len(world.split.holdout) > 8
     assert len(model.graph.triples) == len(world.train.triples) + len(world.split.holdout) - 8
