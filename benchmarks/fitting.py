@@ -79,7 +79,7 @@ def log_odds(model: TrainedModel, triples: IntArray) -> FloatArray:
     """(n,): log odds as an answer to the tail question plus those as an answer to the head question."""
     total = np.zeros(len(triples))
     asked = both_directions(triples, model.graph.num_relations)
-    for relation, rows in chunks_by_relation(asked[:, 1], model.graph.num_entities):
+    for relation, rows in chunks_by_relation(asked[:, 1], model.graph.num_entities, model.members):
         wanted = asked[rows, 2]
         answers = model.answer_entities(relation, asked[rows, 0], wanted=wanted)
         place = (answers.candidates == wanted[:, None]).argmax(1)

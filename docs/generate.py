@@ -76,6 +76,7 @@ ADVICE = {
     "empty-graph": "Check `graph.database`, `graph.labels` and `graph.relations`, or load data.",
     "too-little-data": "Read more labels or types; some dozens of relationships are the least.",
     "not-finite": "See what the message names: often an encoder in half precision, or a setting far from its default.",
+    "too-little-memory": "Lower what the hint names first, or train where more memory is free.",
     "snapshot-corrupt": "Read the graph again with `relpred snapshot`, or publish again.",
     "storage-failed": "Free space on the disk of `home`, or correct its rights; nothing that stood there is lost.",
     "checkpoint-corrupt": "Choose another version with `relpred model promote`, or train again.",

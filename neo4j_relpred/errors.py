@@ -33,6 +33,7 @@ __all__ = [
     "StorageFailed",
     "TextCacheCorrupt",
     "TooLittleData",
+    "TooLittleMemory",
     "UnknownEntity",
     "UnknownRelation",
     "did_you_mean",
@@ -125,6 +126,14 @@ class NotFinite(RelpredError):
 
     code = "not-finite"
     exit_code = 4
+
+
+class TooLittleMemory(RelpredError):
+    """A training would take more memory than the machine has free; it was not begun."""
+
+    code = "too-little-memory"
+    exit_code = 6
+    http_status = 507
 
 
 class SnapshotCorrupt(RelpredError):

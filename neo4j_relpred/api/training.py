@@ -28,6 +28,7 @@ from neo4j_relpred.model.trained import TrainedModel
 from neo4j_relpred.training.baselines import cheap_baselines
 from neo4j_relpred.training.fit import fit
 from neo4j_relpred.training.lesson import Lesson
+from neo4j_relpred.training.memory import Size, limit_caches, refuse_too_large
 
 __all__ = ["draw_split", "evaluate_file", "split_snapshot", "train"]
 
@@ -41,12 +42,15 @@ def train(
 
     `go_on` starts from the live version's weights where they fit; then the new version takes over only if it is not
     worse beyond a tolerance. A training of the same data and settings that was interrupted is taken up, unless
-    `fresh`. Raises TooLittleData, InvalidSettings.
+    `fresh`. Raises TooLittleData, TooLittleMemory, NotFinite, InvalidSettings.
     """
     settings, registry, unfinished = workspace.settings, workspace.registry, workspace.unfinished
     with workspace.exclusive():
         if fresh:
             unfinished.clear()
+        limit_caches()
+        # once more with the texts when they are encoded, which may take longer than all else
+        refuse_too_large(Size(len(data.ids), len(data.triples), len(data.relations)), settings.model, settings.training)
         vectors = torch.from_numpy(workspace.encode(data, progress))
         split, warnings = split_snapshot(workspace, data)
         warnings = (*warnings, *cautions(data, vectors.numpy()))

@@ -115,7 +115,7 @@ def _rank_entities(
 ) -> None:
     known, settled = truths
     queries = both_directions(test, known.num_relations)
-    for relation, rows in chunks_by_relation(queries[:, 1], known.num_entities):
+    for relation, rows in chunks_by_relation(queries[:, 1], known.num_entities, model.members):
         anchors, target = queries[rows, 0], queries[rows, 2]
         mask = np.zeros((len(rows), known.num_entities), bool)
         mask[known.answers(anchors, queries[rows, 1])] = True

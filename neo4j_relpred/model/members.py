@@ -5,6 +5,7 @@ Queries come one relation at a time (inverse relations ask for heads), so per-re
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -17,20 +18,18 @@ from torch import Tensor
 from neo4j_relpred.config import ModelSettings
 from neo4j_relpred.data.knowledge_graph import IntArray, KnowledgeGraph
 from neo4j_relpred.model.features import Columns
-from neo4j_relpred.model.neighborhood import gather
 from neo4j_relpred.model.pools import WHOLE, Pool, answer_pool
 from neo4j_relpred.model.rules import RULE_FEATURES, Rules, any_rule
 from neo4j_relpred.model.structure import ComplEx
 from neo4j_relpred.model.tower import Tower
 from neo4j_relpred.model.words import WORD_FEATURES, Words
 
-__all__ = ["Members", "Proposal", "Weights", "encode_all", "standing"]
+__all__ = ["Members", "Proposal", "Weights", "standing"]
 
 FloatArray = npt.NDArray[np.float32]
 ALWAYS_IN = 7  # best candidates of each member that always go on
 REVERSE_SAMPLE = 2_000  # entities over which a reverse score is normalised
 FEWER = 512  # of them in a large graph, which has more candidates to normalise
-ENCODE_BATCH = 2_048
 
 
 @dataclass(frozen=True)
@@ -93,10 +92,21 @@ class Members:
         size = min(count, REVERSE_SAMPLE if count <= WHOLE else FEWER)
         return torch.from_numpy(np.sort(rng.choice(count, size, replace=False)))
 
+    def unit_of(self, nodes: Tensor) -> Tensor:
+        """(n, hidden): some rows of `unit`, which is not made for them: a large graph does better without."""
+        rows = self.encoded.index_select(0, nodes)
+        return torch.nn.functional.normalize(rows, dim=-1)
+
     @cached_property
-    def unit_text(self) -> Tensor:
-        """(entities, text width): texts as unit vectors."""
-        return torch.nn.functional.normalize(self.text, dim=-1)
+    def text_lengths(self) -> Tensor:
+        """(entities,): of the vectors of texts, never 0."""
+        lengths: Tensor = self.text.norm(dim=-1)
+        return lengths.clamp_min(1e-12)
+
+    def unit_text(self, nodes: Tensor) -> Tensor:
+        """(…) nodes -> (…, text width): their texts as unit vectors."""
+        unit: Tensor = torch.nn.functional.normalize(self.text[nodes], dim=-1)
+        return unit
 
     @cached_property
     def unit_context(self) -> FloatArray:
@@ -221,12 +231,11 @@ class Members:
         columns.set("answers", np.log1p(context[anchors, asked.relation]))
         columns.set("anchor_degree", np.log1p(degrees[anchors]))
         columns.set("context_range", asked.context_range[candidates])
-        columns.set("range_share", np.log1p(np.float32(len(asked.tails)))[None].repeat(len(anchors)))
+        columns.set("range_share", np.log1p(np.float32(asked.tails.sum()))[None].repeat(len(anchors)))
         if self.text.shape[1]:
-            ends = (self.unit_text[torch.from_numpy(side)] for side in (candidates, anchors))
-            columns.set("text_cosine", torch.einsum("qck,qk->qc", *ends))
-            if len(asked.tails):
-                columns.set("text_range", asked.text_range.numpy()[candidates])
+            theirs, own = (self.unit_text(torch.from_numpy(side)) for side in (candidates, anchors))
+            columns.set("text_cosine", torch.einsum("qck,qk->qc", theirs, own))
+            columns.set("text_range", theirs @ asked.text_mean)
 
 
 def standing(scores: FloatArray) -> FloatArray:
@@ -241,9 +250,16 @@ class Asked:
 
     def __init__(self, members: Members, relation: int, pool: Pool) -> None:
         self.relation, self.pool = relation, pool
-        self._members, self._back = members, members.graph.inverse(relation)
+        self._keeper = weakref.ref(members)  # who keeps this: no ring, so that either goes when it is let go
+        self._back = members.graph.inverse(relation)
         self._entities = torch.from_numpy(pool.entities)
         self._sample = members.sample
+
+    @property
+    def _members(self) -> Members:
+        members = self._keeper()
+        assert members is not None
+        return members
 
     def with_entities(self, more: IntArray) -> Asked:
         """The same over a pool that holds these (n,), too."""
@@ -251,38 +267,38 @@ class Asked:
         return self if pool is self.pool else Asked(self._members, self.relation, pool)
 
     @cached_property
-    def tails(self) -> IntArray:
-        """The tails of the relation's edges, as often as they are tails."""
-        graph = self._members.graph
-        tails: IntArray = graph.edge_tails[graph.edge_relations == self.relation]
+    def tails(self) -> FloatArray:
+        """(entities,): how many of the relation's edges have it for a tail."""
+        tails: FloatArray = self._members.graph.context[:, self._back]
         return tails
 
     @cached_property
     def context_range(self) -> FloatArray:
         """(entities,): likeness of a node's edges to those of the answers, what the relation itself says left out."""
         unit = self._members.unit_context
-        mean = unit[self.tails].mean(0) if len(self.tails) else np.zeros(unit.shape[1], np.float32)
+        mean = self.tails @ unit / max(1.0, self.tails.sum())
         mean[self._back] = 0  # that is popularity
         used = np.flatnonzero(mean)  # of thousands of types a few, mostly
         likeness: FloatArray = unit[:, used] @ mean[used] if 8 * len(used) < len(mean) else unit @ mean
         return likeness
 
     @cached_property
-    def text_range(self) -> Tensor:
-        """(entities,): likeness of a node's text to those of the answers, of which there are some."""
-        text = self._members.unit_text
-        return text @ text[torch.from_numpy(self.tails)].mean(0)
+    def text_mean(self) -> Tensor:
+        """(text width,): the mean of the answers' texts as unit vectors; zero where there are no answers."""
+        weights = torch.from_numpy(self.tails / max(1.0, self.tails.sum())) / self._members.text_lengths
+        mean: Tensor = weights @ self._members.text
+        return mean
 
     @cached_property
     def _structure_table(self) -> Tensor:
         structure, trained = self._members.structure, self._members.trained
         assert structure is not None
         whole = self.pool.whole and len(self._entities) == trained
-        return structure.entity if whole else structure.entity[self._entities.clamp(max=trained - 1)]
+        return structure.entity if whole else structure.entity.index_select(0, self._entities.clamp(max=trained - 1))
 
     @cached_property
     def _tower_table(self) -> Tensor:
-        return self._members.unit if self.pool.whole else self._members.unit[self._entities]
+        return self._members.unit if self.pool.whole else self._members.unit_of(self._entities)
 
     def structure_scores(self, anchors: Tensor) -> Tensor | None:
         """(q, p): logits; a new anchor scores all alike, a new candidate gets the mean of the others."""
@@ -323,39 +339,37 @@ class Asked:
         tower = self._members.tower
         assert tower is not None
         vectors, total = self._tower_reverse(chosen)
-        raw = torch.einsum("qck,qk->qc", vectors, self._members.unit[anchors]) / tower.log_temperature.exp()
+        raw = torch.einsum("qck,qk->qc", vectors, self._members.unit_of(anchors)) / tower.log_temperature.exp()
         return {"reverse": raw - total, "reverse_raw": raw}
 
     @cached_property
     def _structure_reverse(self) -> _Reverse:
         structure, trained = self._members.structure, self._members.trained
         assert structure is not None
-        back = torch.tensor(self._back)
+        asked, back = self._entities.clamp(max=trained - 1), torch.tensor(self._back)
 
         def ask(positions: Tensor) -> Tensor:
-            entities = self._entities[positions].clamp(max=trained - 1)
-            return structure.query(entities, back.expand(len(entities)))
+            return structure.query(asked[positions], back.expand(len(positions)))
 
-        return _Reverse(len(self._entities), ask, structure.entity[self._sample])
+        return _Reverse(len(asked), ask, structure.entity[self._sample])
 
     @cached_property
     def _tower_reverse(self) -> _Reverse:
-        tower = self._members.tower
+        tower, encoded, entities = self._members.tower, self._members.encoded, self._entities
         assert tower is not None
         back = torch.tensor(self._back)
 
         def ask(positions: Tensor) -> Tensor:
-            entities = self._entities[positions]
-            return tower.query(self._members.encoded[entities], back.expand(len(entities)))
+            return tower.query(encoded[entities[positions]], back.expand(len(positions)))
 
-        return _Reverse(len(self._entities), ask, self._members.unit[self._sample] / tower.log_temperature.exp())
+        return _Reverse(len(entities), ask, self._members.unit_of(self._sample) / tower.log_temperature.exp())
 
 
 class _Reverse:
     """Queries from the candidates' side, each made once however often it is a candidate."""
 
     def __init__(self, size: int, ask: Callable[[Tensor], Tensor], sample: Tensor) -> None:
-        """size: of the pool; sample: (s, k) what the scores are normalised over."""
+        """size: of the pool; ask: no method of who keeps this (a ring); sample: (s, k) to normalise scores over."""
         self._ask, self._sample = ask, sample
         self._vectors, self._totals = torch.empty(size, sample.shape[1]), torch.empty(size)
         self._there = torch.zeros(size, dtype=torch.bool)
@@ -369,18 +383,3 @@ class _Reverse:
             self._totals[missing] = torch.logsumexp(vectors @ self._sample.T, 1)
             self._there[missing] = True
         return self._vectors[chosen], self._totals[chosen]
-
-
-@torch.no_grad()
-def encode_all(
-    tower: Tower, graph: KnowledgeGraph, text: Tensor, settings: ModelSettings, nodes: IntArray | None = None
-) -> Tensor:
-    """(nodes, hidden): every node with a wide neighbourhood and nothing left out."""
-    chosen = np.arange(graph.num_entities) if nodes is None else nodes
-    parts = []
-    for first in range(0, len(chosen), ENCODE_BATCH):
-        batch = chosen[first : first + ENCODE_BATCH]
-        nothing = np.full((len(batch), 2), -1, np.int64)
-        around = gather(graph, batch, nothing, 4 * settings.neighbors, settings.gnn_layers, seed=first)
-        parts.append(tower.encode(around, text))
-    return torch.cat(parts) if parts else torch.zeros(0, settings.hidden)

@@ -47,17 +47,15 @@ def answer_pool(graph: KnowledgeGraph, relation: int) -> Pool:
     The relation's own edges say nothing of the others: they are what is asked for. A node that has no other edges is
     in, since nothing speaks against it. Ranks count entities outside as beaten by all that are inside.
     """
-    count = graph.num_entities
+    count, back = graph.num_entities, graph.inverse(relation)
     everyone = np.arange(count)
-    answers = np.unique(graph.edge_tails[graph.edge_relations == relation])
-    if count <= WHOLE or not len(answers):
+    answering = graph.context[:, back] > 0
+    if count <= WHOLE or not answering.any():
         return Pool(everyone, everyone)
-    back = graph.inverse(relation)
-    touches = graph.context > 0  # (entities, 2R)
-    usual = touches[answers].mean(0) >= USUAL
+    usual = (graph.context[answering] > 0).mean(0) >= USUAL
     usual[back] = False
-    fits = touches[:, usual].any(1) | touches[:, back]
-    fits |= graph.degrees == graph.context[:, back]
+    fits = graph.context @ usual.astype(np.float32) > 0
+    fits |= answering | (graph.degrees == graph.context[:, back])
     missing = LEAST - int(fits.sum())
     if missing > 0:
         others = np.flatnonzero(~fits)

@@ -21,7 +21,7 @@ class ComplEx(nn.Module):
         """`num_relations` counts the inverses too."""
         super().__init__()
         self.rank = rank
-        self.entity = nn.Parameter(init * torch.randn(num_entities, 2 * rank))
+        self.entity = nn.Parameter(torch.randn(num_entities, 2 * rank).mul_(init))  # in place: the table may be large
         self.relation = nn.Parameter(init * torch.randn(num_relations, 2 * rank))
 
     def query(self, anchors: Tensor, relations: Tensor) -> Tensor:

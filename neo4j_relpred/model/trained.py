@@ -16,7 +16,8 @@ from torch import Tensor
 from neo4j_relpred.data.knowledge_graph import IntArray, KnowledgeGraph
 from neo4j_relpred.errors import NotFinite
 from neo4j_relpred.model.calibration import Calibration
-from neo4j_relpred.model.members import Members, Proposal, encode_all
+from neo4j_relpred.model.encoding import encode_all
+from neo4j_relpred.model.members import Members, Proposal
 from neo4j_relpred.model.pools import Pool
 from neo4j_relpred.model.reasoner import Reasoner
 from neo4j_relpred.model.relation_head import RelationHead
@@ -222,8 +223,9 @@ def _numbers(logits: Tensor) -> FloatArray:
 
 def centred(vectors: Tensor, centre: Tensor) -> Tensor:
     """Encoder vectors (n, text width) without what all texts share; the zero vector of an empty text stays zero."""
-    present = vectors.abs().amax(-1, keepdim=True) > 0 if vectors.shape[1] else torch.zeros(len(vectors), 1)
-    return torch.nn.functional.normalize(vectors - centre, dim=-1) * TEXT_SCALE * present
+    moved = vectors - centre  # a copy, and then in place: vectors of a large graph fill the memory as it is
+    moved /= moved.norm(dim=-1, keepdim=True).clamp_min(1e-12)
+    return moved.mul_(TEXT_SCALE).mul_(vectors.any(-1, keepdim=True))
 
 
 def queries_at_once(candidates: int) -> int:
@@ -231,10 +233,16 @@ def queries_at_once(candidates: int) -> int:
     return max(1, min(MOST_AT_ONCE, CELLS // max(1, candidates)))
 
 
-def chunks_by_relation(relations: IntArray, num_entities: int) -> Iterator[tuple[int, IntArray]]:
-    """Splits queries into rows of one relation each, few enough that a chunk's arrays fit in memory."""
-    size = max(1, min(256, MEMORY // (12 * max(1, num_entities))))
+def chunks_by_relation(
+    relations: IntArray, num_entities: int, members: Members | None = None
+) -> Iterator[tuple[int, IntArray]]:
+    """Splits queries into rows of one relation each, few enough that a chunk's arrays fit in memory.
+
+    members: who will be asked, where that is so; most of the arrays are then only as wide as their pools.
+    """
     for relation in np.unique(relations):
+        pool = num_entities if members is None else len(members.asked(int(relation)).pool.entities)
+        size = max(1, min(256, MEMORY // max(1, 12 * pool + 2 * num_entities)))
         rows = np.flatnonzero(relations == relation)
         for first in range(0, len(rows), size):
             yield int(relation), rows[first : first + size]

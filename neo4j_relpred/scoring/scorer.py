@@ -46,7 +46,7 @@ class Scorer:
         rows = np.array([self._row(triple) for triple in triples], np.int64).reshape(-1, 3)
         model = self.serving.model.without(rows)
         scored: list[ScoredTriple | None] = [None] * len(triples)
-        for relation, chosen in chunks_by_relation(rows[:, 1], model.graph.num_entities):
+        for relation, chosen in chunks_by_relation(rows[:, 1], model.graph.num_entities, model.members):
             wanted = rows[chosen, 2]
             answers = model.answer_entities(relation, rows[chosen, 0], self.base_rate, wanted)
             for line, number in enumerate(chosen.tolist()):
@@ -76,10 +76,11 @@ class Scorer:
             log.info("%s questions not asked: they have the one answer that such questions have", f"{settled:,}")
         total, done = sum(len(questions.heads) for questions in asked), 0
         found: list[ScoredTriple] = []
+        model = self.serving.model
         for questions in asked:
             tails = free_tails(self.serving, questions.relation)
             of_one_relation = np.full(len(questions.heads), questions.relation)
-            for relation, rows in chunks_by_relation(of_one_relation, self.serving.model.graph.num_entities):
+            for relation, rows in chunks_by_relation(of_one_relation, model.graph.num_entities, model.members):
                 if time.monotonic() > ends:
                     say(
                         f"Scoring stopped after {settings.minutes:g} minutes (publishing.minutes): {done:,} of "

@@ -114,7 +114,7 @@ class ContextOnly(_Trained):
         unit, tails = self._members.unit_context, self._members.asked(relation).tails
         back = self._members.graph.inverse(relation)
         rest = np.sqrt(np.maximum(1 - unit[:, back] ** 2, 1e-6))  # length without that column
-        mean = (unit[tails] / rest[tails, None]).mean(0) if len(tails) else np.zeros(unit.shape[1])
+        mean = (tails / rest) @ unit / max(1.0, tails.sum())
         mean[back] = 0
         likeness = (unit @ mean) / rest
         return np.broadcast_to(likeness.astype(np.float64), (len(anchors), len(likeness)))
@@ -132,9 +132,9 @@ class TextOnly(_Trained):
     @torch.no_grad()
     def entity_scores(self, relation: int, anchors: IntArray) -> FloatArray:
         """(q, entities): cosine to the anchor's text plus cosine to the mean text of the relation's answers."""
-        unit, asked = self._members.unit_text, self._members.asked(relation)
-        own = unit[torch.from_numpy(anchors)] @ unit.T
-        scores: FloatArray = (own + 2 * asked.text_range if len(asked.tails) else own).numpy()
+        members = self._members
+        wanted = members.unit_text(torch.from_numpy(anchors)) + 2 * members.asked(relation).text_mean
+        scores: FloatArray = (wanted @ members.text.T / members.text_lengths).numpy()
         return scores
 
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
-from typing import TypeVar
 
 import numpy as np
 import torch
@@ -15,12 +13,11 @@ from neo4j_relpred.config import ModelSettings, TrainingSettings
 from neo4j_relpred.data.knowledge_graph import IntArray, KnowledgeGraph, both_directions
 from neo4j_relpred.errors import TooLittleData
 from neo4j_relpred.model.calibration import Calibration
-from neo4j_relpred.model.members import Members, encode_all
+from neo4j_relpred.model.encoding import encode_all
+from neo4j_relpred.model.members import Members
 from neo4j_relpred.model.reasoner import Reasoner
 from neo4j_relpred.model.relation_head import RelationHead
 from neo4j_relpred.model.rules import Rules, mine_rules
-from neo4j_relpred.model.structure import ComplEx
-from neo4j_relpred.model.tower import Tower
 from neo4j_relpred.model.trained import TrainedModel, centred
 from neo4j_relpred.model.words import Words
 from neo4j_relpred.training.budget import Budget
@@ -31,11 +28,11 @@ from neo4j_relpred.training.holdout import (
     entity_data,
     fit_on_folds,
     links_tell,
-    passes,
     relation_data,
 )
 from neo4j_relpred.training.lesson import Lesson, fingerprint
-from neo4j_relpred.training.reasoner import EPOCHS, fit_reasoner
+from neo4j_relpred.training.memory import Size, give_back, limit_caches, refuse_too_large
+from neo4j_relpred.training.plan import plan_training, untrained
 from neo4j_relpred.training.relation_head import fit_relation_head
 from neo4j_relpred.training.structure import fit_structure
 from neo4j_relpred.training.tower import fit_tower
@@ -45,14 +42,9 @@ from neo4j_relpred.training.weights import weigh
 __all__ = ["Progress", "fit", "prepare_torch"]
 
 Progress = Callable[[str, float], None]
-Result = TypeVar("Result")
 HEAD_SHARE = 0.15  # of what the reasoners leave; the members share the rest
 SHARES = {"structure": 0.47, "tower": 0.53}
-MOST_FOR_REASONERS = 0.4
 SLACK = 1.6  # over the pace of the entity reasoner, for the features of pairs
-FIT_SLACK = 1.3  # over the pace of a fit of the reasoner
-PILOT = 512  # questions
-HELD_BYTES = 3 << 30  # that the features of held-out queries may take, however much time there is
 LEAST_TRIPLES = 20
 
 
@@ -71,6 +63,7 @@ class _Stage:
 
 def prepare_torch(settings: TrainingSettings) -> None:
     """One thread unless the settings say otherwise; denormals count as zero (they slow training eightfold)."""
+    limit_caches()
     torch.set_num_threads(settings.threads)
     torch.set_flush_denormal(True)
 
@@ -85,7 +78,7 @@ def fit(
 ) -> TrainedModel:
     """Trains the members, then the reasoners and the calibration on what was held out.
 
-    Raises TooLittleData, NotFinite.
+    Raises TooLittleData, TooLittleMemory, NotFinite.
 
     `start` lends the weights of a model over the same relations and entities, so that a refresh goes on from them.
     What lies in `unfinished` of this very training is gone on with, and gives the weights that it would have given;
@@ -94,10 +87,12 @@ def fit(
     vectors = lesson.vectors
     check_vectors(vectors)
     train, holdout = distinct(lesson.train, lesson.holdout)
-    _refuse_too_few(train, holdout)
+    lesson = replace(lesson, train=train, holdout=holdout)
+    _refuse(lesson, model, settings)
     kept = unfinished or Unfinished()
     budget = kept.begin(lambda: fingerprint(lesson, model, settings, start), settings.minutes)
     prepare_torch(settings)
+    train = replace(train)  # what is worked out about the graph goes when the graph does: the caller keeps theirs
     centre = vectors.mean(0) if start is None or start.centre.shape != vectors.shape[1:] else start.centre
     stage = _Stage(train, centred(vectors, centre), lesson.words, model, settings, progress, kept)
     holdout = holdout[np.random.default_rng([settings.seed, 5]).permutation(len(holdout))]
@@ -122,7 +117,7 @@ def fit(
     relations = _reasoned(stage, "relations", lambda: relation_data(members, head, pairs), lambda: budget)
     progress("relation reasoner", 1.0)
     trained = TrainedModel(
-        members=members,
+        members=replace(members),  # without what was worked out while asking
         head=head,
         entity_reasoner=entities.reasoner,
         relation_reasoner=relations.reasoner,
@@ -135,12 +130,18 @@ def fit(
     return trained
 
 
-def _refuse_too_few(train: KnowledgeGraph, holdout: IntArray) -> None:
-    if len(train.triples) < LEAST_TRIPLES or not len(holdout):
+def _refuse(lesson: Lesson, model: ModelSettings, settings: TrainingSettings) -> None:
+    """What cannot be learnt from, and what would not fit into memory."""
+    train, held_out = lesson.train, len(lesson.holdout)
+    every = len(train.triples) + held_out
+    if len(train.triples) < LEAST_TRIPLES or not held_out:
         raise TooLittleData(
-            f"{len(train.triples) + len(holdout)} relationships are too few to train on.",
+            f"{every} relationships are too few to train on.",
             hint=f"At least {LEAST_TRIPLES} are needed after some are held out; read more types or labels.",
         )
+    width = lesson.vectors.shape[1]
+    size = Size(train.num_entities, every, train.num_relations, width, held_out, lesson.words is not None)
+    refuse_too_large(size, model, settings)
 
 
 def _planned(stage: _Stage, rules: Rules, questions: Questions, budget: Budget) -> tuple[int, float]:
@@ -148,50 +149,12 @@ def _planned(stage: _Stage, rules: Rules, questions: Questions, budget: Budget) 
     state = stage.unfinished.take("plan")
     if state is not None:
         return state.about["affordable"], state.about["free"]
-    affordable, reserve = _plan(stage, rules, questions, budget)
-    free = budget.left - reserve
+    members = untrained(stage.graph, stage.text, rules, stage.words, stage.model)
+    plan = plan_training(members, questions, stage.settings, budget)
+    affordable, free = plan.questions, max(0.0, budget.left - plan.reasoner_seconds - plan.between_seconds)
+    give_back()
     stage.unfinished.write("plan", State({}, {"affordable": affordable, "free": free}))
     return affordable, free
-
-
-def _plan(stage: _Stage, rules: Rules, questions: Questions, budget: Budget) -> tuple[int, float]:
-    """How many held-out questions the reasoners have time and room for, and the seconds to keep for them.
-
-    Timed on a few of them with untrained members: what features cost does not depend on the weights.
-    """
-    graph, width = stage.graph, 2 * stage.graph.num_relations
-    untrained = Members(
-        graph=graph,
-        text=stage.text,
-        rules=rules,
-        structure=ComplEx(graph.num_entities, width, rank) if (rank := stage.model.structure_rank) else None,
-        tower=Tower(graph.num_entities, width, stage.text.shape[1], stage.model).train(mode=False),
-        encoded=torch.randn(graph.num_entities, stage.model.hidden),
-        settings=stage.model,
-        trained=graph.num_entities,
-        words=stage.words,
-    )
-    pilot = questions.first(PILOT)
-    few = max(1, len(pilot) // 8)
-    entity_data(untrained, pilot.first(few))  # compiles the kernels
-    few_seconds, _ = _timed(lambda: entity_data(untrained, pilot.first(few)))
-    all_seconds, held = _timed(lambda: entity_data(untrained, pilot))
-    data = held.data()
-    one_pass, _ = _timed(
-        lambda: fit_reasoner(data, stage.model.reasoner, width, stage.settings, Budget.minutes(1), passes=1)
-    )
-    slope = max(all_seconds - few_seconds, 0.0) / max(1, len(pilot) - few)
-    fits = FIT_SLACK * passes(len(questions)) * EPOCHS * one_pass / len(pilot)
-    allowed = MOST_FOR_REASONERS * budget.left - few_seconds
-    room = HELD_BYTES * len(pilot) // held.features.nbytes
-    affordable = min(len(questions), max(len(pilot), min(room, int(allowed / max(slope + fits, 1e-9)))))
-    return affordable, min(few_seconds + affordable * (slope + fits), MOST_FOR_REASONERS * budget.left)
-
-
-def _timed(work: Callable[[], Result]) -> tuple[float, Result]:
-    started = time.monotonic()
-    result = work()
-    return time.monotonic() - started, result
 
 
 def _fit_members(stage: _Stage, rules: Rules, budget: Budget, seconds: float, start: TrainedModel | None) -> Members:
@@ -205,11 +168,13 @@ def _fit_members(stage: _Stage, rules: Rules, budget: Budget, seconds: float, st
         lent = start.members.structure if start else None
         shown = _shown(progress, "structure", place.budget)
         structure = fit_structure(graph, model.structure_rank, settings, place.budget, lent, shown, place)
+        give_back()
     place = Place(stage.unfinished, "tower", budget.part(each["tower"]))
     lent_tower = start.members.tower if start else None
     shown = _shown(progress, "tower", place.budget)
     tower = fit_tower(graph, text, model, settings, place.budget, lent_tower, shown, place)
     tower.zero_grad()
+    give_back()
     encoded = encode_all(tower, graph, text, model)
     return Members(graph, text, rules, structure, tower, encoded, model, graph.num_entities, stage.words)
 
@@ -276,7 +241,7 @@ def _shown(progress: Progress, name: str, budget: Budget) -> Callable[[float], N
 def _base_rate(train: KnowledgeGraph, holdout: IntArray) -> float:
     """Share of the questions that could be asked, (head, relation) with an edge, to which held-out edges answer."""
     asked = both_directions(holdout, train.num_relations)
-    width = 2 * train.num_relations
-    hidden = np.unique(asked[:, 0] * width + asked[:, 1])
-    everything = np.union1d(train.query_keys, hidden)
-    return float(np.clip(len(hidden) / max(1, len(everything)), 1e-3, 1.0))
+    hidden = np.unique(asked[:, 0] * 2 * train.num_relations + asked[:, 1])
+    context = train.context.reshape(-1)
+    everything = int(np.count_nonzero(context)) + int(np.count_nonzero(context[hidden] == 0))
+    return float(np.clip(len(hidden) / max(1, everything), 1e-3, 1.0))

@@ -66,7 +66,8 @@ def fit_structure(
         model.load_state_dict(start.state_dict())
     large = graph.num_entities > EXACT_ENTITIES
     step: _WholeTable | _SomeRows = _SomeRows(model, settings, rng) if large else _WholeTable(model, settings)
-    keys, starts, counts = np.unique(graph.query_keys, return_index=True, return_counts=True)
+    starts = np.flatnonzero(np.diff(graph.query_keys, prepend=-1))  # they are sorted
+    keys, counts = graph.query_keys[starts], np.diff(starts, append=len(graph.query_keys))
     # batch_size counts triples: with equal queries grouped, that many triples stand behind fewer queries
     per_batch = max(1, round(settings.batch_size * len(keys) / max(1, len(graph.edges))))
     course = Course(len(keys), per_batch, settings, budget, rng, report)

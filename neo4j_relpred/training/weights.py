@@ -33,7 +33,7 @@ def weigh(members: Members, triples: IntArray) -> Weights:
     if len(triples) < FEWEST:
         return members.weights
     queries = both_directions(triples[:TRIPLES], members.graph.num_relations)
-    chunks = chunks_by_relation(queries[:, 1], members.graph.num_entities)
+    chunks = chunks_by_relation(queries[:, 1], members.graph.num_entities, members)
     found = [_standings(members, relation, queries[mine]) for relation, mine in chunks]
     rows = torch.cat(found)  # (q, 1 + RIVALS, members), the answer first
     if not len(rows):

@@ -17,8 +17,9 @@ from neo4j_relpred.data.splits import Split, split_triples
 from neo4j_relpred.evaluation.report import Report, evaluate
 from neo4j_relpred.model import trained as trained_module
 from neo4j_relpred.model.calibration import Calibration
+from neo4j_relpred.model.encoding import encode_all
 from neo4j_relpred.model.features import FEATURE_NAMES
-from neo4j_relpred.model.members import Members, encode_all
+from neo4j_relpred.model.members import Members
 from neo4j_relpred.model.reasoner import Reasoner
 from neo4j_relpred.model.relation_head import RelationHead
 from neo4j_relpred.model.relations import RELATION_BASE, RELATION_FEATURES

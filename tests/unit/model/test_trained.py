@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import gc
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -12,12 +14,13 @@ import torch
 
 from neo4j_relpred.config import ModelSettings, ReasonerKind
 from neo4j_relpred.data.knowledge_graph import IntArray, both_directions
+from neo4j_relpred.model import pools
 from neo4j_relpred.model.features import FEATURE_GROUPS, FEATURE_NAMES, group_columns
 from neo4j_relpred.model.reasoner import Reasoner
 from neo4j_relpred.model.relations import RELATION_FEATURES, RELATION_GROUPS
 from neo4j_relpred.model.trained import TrainedModel, centred, chunks_by_relation
 from neo4j_relpred.model.words import WORD_FEATURES
-from tests.synthetic import GRANDPARENT, NOTHING, PARENT, SIBLING, World, graph_of
+from tests.synthetic import CHILD, GRANDPARENT, NOTHING, PARENT, SIBLING, World, graph_of
 
 ANCHORS = np.array([4, 9, 17, 30])
 
@@ -214,6 +217,20 @@ def test_chunks_hold_every_row_once_and_one_relation_each() -> None:
     assert sorted(seen) == list(range(len(relations)))
 
 
+def test_chunks_are_larger_where_few_can_answer(trained: TrainedModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A graph of many kinds must not be asked one question at a time because of nodes that no answer is among."""
+    monkeypatch.setattr(pools, "WHOLE", 0)
+    monkeypatch.setattr(pools, "LEAST", 1)
+    monkeypatch.setattr("neo4j_relpred.model.trained.MEMORY", 12 * 60 + 2 * 60)
+    members = replace(trained.members, graph=graph_of(60, 4, [(i, PARENT, 2 + i % 2) for i in range(4, 60)]))
+    relations = np.full(20, PARENT)
+    whole = [rows for _, rows in chunks_by_relation(relations, 60)]
+    narrow = [rows for _, rows in chunks_by_relation(relations, 60, members)]
+    assert len(whole) == len(relations)
+    assert len(narrow) < len(whole)
+    assert np.concatenate(narrow).tolist() == list(range(20))
+
+
 def test_an_empty_text_stays_the_zero_vector_when_centred() -> None:
     vectors = torch.tensor([[1.0, 0.0], [0.0, 0.0], [0.0, 1.0]])
     found = centred(vectors, vectors.mean(0))
@@ -235,3 +252,19 @@ def test_a_model_answers_over_other_entities_by_what_it_knows_of_relations(train
     second = elsewhere.answer_entities(SIBLING, place[ANCHORS]).full_scores().argmax(1)
     np.testing.assert_array_equal(place[first], second)
     assert trained.members.structure is not None
+
+
+def test_members_and_what_they_keep_of_a_relation_go_without_a_collection(trained: TrainedModel) -> None:
+    """They hold vectors of all entities: what waits for the collector fills the memory."""
+    members = replace(trained.members)
+    nobody = np.empty(0, np.int64), np.empty(0, np.int64)
+    members.propose(PARENT, np.array([5]), nobody)
+    kept, keeper = weakref.ref(members.asked(PARENT)), weakref.ref(members)
+    gc.disable()
+    try:
+        members.propose(CHILD, np.array([5]), nobody)
+        assert kept() is None
+        del members
+        assert keeper() is None
+    finally:
+        gc.enable()

@@ -19,6 +19,7 @@ from neo4j_relpred.model.calibration import Calibration
 from neo4j_relpred.model.reasoner import Reasoner
 from neo4j_relpred.model.trained import TrainedModel, chunks_by_relation
 from neo4j_relpred.training import fit as fitting
+from neo4j_relpred.training import plan as planning
 from neo4j_relpred.training import reasoner as fitting_reasoner
 from neo4j_relpred.training.fit import fit
 from neo4j_relpred.training.holdout import HeldOut, fit_on_folds
@@ -243,8 +244,8 @@ def test_only_as_many_questions_are_asked_as_memory_has_room_for(world: World, m
         asked.append(held)
         return fit_on_folds(held, *rest)
 
-    monkeypatch.setattr(fitting, "HELD_BYTES", 1)
-    monkeypatch.setattr(fitting, "PILOT", 8)
+    monkeypatch.setattr(planning, "HELD_BYTES", 1)
+    monkeypatch.setattr(planning, "PILOT", 8)
     monkeypatch.setattr(fitting, "fit_on_folds", spy)
     fitted(world.train, world.split.holdout, world.text, training=BRIEF_TRAINING)
     entities, relations = ((held.known.size, np.unique(held.questions).size) for held in asked)

@@ -25,6 +25,7 @@ from neo4j_relpred.model.relation_head import RelationHead
 from neo4j_relpred.model.trained import TrainedModel
 from neo4j_relpred.training import budget as budgets
 from neo4j_relpred.training import fit as fitting
+from neo4j_relpred.training import plan as plans
 from neo4j_relpred.training import reasoner as fitting_reasoner
 from neo4j_relpred.training import relation_head as fitting_head
 from neo4j_relpred.training import structure as fitting_structure
@@ -32,6 +33,7 @@ from neo4j_relpred.training import tower as fitting_tower
 from neo4j_relpred.training import unfinished as module
 from neo4j_relpred.training.budget import Budget
 from neo4j_relpred.training.lesson import Lesson, fingerprint
+from neo4j_relpred.training.plan import Plan, plan_training
 from neo4j_relpred.training.relation_head import fit_relation_head
 from neo4j_relpred.training.structure import fit_structure
 from neo4j_relpred.training.tower import fit_tower
@@ -164,13 +166,13 @@ def saved(model: TrainedModel, folder: Path) -> tuple[bytes, str]:
 def test_a_training_that_is_killed_again_and_again_ends_with_the_same_model(
     world: World, whole: tuple[bytes, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    planned, plan = itertools.count(), fitting._plan
+    planned = itertools.count()
 
-    def planning(*given: Any) -> tuple[int, float]:
+    def planning(*given: Any) -> Plan:
         next(planned)
-        return plan(*given)
+        return plan_training(*given)
 
-    monkeypatch.setattr(fitting, "_plan", planning)
+    monkeypatch.setattr(fitting, "plan_training", planning)
     for kills in itertools.count():
         try:
             model = train(world, Unfinished(tmp_path / "state", killing(9)))
@@ -325,7 +327,7 @@ class Clock:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, tick: float) -> None:
         self.now, self.tick = 1000.0, tick
-        for place in (budgets, module, fitting):
+        for place in (budgets, module, plans):
             monkeypatch.setattr(place, "time", SimpleNamespace(monotonic=self.look))
 
     def look(self) -> float:
