@@ -20,8 +20,8 @@ from neo4j_relpred.training.unfinished import Place
 
 __all__ = ["fit_structure"]
 
-EXACT_ENTITIES = 20_000
-SHARED_NEGATIVES = 1_000
+EXACT_ENTITIES = 10_000  # on FB15k-237 12 epochs with samples reach the same MRR in 44 % of the time
+SHARED_NEGATIVES = 3_000
 LEARNING_RATE = 0.1
 LAST_LEARNING_RATE = 0.02
 
