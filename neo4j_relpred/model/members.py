@@ -77,7 +77,10 @@ class Members:
 
     def as_new(self) -> Members:
         """The same as if no entity had been trained; what the tower made of each stays."""
-        return replace(self, structure=None, trained=0)
+        new = replace(self, structure=None, trained=0)
+        for name in ("unit_context", "text_lengths"):  # worked out of graph and texts alone
+            new.__dict__[name] = getattr(self, name)
+        return new
 
     @cached_property
     def unit(self) -> Tensor:

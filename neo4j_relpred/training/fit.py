@@ -165,15 +165,20 @@ def _fit_members(stage: _Stage, rules: Rules, budget: Budget, seconds: float, st
     structure = None
     if "structure" in each:
         place = Place(stage.unfinished, "structure", budget.part(each["structure"]))
+        if not place.finished:
+            progress("structure", 0.0)  # of a large graph the first epoch takes longer than there is time
         lent = start.members.structure if start else None
         shown = _shown(progress, "structure", place.budget)
         structure = fit_structure(graph, model.structure_rank, settings, place.budget, lent, shown, place)
         give_back()
     place = Place(stage.unfinished, "tower", budget.part(each["tower"]))
+    if not place.finished:
+        progress("tower", 0.0)
     lent_tower = start.members.tower if start else None
     shown = _shown(progress, "tower", place.budget)
     tower = fit_tower(graph, text, model, settings, place.budget, lent_tower, shown, place)
     tower.zero_grad()
+    progress("tower", 1.0)
     give_back()
     encoded = encode_all(tower, graph, text, model)
     return Members(graph, text, rules, structure, tower, encoded, model, graph.num_entities, stage.words)

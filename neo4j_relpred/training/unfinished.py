@@ -127,6 +127,11 @@ class Place:
         self._next = time.monotonic() + unfinished.pause(0.0)
 
     @property
+    def finished(self) -> bool:
+        """Whether the stage had ended before."""
+        return self.state is not None and bool(self.state.about["done"])
+
+    @property
     def due(self) -> bool:
         """Whether it is time to keep a state."""
         return self._unfinished.folder is not None and time.monotonic() >= self._next
