@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -120,8 +120,8 @@ def _assembled(description: Mapping[str, Any], tensors: Mapping[str, Tensor]) ->
     columns = (tensors[f"rules.{key}"].numpy() for key in ("body", "head", "confidence", "support"))
     graph = KnowledgeGraph(entities, relations, tensors["graph.triples"].numpy())
     rules, words = Rules(width, *columns), _words(tensors)
-    members = Members(graph, text, rules, structure, tower, tensors["encoded"], settings, trained, words)
-    members = replace(members, weights=Weights(**{kind: tuple(row) for kind, row in description["weights"].items()}))
+    weights = Weights(**{kind: tuple(row) for kind, row in description["weights"].items()})
+    members = Members(graph, text, rules, structure, tower, tensors["encoded"], settings, trained, words, weights)
     head = _filled(RelationHead(relations, text.shape[1], **description["headUses"]), "head", tensors)
 
     def reasoner(name: str) -> Reasoner:

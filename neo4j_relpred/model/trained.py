@@ -129,11 +129,9 @@ class TrainedModel:
     def without(self, triples: IntArray) -> TrainedModel:
         """The model as if these triples (n, 3) were not in the graph; their ends are encoded anew."""
         members = self.members
-        width, count = 2 * members.graph.num_relations, members.graph.num_entities
-        both = (members.graph.triples, triples)
-        keys, gone = ((rows[:, 0] * width + rows[:, 1]) * count + rows[:, 2] for rows in both)
+        keys, gone = (members.graph.keys(rows) for rows in (members.graph.triples, triples))
         kept = members.graph.triples[~np.isin(keys, gone)]
-        graph, encoded = KnowledgeGraph(count, members.graph.num_relations, kept), members.encoded
+        graph, encoded = replace(members.graph, triples=kept), members.encoded
         if members.tower is not None:
             ends = np.unique(triples[:, [0, 2]])
             encoded = encoded.clone()

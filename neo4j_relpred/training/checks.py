@@ -9,12 +9,11 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from neo4j_relpred.data.knowledge_graph import IntArray, KnowledgeGraph
 from neo4j_relpred.errors import NotFinite
 from neo4j_relpred.model.members import Members
 from neo4j_relpred.model.trained import TrainedModel
 
-__all__ = ["check_features", "check_members", "check_model", "check_numbers", "check_vectors", "distinct"]
+__all__ = ["check_features", "check_members", "check_model", "check_numbers", "check_vectors"]
 
 MOST_NAMED = 5
 
@@ -70,20 +69,6 @@ def check_model(model: TrainedModel) -> None:
 def _check_module(module: nn.Module | None, name: str) -> None:
     for value in module.state_dict().values() if module is not None else ():
         check_numbers(value.numpy(), f"weights of the {name}")
-
-
-def distinct(train: KnowledgeGraph, holdout: IntArray) -> tuple[KnowledgeGraph, IntArray]:
-    """Each edge once, and none held out that is trained on: a second copy would give the first one's answer away."""
-    width, count = train.num_relations, train.num_entities
-    keys, held = ((rows[:, 0] * width + rows[:, 1]) * count + rows[:, 2] for rows in (train.triples, holdout))
-    unique, first = np.unique(held, return_index=True)
-    keys.sort()  # np.unique and np.isin of ten million take a hundred times as long
-    if (keys[1:] == keys[:-1]).any():
-        train = train.with_triples(train.triples)
-    place = np.searchsorted(keys, unique)
-    trained = keys[np.minimum(place, len(keys) - 1)] == unique if len(keys) else np.zeros(len(unique), bool)
-    chosen = np.sort(first[~trained])
-    return train, holdout if len(chosen) == len(holdout) else holdout[chosen]
 
 
 def _some(names: Sequence[object] | Tensor) -> str:

@@ -57,7 +57,7 @@ class Course:
         """The rows (size,) of each step; goes on from what `place` holds, and keeps there what becomes of the parts."""
         order = np.empty(0, np.int64)
         if place is not None and place.state is not None:
-            if place.state.about["done"]:
+            if place.finished:
                 _restore(_learnt(parts), place.state.tensors)
                 return
             order = self._take_up(place.state, parts)
@@ -118,10 +118,8 @@ def _restore(parts: Mapping[str, Part], tensors: Mapping[str, Tensor]) -> None:
             states: dict[int, dict[str, Any]] = defaultdict(dict)
             for key, value in values.items():
                 number, _, word = key.partition(".")
-                whole = value.dtype == torch.int64
-                states[int(number)][word] = (
-                    value.item() if whole else value.clone()
-                )  # it goes on with these very tensors
+                # a copy, for the optimizer goes on with these very tensors
+                states[int(number)][word] = value.item() if value.dtype == torch.int64 else value.clone()
             part.load_state_dict({**part.state_dict(), "state": dict(states)})
         else:
             part.load_state_dict(values)

@@ -21,7 +21,7 @@ from neo4j_relpred.model.rules import Rules, mine_rules
 from neo4j_relpred.model.trained import TrainedModel, centred
 from neo4j_relpred.model.words import Words
 from neo4j_relpred.training.budget import Budget
-from neo4j_relpred.training.checks import check_members, check_model, check_vectors, distinct
+from neo4j_relpred.training.checks import check_members, check_model, check_vectors
 from neo4j_relpred.training.holdout import (
     HeldOut,
     Questions,
@@ -78,16 +78,13 @@ def fit(
 ) -> TrainedModel:
     """Trains the members, then the reasoners and the calibration on what was held out.
 
-    Raises TooLittleData, TooLittleMemory, NotFinite.
-
     `start` lends the weights of a model over the same relations and entities, so that a refresh goes on from them.
     What lies in `unfinished` of this very training is gone on with, and gives the weights that it would have given;
-    only a stage without a state of its own, a reasoner, begins again.
+    only a stage without a state of its own, a reasoner, begins again. Raises TooLittleData, TooLittleMemory, NotFinite.
     """
-    vectors = lesson.vectors
-    check_vectors(vectors)
-    train, holdout = distinct(lesson.train, lesson.holdout)
-    lesson = replace(lesson, train=train, holdout=holdout)
+    check_vectors(lesson.vectors)
+    lesson = lesson.distinct()
+    train, holdout, vectors = lesson.train, lesson.holdout, lesson.vectors
     _refuse(lesson, model, settings)
     kept = unfinished or Unfinished()
     budget = kept.begin(lambda: fingerprint(lesson, model, settings, start), settings.minutes)
@@ -105,11 +102,14 @@ def fit(
     pairs = pairs.first(-(-len(pairs) * affordable // len(questions)))
     questions = questions.first(affordable)
     members = _fit_members(stage, rules, budget, free * (1 - HEAD_SHARE), start)
-    check_members(members)
     members = replace(members, weights=weigh(members, holdout))
     progress("reasoner", 0.0)
-    linked = not links_tell(train, holdout)
-    entities = _entity_reasoner(stage, members, questions, linked, budget, free * HEAD_SHARE)
+    entities = _reasoned(
+        stage,
+        "entities",
+        lambda: entity_data(members, questions, linked=not links_tell(train, holdout)),
+        lambda: budget.part(max(0.0, budget.left - free * HEAD_SHARE)),
+    )
     # What the entity reasoner left goes to the relation head, and its pace tells what relation queries will need.
     needed = SLACK * entities.pace * len(pairs) * train.num_relations
     head = _fit_head(stage, budget.part(budget.left - min(0.5 * budget.left, needed)))
@@ -181,7 +181,9 @@ def _fit_members(stage: _Stage, rules: Rules, budget: Budget, seconds: float, st
     progress("tower", 1.0)
     give_back()
     encoded = encode_all(tower, graph, text, model)
-    return Members(graph, text, rules, structure, tower, encoded, model, graph.num_entities, stage.words)
+    members = Members(graph, text, rules, structure, tower, encoded, model, graph.num_entities, stage.words)
+    check_members(members)
+    return members
 
 
 def _fit_head(stage: _Stage, budget: Budget) -> RelationHead:
@@ -201,17 +203,6 @@ class _Reasoned:
     reasoner: Reasoner
     calibration: Calibration
     pace: float
-
-
-def _entity_reasoner(
-    stage: _Stage, members: Members, questions: Questions, linked: bool, budget: Budget, spared: float
-) -> _Reasoned:
-    """Leaves so many seconds of the budget."""
-
-    def held() -> HeldOut:
-        return entity_data(members, questions, linked=linked)
-
-    return _reasoned(stage, "entities", held, lambda: Budget.minutes(max(0.0, budget.left - spared) / 60))
 
 
 def _reasoned(stage: _Stage, name: str, held: Callable[[], HeldOut], budget: Callable[[], Budget]) -> _Reasoned:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -34,6 +34,18 @@ class Lesson:
     holdout: IntArray
     vectors: Tensor
     words: Words | None = None
+
+    def distinct(self) -> Lesson:
+        """Each edge once, and none held out that is trained on: a second copy would give the first's answer away."""
+        train = self.train
+        keys = np.sort(train.keys(train.triples))  # np.unique and np.isin of ten million take a hundred times as long
+        if (keys[1:] == keys[:-1]).any():
+            train = train.with_triples(train.triples[:0])
+        held, first = np.unique(train.keys(self.holdout), return_index=True)
+        trained = np.searchsorted(keys, held, side="right") > np.searchsorted(keys, held)
+        chosen = np.sort(first[~trained])
+        holdout = self.holdout if len(chosen) == len(self.holdout) else self.holdout[chosen]
+        return replace(self, train=train, holdout=holdout)
 
 
 def fingerprint(lesson: Lesson, model: ModelSettings, settings: TrainingSettings, start: TrainedModel | None) -> str:

@@ -20,7 +20,7 @@ from neo4j_relpred.model.trained import MEMORY
 from neo4j_relpred.training.structure import EXACT_ENTITIES
 from neo4j_relpred.training.tower import DENSE_ENTITIES, NEGATIVES
 
-__all__ = ["HELD_BYTES", "Size", "demand", "free_memory", "give_back", "limit_caches", "refuse_too_large"]
+__all__ = ["HELD_BYTES", "HELD_SHARE", "Size", "demand", "free_memory", "give_back", "limit_caches", "refuse_too_large"]
 
 HELD_BYTES = 3 << 30  # that the features of held-out queries may take, however much time there is
 CACHED_PRODUCTS = "64"  # kinds of matrix products that torch keeps ready: batches of a graph hardly ever repeat a shape
@@ -28,7 +28,7 @@ FLOAT, INT = 4, 8  # bytes
 ROW_TENSORS = 80  # as wide as the tower that steps take for each of their rows: gradients, and gaps between old ones
 CHUNK_ARRAYS = 3  # times MEMORY numbers that asking holds in all
 LEAST_SECONDS = 1e-3, 1e-8  # that features and fits take for a held-out query, and more for each entity of the graph
-HELD_SHARE = 0.4  # of the time, that held-out queries may take
+HELD_SHARE = 0.4  # of the time, that the reasoners and their held-out queries may take
 FOLD_COPY = 1.75  # times the features: most of them are copied for a fold
 WORD_BYTES = 500  # of a node's name and text as words
 GIGA = 1e9

@@ -22,14 +22,13 @@ from neo4j_relpred.model.tower import Tower
 from neo4j_relpred.model.words import Words
 from neo4j_relpred.training.budget import Budget
 from neo4j_relpred.training.holdout import Questions, entity_data, passes
-from neo4j_relpred.training.memory import HELD_BYTES
+from neo4j_relpred.training.memory import HELD_BYTES, HELD_SHARE
 from neo4j_relpred.training.reasoner import EPOCHS, fit_reasoner
 from neo4j_relpred.training.weights import TRIPLES as WEIGHED
 
 __all__ = ["Plan", "plan_training", "untrained"]
 
 Result = TypeVar("Result")
-MOST_FOR_REASONERS = 0.4
 FIT_SLACK = 1.3  # over the pace of a fit of the reasoner
 PILOT = 512  # questions
 
@@ -58,10 +57,10 @@ def plan_training(members: Members, questions: Questions, settings: TrainingSett
     one_pass, _ = _timed(lambda: fit_reasoner(data, model.reasoner, width, settings, Budget.minutes(1), passes=1))
     slope = max(all_seconds - few_seconds, 0.0) / max(1, len(pilot) - few)
     fits = FIT_SLACK * passes(len(questions)) * EPOCHS * one_pass / len(pilot)
-    allowed = MOST_FOR_REASONERS * budget.left - few_seconds
+    allowed = HELD_SHARE * budget.left - few_seconds
     room = HELD_BYTES * len(pilot) // held.features.nbytes
     affordable = min(len(questions), max(len(pilot), min(room, int(allowed / max(slope + fits, 1e-9)))))
-    reasoners = min(few_seconds + affordable * (slope + fits), MOST_FOR_REASONERS * budget.left)
+    reasoners = min(few_seconds + affordable * (slope + fits), HELD_SHARE * budget.left)
     weighing = few_seconds + slope * min(WEIGHED, len(questions))
     return Plan(affordable, reasoners, weighing + _encoding_seconds(members))
 

@@ -101,8 +101,10 @@ def test_a_refusal_has_both_numbers_and_says_what_to_lower(monkeypatch: pytest.M
 
 @pytest.mark.parametrize("free", [None, 10**12])
 def test_what_fits_is_let_through(free: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(memory, "free_memory", lambda: free)
+    looks = iter([free])
+    monkeypatch.setattr(memory, "free_memory", lambda: next(looks))
     refuse_too_large(LARGE, MODEL, TRAINING)
+    assert next(looks, "looked") == "looked"  # and let it through
 
 
 def test_a_training_that_does_not_fit_is_refused_before_it_begins(

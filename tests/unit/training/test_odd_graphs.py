@@ -100,12 +100,15 @@ def test_duplicate_edges_count_once_and_give_no_held_out_answer_away() -> None:
 
 
 def test_texts_that_are_all_equal_do_no_harm() -> None:
-    learnt(random_graph(), texts()[:1].expand(COUNT, -1).contiguous())
+    model, report = learnt(random_graph(), texts()[:1].expand(COUNT, -1).contiguous())
+    assert (model.members.text == model.members.text[0]).all()  # they tell no node from another
+    assert report.entities.queries > 0
 
 
 def test_nodes_without_any_text_are_learnt_from_their_edges() -> None:
     for nothing in (torch.zeros(COUNT, TEXT_WIDTH), torch.zeros(COUNT, 0)):
-        learnt(random_graph(), nothing)
+        _, report = learnt(random_graph(), nothing)
+        assert report.entities.queries > 0
 
 
 def test_one_relation_alone_is_ranked_first_every_time() -> None:
@@ -115,7 +118,8 @@ def test_one_relation_alone_is_ranked_first_every_time() -> None:
 
 def test_edges_that_all_lead_back_to_where_they_began_are_learnt() -> None:
     loops = np.stack([np.arange(COUNT).repeat(3), np.tile(np.arange(3), COUNT), np.arange(COUNT).repeat(3)], axis=1)
-    learnt(graph_of(COUNT, 3, loops), texts())
+    _, report = learnt(graph_of(COUNT, 3, loops), texts())
+    assert report.entities.queries > 0
 
 
 def test_hundreds_of_relations_are_learnt_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
