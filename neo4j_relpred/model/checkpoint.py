@@ -23,7 +23,7 @@ from neo4j_relpred.data.knowledge_graph import KnowledgeGraph
 from neo4j_relpred.errors import CheckpointCorrupt
 from neo4j_relpred.model.calibration import Calibration
 from neo4j_relpred.model.members import Members, Weights
-from neo4j_relpred.model.reasoner import Reasoner
+from neo4j_relpred.model.reasoner import Reasoners
 from neo4j_relpred.model.relation_head import RelationHead
 from neo4j_relpred.model.rules import Rules
 from neo4j_relpred.model.structure import ComplEx
@@ -32,9 +32,9 @@ from neo4j_relpred.model.trained import TrainedModel
 from neo4j_relpred.model.words import Bags, Words
 from neo4j_relpred.triples import EntityId, Relation
 
-__all__ = ["Checkpoint", "load_checkpoint", "save_checkpoint"]
+__all__ = ["FORMAT", "Checkpoint", "load_checkpoint", "save_checkpoint"]
 
-FORMAT = 3
+FORMAT = 4
 Part = TypeVar("Part", bound=nn.Module)
 HINT = "Train again with `relpred train`, or go back to another version with `relpred model promote`."
 WEIGHTS, DESCRIPTION = "weights.safetensors", "model.json"
@@ -124,9 +124,9 @@ def _assembled(description: Mapping[str, Any], tensors: Mapping[str, Tensor]) ->
     members = Members(graph, text, rules, structure, tower, tensors["encoded"], settings, trained, words, weights)
     head = _filled(RelationHead(relations, text.shape[1], **description["headUses"]), "head", tensors)
 
-    def reasoner(name: str) -> Reasoner:
-        features, base = tensors[f"{name}.mean"].shape[0], description["reasonerBases"][name]
-        return _filled(Reasoner(settings.reasoner, features, width, base), name, tensors)
+    def reasoner(name: str) -> Reasoners:
+        base, state = description["reasonerBases"][name], _of(name, tensors)
+        return Reasoners.of_state(settings.reasoner, width, base, state).requires_grad_(requires_grad=False)
 
     def calibration(name: str) -> Calibration:
         keys = ("weights", "slope", "intercept", "missing")
@@ -169,8 +169,10 @@ def _modules(model: TrainedModel) -> dict[str, nn.Module]:
 
 
 def _filled(module: Part, name: str, tensors: Mapping[str, Tensor]) -> Part:
+    module.load_state_dict(_of(name, tensors))
+    return module.requires_grad_(requires_grad=False).train(mode=False)
+
+
+def _of(name: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     prefix = f"{name}."
-    module.load_state_dict({key[len(prefix) :]: value for key, value in tensors.items() if key.startswith(prefix)})
-    for parameter in module.parameters():
-        parameter.requires_grad = False
-    return module.train(mode=False)
+    return {key.removeprefix(prefix): tensor for key, tensor in tensors.items() if key.startswith(prefix)}

@@ -19,7 +19,7 @@ from neo4j_relpred.model.calibration import Calibration
 from neo4j_relpred.model.encoding import encode_all
 from neo4j_relpred.model.members import Members, Proposal
 from neo4j_relpred.model.pools import Pool
-from neo4j_relpred.model.reasoner import Reasoner
+from neo4j_relpred.model.reasoner import Reasoners
 from neo4j_relpred.model.relation_head import RelationHead
 from neo4j_relpred.model.relations import relation_features
 from neo4j_relpred.model.words import Words
@@ -74,8 +74,8 @@ class TrainedModel:
 
     members: Members
     head: RelationHead
-    entity_reasoner: Reasoner
-    relation_reasoner: Reasoner
+    entity_reasoner: Reasoners
+    relation_reasoner: Reasoners
     entity_calibration: Calibration
     relation_calibration: Calibration
     base_rate: float

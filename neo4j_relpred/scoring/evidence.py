@@ -9,7 +9,7 @@ import numpy.typing as npt
 import torch
 
 from neo4j_relpred.model.features import FEATURE_GROUPS, group_columns
-from neo4j_relpred.model.reasoner import Reasoner
+from neo4j_relpred.model.reasoner import Reasoners
 from neo4j_relpred.model.relations import RELATION_FEATURES, RELATION_GROUPS
 from neo4j_relpred.scoring.serving import Serving
 from neo4j_relpred.triples import Evidence
@@ -27,7 +27,7 @@ RELATION_COLUMNS = {
 
 @torch.no_grad()
 def evidence_shares(
-    reasoner: Reasoner,
+    reasoner: Reasoners,
     features: npt.NDArray[np.float32],
     asked: npt.NDArray[np.int64],
     rows: npt.NDArray[np.int64],

@@ -15,7 +15,7 @@ from neo4j_relpred.errors import TooLittleData
 from neo4j_relpred.model.calibration import Calibration
 from neo4j_relpred.model.encoding import encode_all
 from neo4j_relpred.model.members import Members
-from neo4j_relpred.model.reasoner import Reasoner
+from neo4j_relpred.model.reasoner import Reasoners
 from neo4j_relpred.model.relation_head import RelationHead
 from neo4j_relpred.model.rules import Rules, mine_rules
 from neo4j_relpred.model.trained import TrainedModel, centred
@@ -114,7 +114,9 @@ def fit(
     needed = SLACK * entities.pace * len(pairs) * train.num_relations
     head = _fit_head(stage, budget.part(budget.left - min(0.5 * budget.left, needed)))
     progress("relation reasoner", 0.0)
-    relations = _reasoned(stage, "relations", lambda: relation_data(members, head, pairs), lambda: budget)
+    relations = _reasoned(
+        stage, "relations", lambda: relation_data(members, head, pairs), lambda: budget.part(budget.left)
+    )
     progress("relation reasoner", 1.0)
     trained = TrainedModel(
         members=replace(members),  # without what was worked out while asking
@@ -200,7 +202,7 @@ def _fit_head(stage: _Stage, budget: Budget) -> RelationHead:
 class _Reasoned:
     """pace: seconds that the reasoner took for each candidate."""
 
-    reasoner: Reasoner
+    reasoner: Reasoners
     calibration: Calibration
     pace: float
 
@@ -210,10 +212,9 @@ def _reasoned(stage: _Stage, name: str, held: Callable[[], HeldOut], budget: Cal
     width, kind = 2 * stage.graph.num_relations, stage.model.reasoner
     state = stage.unfinished.take(name)
     if state is not None:
-        reasoner = Reasoner(kind, len(state.tensors["reasoner/mean"]), width, state.about["base"])
-        reasoner.load_state_dict(_of(state, "reasoner"))
+        reasoner = Reasoners.of_state(kind, width, state.about["base"], _of(state, "reasoner"))
         values = {key: tensor.numpy().copy() for key, tensor in _of(state, "calibration").items()}
-        return _Reasoned(reasoner.train(mode=False), Calibration(**values), state.about["pace"])
+        return _Reasoned(reasoner, Calibration(**values), state.about["pace"])
     data, part = held(), budget()
     before = part.used
     reasoner, calibration = fit_on_folds(data, stage.model, stage.settings, part, width)

@@ -1,8 +1,9 @@
 """Turns held-out triples into ranking data, in folds of queries, and fits reasoner and calibration on them.
 
 A reasoner is fitted without each fold (of plenty, without one), to get logits for it that calibration can trust, and
-once on all for good. All answers of a query are in one fold, so that a fold's queries have as many as any query has. A
-triple's tail and head query may be in different folds: that tells a network of some dozen features next to nothing.
+once on all; together they are the reasoner that is kept. All answers of a query are in one fold, so that a fold's
+queries have as many as any query has. A triple's tail and head query may be in different folds: that tells a network
+of some dozen features next to nothing.
 
 Some questions are asked twice, the second time as if their nodes were new, so that the reasoner and the calibration
 know what is left then.
@@ -22,7 +23,7 @@ from neo4j_relpred.evaluation.calibration import complete, fit_calibration
 from neo4j_relpred.model.calibration import Calibration
 from neo4j_relpred.model.features import FEATURE_NAMES
 from neo4j_relpred.model.members import Members
-from neo4j_relpred.model.reasoner import Reasoner
+from neo4j_relpred.model.reasoner import Reasoners
 from neo4j_relpred.model.relation_head import RelationHead
 from neo4j_relpred.model.relations import RELATION_BASE, RELATION_FEATURES, relation_features
 from neo4j_relpred.model.trained import chunks_by_relation, queries_at_once
@@ -222,8 +223,8 @@ def passes(queries: int) -> float:
 
 def fit_on_folds(
     held: HeldOut, model: ModelSettings, settings: TrainingSettings, budget: Budget, num_groups: int
-) -> tuple[Reasoner, Calibration]:
-    """The reasoner fitted on all of it, and the calibration fitted on logits of folds that were not seen.
+) -> tuple[Reasoners, Calibration]:
+    """Reasoners fitted on all of it and without each fold, and the calibration fitted on logits of folds not seen.
 
     `budget` is shared out by how many queries each fit sees.
     """
@@ -232,12 +233,13 @@ def fit_on_folds(
     _, question = np.unique(held.questions, return_inverse=True)
     fold = (np.random.default_rng([settings.seed, 6]).permutation(len(held)) % parts)[question]
     seconds = budget.left * (1 - 1 / passes(len(held))) / seen  # for each fold
-    logits = np.zeros(held.real.shape)
+    fitted, logits = [], np.zeros(held.real.shape)
     for number in range(seen):
         rows, others = np.flatnonzero(fold == number), np.flatnonzero(fold != number)
         if not len(rows) or not len(others):
             continue
         reasoner = fit_reasoner(held.data(others), kind, num_groups, settings, budget.part(seconds))
+        fitted.append(reasoner)
         size = queries_at_once(held.real.shape[1])
         for first in range(0, len(rows), size):
             block = rows[first : first + size]
@@ -245,10 +247,11 @@ def fit_on_folds(
             with torch.no_grad():
                 logits[block] = reasoner(data.features, data.relations, data.real).numpy()
     check_numbers(logits, "logits of a reasoner for queries that it did not see")
-    reasoner = fit_reasoner(held.data(), kind, num_groups, settings, budget)
+    fitted.append(fit_reasoner(held.data(), kind, num_groups, settings, budget.part(budget.left)))
+    together = Reasoners(fitted).train(mode=False)
     if len(held) < FOLDS:
-        return reasoner, Calibration.plain(num_groups)
+        return together, Calibration.plain(num_groups)
     chosen = np.flatnonzero(fold < seen)
     labels, groups = held.labels[chosen].astype(float), held.groups[chosen]
     evidence = logits[chosen], held.real[chosen], labels, groups
-    return reasoner, complete(fit_calibration(*evidence, num_groups), *evidence, held.known[chosen])
+    return together, complete(fit_calibration(*evidence, num_groups), *evidence, held.known[chosen])

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from neo4j_relpred.config import ReasonerKind, choices
-from neo4j_relpred.model.reasoner import Reasoner
+from neo4j_relpred.model.reasoner import Reasoner, Reasoners
 
 QUERIES, CANDIDATES, FEATURES, RELATIONS = 3, 6, 5, 4
 
@@ -161,3 +161,38 @@ def test_a_single_candidate_has_a_scale() -> None:
     reasoner = Reasoner("mlp", 2, 1, hidden=16)
     reasoner.fit_scale(torch.ones(1, 1, 2), torch.ones(1, 1, dtype=torch.bool))
     assert torch.isfinite(reasoner.scale).all()
+
+
+def of_several(kind: ReasonerKind, base: int | None = None) -> Reasoners:
+    torch.manual_seed(0)
+    several = Reasoners(Reasoner(kind, FEATURES, RELATIONS, base) for _ in range(3)).eval()
+    for network in several.networks:
+        network.get_buffer("mean").normal_()
+    return several
+
+
+@torch.no_grad()
+def test_several_reasoners_answer_the_mean_of_their_logits() -> None:
+    several = of_several("mlp")
+    asked = torch.randn(2, 4, FEATURES), torch.tensor([[0], [1]]), torch.ones(2, 4, dtype=torch.bool)
+    each = [network(*asked) for network in several.networks]
+    assert not torch.allclose(each[0], each[1])
+    assert torch.allclose(several(*asked), (each[0] + each[1] + each[2]) / 3, atol=1e-6)
+    means = torch.stack([network.get_buffer("mean") for network in several.networks])
+    assert torch.allclose(several.mean, means.mean(0))
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("kind", choices(ReasonerKind))
+def test_several_reasoners_are_whole_again_from_their_state(kind: ReasonerKind) -> None:
+    several = of_several(kind, base=1)
+    again = Reasoners.of_state(kind, RELATIONS, several.base, several.state_dict())
+    asked = torch.randn(2, 4, FEATURES), torch.tensor([[0], [1]]), torch.ones(2, 4, dtype=torch.bool)
+    assert again.base == 1
+    assert not again.training
+    assert torch.equal(again(*asked), several(*asked))
+
+
+def test_a_state_of_another_kind_is_refused() -> None:
+    with pytest.raises(RuntimeError, match="compare"):
+        Reasoners.of_state("attention", RELATIONS, None, of_several("mlp").state_dict())

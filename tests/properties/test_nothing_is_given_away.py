@@ -20,7 +20,7 @@ from neo4j_relpred.model.calibration import Calibration
 from neo4j_relpred.model.encoding import encode_all
 from neo4j_relpred.model.features import FEATURE_NAMES
 from neo4j_relpred.model.members import Members
-from neo4j_relpred.model.reasoner import Reasoner
+from neo4j_relpred.model.reasoner import Reasoner, Reasoners
 from neo4j_relpred.model.relation_head import RelationHead
 from neo4j_relpred.model.relations import RELATION_BASE, RELATION_FEATURES
 from neo4j_relpred.model.rules import mine_rules
@@ -59,8 +59,8 @@ def model_over(
     members = Members(graph, text, mine_rules(graph, 2), structure, tower, encoded, settings, count)
     base = RELATION_FEATURES.index(RELATION_BASE)
     reasoners = (
-        Reasoner(kind, len(FEATURE_NAMES), width).eval(),
-        Reasoner(kind, len(RELATION_FEATURES), width, base).eval(),
+        Reasoners([Reasoner(kind, len(FEATURE_NAMES), width)]).eval(),
+        Reasoners([Reasoner(kind, len(RELATION_FEATURES), width, base)]).eval(),
     )
     plain = Calibration.plain(width)
     head = RelationHead(graph.num_relations, TEXT_WIDTH).eval()

@@ -13,7 +13,7 @@ from neo4j_relpred.evaluation import trial
 from neo4j_relpred.evaluation.report import evaluate
 from neo4j_relpred.evaluation.trial import try_out
 from neo4j_relpred.model.features import FEATURE_NAMES
-from neo4j_relpred.model.reasoner import Reasoner
+from neo4j_relpred.model.reasoner import Reasoner, Reasoners
 from neo4j_relpred.model.trained import TrainedModel
 from tests.synthetic import World
 
@@ -73,7 +73,7 @@ def test_enough_time_ranks_every_triple_once(
 
 
 def test_a_report_warns_of_a_rival_that_is_better_beyond_noise(trained: TrainedModel, world: World) -> None:
-    untaught = replace(trained, entity_reasoner=Reasoner("mlp", len(FEATURE_NAMES), 8).eval())
+    untaught = replace(trained, entity_reasoner=Reasoners([Reasoner("mlp", len(FEATURE_NAMES), 8)]).eval())
     report = evaluate(untaught, world.split.test, world.graph, NAMES, (Worst(world.graph), Oracle(world.graph)))
     assert any("'oracle' ranks entities better" in warning for warning in report.warnings)
     assert not any("worst" in warning for warning in report.warnings)

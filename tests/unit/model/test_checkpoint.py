@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from neo4j_relpred.errors import CheckpointCorrupt, ModelNotFound
-from neo4j_relpred.model.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from neo4j_relpred.model.checkpoint import FORMAT, Checkpoint, load_checkpoint, save_checkpoint
 from neo4j_relpred.model.registry import Registry
 from neo4j_relpred.model.trained import TrainedModel
 from tests.synthetic import BRIEF_TRAINING, TINY_MODEL, World, fitted
@@ -74,7 +74,7 @@ def test_a_flipped_byte_is_noticed(checkpoint: Checkpoint, name: str, tmp_path: 
 def test_a_checkpoint_of_another_format_is_refused(checkpoint: Checkpoint, tmp_path: Path) -> None:
     folder = save_checkpoint(checkpoint, tmp_path / "1")
     manifest = folder / "manifest.json"
-    manifest.write_text(manifest.read_text().replace('"format": 3', '"format": 1'))
+    manifest.write_text(manifest.read_text().replace(f'"format": {FORMAT}', '"format": 1'))
     with pytest.raises(CheckpointCorrupt, match="another format"):
         load_checkpoint(folder)
 

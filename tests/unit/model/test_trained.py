@@ -16,7 +16,7 @@ from neo4j_relpred.config import ModelSettings, ReasonerKind
 from neo4j_relpred.data.knowledge_graph import IntArray, both_directions
 from neo4j_relpred.model import pools
 from neo4j_relpred.model.features import FEATURE_GROUPS, FEATURE_NAMES, group_columns
-from neo4j_relpred.model.reasoner import Reasoner
+from neo4j_relpred.model.reasoner import Reasoner, Reasoners
 from neo4j_relpred.model.relations import RELATION_FEATURES, RELATION_GROUPS
 from neo4j_relpred.model.trained import TrainedModel, centred, chunks_by_relation
 from neo4j_relpred.model.words import WORD_FEATURES
@@ -133,7 +133,7 @@ def test_a_pair_between_which_everything_holds_has_no_answer_and_no_nan(
     trained: TrainedModel, kind: ReasonerKind
 ) -> None:
     count = trained.graph.num_relations
-    model = replace(trained, relation_reasoner=Reasoner(kind, len(RELATION_FEATURES), 2 * count).eval())
+    model = replace(trained, relation_reasoner=Reasoners([Reasoner(kind, len(RELATION_FEATURES), 2 * count)]).eval())
     excluded = (np.zeros(count, np.int64), np.arange(count))
     answers = model.answer_relations(np.array([4]), np.array([9]), excluded)
     assert (answers.probabilities == 0).all()

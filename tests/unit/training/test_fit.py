@@ -16,7 +16,7 @@ from neo4j_relpred.data.splits import split_triples
 from neo4j_relpred.errors import TooLittleData
 from neo4j_relpred.evaluation.ranking import Ranks, RankSummary, filtered_ranks, summarize
 from neo4j_relpred.model.calibration import Calibration
-from neo4j_relpred.model.reasoner import Reasoner
+from neo4j_relpred.model.reasoner import Reasoners
 from neo4j_relpred.model.trained import TrainedModel, chunks_by_relation
 from neo4j_relpred.training import fit as fitting
 from neo4j_relpred.training import plan as planning
@@ -240,7 +240,7 @@ def test_a_budget_that_runs_out_still_gives_a_model(world: World, monkeypatch: p
 def test_only_as_many_questions_are_asked_as_memory_has_room_for(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[HeldOut] = []
 
-    def spy(held: HeldOut, *rest: Any) -> tuple[Reasoner, Calibration]:
+    def spy(held: HeldOut, *rest: Any) -> tuple[Reasoners, Calibration]:
         asked.append(held)
         return fit_on_folds(held, *rest)
 
