@@ -38,11 +38,12 @@ def relation_features(
     hidden = np.full(len(heads), -1, np.int64) if asked is None else asked
     count = graph.num_relations
     pairs = pair_inputs(graph, heads, tails, hidden)
-    from_head = torch.log_softmax(head(pairs, members.text), -1).numpy()  # (q, R)
     rules = members.rules.pairs(graph, heads, tails, hidden)[:, :count]
     frequency = np.tile(np.bincount(graph.triples[:, 1], minlength=count), (len(heads), 1))
     rows = np.flatnonzero(hidden >= 0)
     frequency[rows, hidden[rows]] -= 1
+    logits = head(pairs, members.text) + head.shift(torch.from_numpy(frequency))
+    from_head = torch.log_softmax(logits, -1).numpy()  # (q, R)
     context = pairs.context.numpy()
     columns: dict[str, FloatArray] = {
         "head": from_head,

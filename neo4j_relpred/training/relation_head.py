@@ -40,6 +40,7 @@ def fit_relation_head(
     torch.manual_seed(settings.seed + 4)
     rng = np.random.default_rng([settings.seed, 4])
     optimizer = torch.optim.AdamW(head.parameters(), lr=LEARNING_RATE, weight_decay=0.01)
+    head.counts.copy_(torch.from_numpy(np.bincount(graph.triples[:, 1], minlength=graph.num_relations)))
     head.train()
     size = max(1, min(settings.batch_size, BATCH, INPUTS // (6 * graph.num_relations)))
     course = Course(len(graph.triples), size, settings, budget, rng, report, LEAST_STEPS)

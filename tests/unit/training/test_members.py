@@ -83,6 +83,18 @@ def test_a_fit_with_no_time_left_gives_an_untrained_member(world: World) -> None
     assert not fit_relation_head(RelationHead(4, 8), world.train, world.text, BRIEF, spent).training
 
 
+def test_a_relation_that_has_become_common_gains_as_much_as_its_share_grew(world: World) -> None:
+    head = fit_relation_head(RelationHead(4, 8), world.train, world.text, BRIEF, endless())
+    counts = torch.bincount(torch.from_numpy(world.train.triples[:, 1]), minlength=4)
+    assert torch.equal(head.counts, counts.float())
+    assert torch.allclose(head.shift(counts), torch.zeros(4), atol=1e-6)
+    tenfold = counts * 10 + 9  # every share stays what it was
+    assert torch.allclose(head.shift(tenfold), torch.zeros(4), atol=1e-6)
+    tenfold[2] = 100 * (counts[2] + 1) - 1
+    shift = head.shift(tenfold)
+    assert torch.allclose(shift[2] - shift[[0, 1, 3]], torch.log(torch.tensor(10.0)), atol=1e-4)
+
+
 def test_the_structure_member_learns_its_edges(world: World) -> None:
     training = TINY_TRAINING.model_copy(update={"max_epochs": 20})
     model = fit_structure(world.train, 16, training, endless())
