@@ -40,6 +40,10 @@ class Budget:
         """Share used, from 0 to 1."""
         return min(1.0, self.used / self.seconds) if self.seconds > 0 else 1.0
 
+    def rest(self) -> Budget:
+        """What is left, as a budget of its own that starts now."""
+        return self.part(self.left)
+
     def part(self, seconds: float) -> Budget:
         """A budget of its own that starts now and never outlasts this one."""
         return Budget(min(seconds, self.left), time.monotonic())

@@ -114,9 +114,7 @@ def fit(
     needed = SLACK * entities.pace * len(pairs) * train.num_relations
     head = _fit_head(stage, budget.part(budget.left - min(0.5 * budget.left, needed)))
     progress("relation reasoner", 0.0)
-    relations = _reasoned(
-        stage, "relations", lambda: relation_data(members, head, pairs), lambda: budget.part(budget.left)
-    )
+    relations = _reasoned(stage, "relations", lambda: relation_data(members, head, pairs), budget.rest)
     progress("relation reasoner", 1.0)
     trained = TrainedModel(
         members=replace(members),  # without what was worked out while asking

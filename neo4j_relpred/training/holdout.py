@@ -247,7 +247,7 @@ def fit_on_folds(
             with torch.no_grad():
                 logits[block] = reasoner(data.features, data.relations, data.real).numpy()
     check_numbers(logits, "logits of a reasoner for queries that it did not see")
-    fitted.append(fit_reasoner(held.data(), kind, num_groups, settings, budget.part(budget.left)))
+    fitted.append(fit_reasoner(held.data(), kind, num_groups, settings, budget.rest()))
     together = Reasoners(fitted).train(mode=False)
     if len(held) < FOLDS:
         return together, Calibration.plain(num_groups)

@@ -29,7 +29,7 @@ from neo4j_relpred.training.weights import TRIPLES as WEIGHED
 __all__ = ["Plan", "plan_training", "untrained"]
 
 Result = TypeVar("Result")
-FIT_SLACK = 1.5  # over the pace of a fit of the reasoner
+FIT_SLACK = 1.2  # over the pace of a fit of the reasoner
 PILOT = 512  # questions
 
 
