@@ -15,7 +15,8 @@ from neo4j_relpred.training.budget import Budget, Schedule
 
 __all__ = ["RankingData", "fit_reasoner"]
 
-LEARNING_RATE = 4e-3
+LEARNING_RATE = 2e-3, 4e-3  # few queries are learnt by heart at a high rate, many are not learnt at a low one
+FEW, MANY = 1_000, 2_000  # queries
 EPOCHS = 10
 CORRECTION = 1 / 8  # of the learning rate where a logit is corrected: it is good already
 BATCH = 32  # queries; fewer where each has more than CELLS / BATCH candidates
@@ -58,7 +59,9 @@ def fit_reasoner(
     """
     torch.manual_seed(settings.seed + 3)
     rng = np.random.default_rng([settings.seed, 3])
-    rate = LEARNING_RATE if data.base is None else LEARNING_RATE * CORRECTION
+    rate = float(np.interp(len(data.relations), (FEW, MANY), LEARNING_RATE))
+    if data.base is not None:
+        rate *= CORRECTION
     model = Reasoner(kind, data.features.shape[2], num_relations, data.base)
     model.fit_scale(data.features, data.real)
     optimizer = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=0.01)
