@@ -66,7 +66,8 @@ class Reasoner(nn.Module):
         """
         x = ((features - self.mean) / self.scale).clamp(-CLIP, CLIP)
         hidden = functional.gelu(self.into(x) + self.relation_into(self.relation(relations)))  # (q, c, hidden)
-        hidden = hidden * self.drop(hidden.new_ones(len(hidden), 1, hidden.shape[2]))  # alike for all of a query
+        if self.training:
+            hidden = hidden * self.drop(hidden.new_ones(len(hidden), 1, hidden.shape[2]))  # alike for all of a query
         padding = ~real & real.any(1, keepdim=True)  # attention over nothing at all would be NaN
         if self.kind == "attention":
             mixed, _ = self.compare(hidden, hidden, hidden, key_padding_mask=padding, need_weights=False)

@@ -41,10 +41,10 @@ def evidence_shares(
     x, real = torch.from_numpy(features)[None], torch.ones(1, len(features), dtype=torch.bool)
     relations = torch.from_numpy(asked)[None]
     full = reasoner(x, relations, real)[0, rows]
-    falls = {}
+    falls, mean = {}, reasoner.mean
     for group, chosen in columns.items():
         without = x.clone()
-        without[:, :, chosen] = reasoner.mean[chosen]
+        without[:, :, chosen] = mean[chosen]
         falls[group] = (full - reasoner(without, relations, real)[0, rows]).clamp(min=0).numpy()
     total = np.maximum(sum(falls.values()), 1e-6)
     return [{group: round(float(fall[i] / total[i]), 3) for group, fall in falls.items()} for i in range(len(rows))]

@@ -38,10 +38,10 @@ class Nodes:
         return [row]
 
     def write(self, query: str, /, **parameters: Any) -> Counters:
-        raise NotImplementedError
+        raise AssertionError("to look nodes up is only to read")
 
     def schema(self, query: str, /) -> None:
-        raise NotImplementedError
+        raise AssertionError("to look nodes up is only to read")
 
     def close(self) -> None:
         return

@@ -132,6 +132,7 @@ def test_a_new_live_version_is_noticed_without_a_question(client: TestClient, pr
     eventually(lambda: client.get("/readyz").status_code == 200)
     predictor.version = 2
     eventually(lambda: bool(client.get("/healthz").json()["model"] == "main/2"))
+    assert client.get("/readyz").json() == {"status": "ready", "model": "main/2"}
 
 
 def test_the_old_model_goes_on_when_the_new_one_cannot_be_loaded(client: TestClient, predictor: Fake) -> None:
