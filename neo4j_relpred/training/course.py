@@ -58,7 +58,7 @@ class Course:
         order = np.empty(0, np.int64)
         if place is not None and place.state is not None:
             if place.finished:
-                _restore(_learnt(parts), place.state.tensors)
+                _restore(_learnt(parts), place.state)
                 return
             order = self._take_up(place.state, parts)
         while not self._schedule.over(self._step):
@@ -82,7 +82,7 @@ class Course:
 
     def _take_up(self, state: State, parts: Mapping[str, Part]) -> IntArray:
         """Puts everything back to how it was; the order of the epoch."""
-        _restore(parts, state.tensors)
+        _restore(parts, state)
         torch.set_rng_state(state.tensors[CHANCE])
         self._step, self.loss = state.about["step"], state.about["loss"]
         self._epoch = state.about["chance"]["epoch"]
@@ -109,9 +109,9 @@ def _tensors(parts: Mapping[str, Part]) -> dict[str, Tensor]:
     return found
 
 
-def _restore(parts: Mapping[str, Part], tensors: Mapping[str, Tensor]) -> None:
+def _restore(parts: Mapping[str, Part], state: State) -> None:
     for name, part in parts.items():
-        values = {key.removeprefix(f"{name}/"): value for key, value in tensors.items() if key.startswith(f"{name}/")}
+        values = state.part(name)
         if isinstance(part, Tensor):
             part.copy_(values[""])
         elif isinstance(part, Optimizer):

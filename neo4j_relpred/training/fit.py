@@ -210,8 +210,8 @@ def _reasoned(stage: _Stage, name: str, held: Callable[[], HeldOut], budget: Cal
     width, kind = 2 * stage.graph.num_relations, stage.model.reasoner
     state = stage.unfinished.take(name)
     if state is not None:
-        reasoner = Reasoners.of_state(kind, width, state.about["base"], _of(state, "reasoner"))
-        values = {key: tensor.numpy().copy() for key, tensor in _of(state, "calibration").items()}
+        reasoner = Reasoners.of_state(kind, width, state.about["base"], state.part("reasoner"))
+        values = {key: tensor.numpy().copy() for key, tensor in state.part("calibration").items()}
         return _Reasoned(reasoner, Calibration(**values), state.about["pace"])
     data, part = held(), budget()
     before = part.used
@@ -222,11 +222,6 @@ def _reasoned(stage: _Stage, name: str, held: Callable[[], HeldOut], budget: Cal
         tensors[f"calibration/{field.name}"] = torch.from_numpy(getattr(calibration, field.name))
     stage.unfinished.write(name, State(tensors, {"base": reasoner.base, "pace": pace}))
     return _Reasoned(reasoner, calibration, pace)
-
-
-def _of(state: State, part: str) -> dict[str, Tensor]:
-    prefix = f"{part}/"
-    return {key.removeprefix(prefix): tensor for key, tensor in state.tensors.items() if key.startswith(prefix)}
 
 
 def _shown(progress: Progress, name: str, budget: Budget) -> Callable[[float], None]:

@@ -44,6 +44,11 @@ class State:
     tensors: Mapping[str, Tensor]
     about: Mapping[str, Any]
 
+    def part(self, name: str) -> dict[str, Tensor]:
+        """The tensors called name/..., without that."""
+        prefix = f"{name}/"
+        return {key.removeprefix(prefix): tensor for key, tensor in self.tensors.items() if key.startswith(prefix)}
+
 
 class Unfinished:
     """The states of the stages of one training, in a folder; without a folder nothing is kept."""
