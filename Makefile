@@ -7,6 +7,7 @@ VERSION := $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' neo4j_relpred/__init_
 JAR := procedures/target/relpred-procedures-$(VERSION).jar
 JAVA_SOURCES := $(shell find procedures/src/main -type f) procedures/pom.xml
 LINES ?= 5 2026
+FAST_TESTS := $(BIN)/python -m pytest -q tests --ignore=tests/integration --numprocesses 2 --dist loadfile
 export HF_HUB_OFFLINE ?= 1
 export NUMBA_CACHE_DIR ?= $(CURDIR)/$(BUILD)/numba
 unexport PYTHONDONTWRITEBYTECODE # a tenth of the fast tests would be reading sources again
@@ -23,13 +24,14 @@ demo: setup ## The main job on an embedded Neo4j.
 test: setup check test-java test-integration ## Everything, on both server lines.
 
 test-unit: $(VENV)/.ready
-	$(BIN)/python -m pytest -q tests --ignore=tests/integration
+	$(FAST_TESTS)
 
-test-integration: setup
-	@for line in $(LINES); do \
-	  echo "Integration tests on Neo4j line $$line"; \
-	  RELPRED_TEST_NEO4J=$$line $(BIN)/python -m pytest -q tests/integration || exit 1; \
-	done
+test-integration: setup ## Both lines side by side: each is a server and a process, which wait for one another.
+	@$(MAKE) --no-print-directory -j2 --output-sync=target $(LINES:%=test-line-%)
+
+test-line-%:
+	@echo "Integration tests on Neo4j line $*"
+	@RELPRED_TEST_NEO4J=$* $(BIN)/python -m pytest -q tests/integration
 
 test-java: $(VENV)/.ready
 	mvn -q -B -f procedures -Drevision=$(VERSION) verify
@@ -39,7 +41,7 @@ check: $(VENV)/.ready ## Format, lint, types, import contracts, maxima, docs, fa
 	$(BIN)/ruff check neo4j_relpred tests benchmarks docs
 	$(BIN)/mypy neo4j_relpred tests benchmarks docs
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -q tests --ignore=tests/integration
+	$(FAST_TESTS)
 
 format: $(VENV)/.ready
 	$(BIN)/ruff format neo4j_relpred tests benchmarks docs

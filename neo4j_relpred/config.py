@@ -199,11 +199,15 @@ class TrainingSettings(Section):
         0.06, gt=0, lt=0.5, description="Edges that the members never see; reasoner and calibration are fitted on them."
     )
     max_epochs: int = Field(1000, ge=1, description="Epochs of each member at most, whatever the time left.")
-    batch_size: int = Field(1000, ge=8, description="Queries in a batch.")
+    batch_size: int = Field(1000, ge=8, description="Queries in a batch of a member.")
     selfsupervised_share: float = Field(
         0.15, ge=0, le=0.9, description="Share of the tower's time for masked edges and text-graph contrast."
     )
-    structure_regularisation: float = Field(0.01, ge=0, description="Weight of N3 in the structure member.")
+    structure_regularisation: float | None = Field(
+        None,
+        ge=0,
+        description="Weight of N3 in the structure member; unset goes by the number of edges per node and of types.",
+    )
     relation_weight: float | None = Field(
         None,
         ge=0,

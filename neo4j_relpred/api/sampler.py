@@ -7,8 +7,9 @@ from typing import Any
 
 from neo4j_relpred.api.search_space import SPACE, Choice, Span, value_of
 from neo4j_relpred.config import Settings
+from neo4j_relpred.data.knowledge_graph import KnowledgeGraph
 from neo4j_relpred.errors import DependencyMissing
-from neo4j_relpred.training.structure import relation_weight
+from neo4j_relpred.training.structure import settled
 
 __all__ = ["Sampler", "require_sampler"]
 
@@ -29,14 +30,13 @@ class Sampler:
     It knows nothing but what it was told, so the same seed and the same figures give the same settings to try.
     """
 
-    def __init__(self, settings: Settings, num_relations: int, figure: float) -> None:
-        """`figure`: of the settings in force, which it starts from."""
+    def __init__(self, settings: Settings, graph: KnowledgeGraph, figure: float) -> None:
+        """`figure`: of the settings in force, which it starts from; `graph` tells what those are that are unset."""
         import optuna
 
         optuna.logging.set_verbosity(optuna.logging.WARNING)
-        unset = {"training.relation_weight": relation_weight(settings.training, num_relations)}
-        given = {name: value_of(settings, name) for name in SPACE}
-        start = {name: unset[name] if value is None else value for name, value in given.items()}
+        in_force = settings.model_copy(update={"training": settled(settings.training, graph)})
+        start = {name: value_of(in_force, name) for name in SPACE}
         space = {name: dimension.around(start[name]) for name, dimension in SPACE.items()}
         self._distributions = {name: _distribution(dimension) for name, dimension in space.items()}
         sampler = optuna.samplers.TPESampler(n_startup_trials=STARTUP, seed=settings.training.seed)

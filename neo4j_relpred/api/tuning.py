@@ -268,7 +268,7 @@ def _search(bench: _Bench, settings: Settings, trials: list[Tried], budget: Budg
     """
     plan, first = bench.plan, trials[0].judged
     assert first is not None
-    sampler = Sampler(settings, bench.known.num_relations, first.figure)
+    sampler = Sampler(settings, bench.known, first.figure)
     while len(trials) < plan.trials:
         usual = max(plan.seconds, float(np.mean([tried.seconds for tried in trials])))
         if budget.left <= (CONFIRMING + 0.5) * usual:

@@ -18,12 +18,13 @@ from neo4j_relpred.training.budget import Budget
 from neo4j_relpred.training.course import Course, Part
 from neo4j_relpred.training.unfinished import Place
 
-__all__ = ["fit_structure"]
+__all__ = ["fit_structure", "settled"]
 
 EXACT_ENTITIES = 10_000  # on FB15k-237 12 epochs with samples reach the same MRR in 44 % of the time
 SHARED_NEGATIVES = 3_000
 LEARNING_RATE = 0.1
 LAST_LEARNING_RATE = 0.02
+ENOUGH_EDGES = 20  # per node; with fewer N3 must hold more
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,7 @@ def fit_structure(
     loss = sum(n * logsumexp - true logits) / sum(n). Above EXACT_ENTITIES the softmax runs over shared samples, and
     only the vectors that a batch meets are moved: a step must not cost the whole table.
     """
+    settings = settled(settings, graph)
     rng = np.random.default_rng([settings.seed, 1])
     torch.manual_seed(settings.seed)
     width = 2 * graph.num_relations
@@ -68,9 +70,7 @@ def fit_structure(
     step: _WholeTable | _SomeRows = _SomeRows(model, settings, rng) if large else _WholeTable(model, settings)
     starts = np.flatnonzero(np.diff(graph.query_keys, prepend=-1))  # they are sorted
     keys, counts = graph.query_keys[starts], np.diff(starts, append=len(graph.query_keys))
-    # batch_size counts triples: with equal queries grouped, that many triples stand behind fewer queries
-    per_batch = max(1, round(settings.batch_size * len(keys) / max(1, len(graph.edges))))
-    course = Course(len(keys), per_batch, settings, budget, rng, report)
+    course = Course(len(keys), settings.batch_size, settings, budget, rng, report)
     for chosen in course.batches(place, model=model, **step.parts):
         late = max(0.0, 2 * course.progress - 1)
         rows, positions = ranges(starts[chosen], starts[chosen] + counts[chosen])
@@ -155,15 +155,22 @@ class GroupedSoftmax(torch.autograd.Function):
         return (slope @ table).float() * outer[0], (slope.T @ query).float() * outer[0], None, None
 
 
-def relation_weight(settings: TrainingSettings, num_relations: int) -> float:
-    """Of the relation softmax: it teaches more the more types there are to tell apart.
+def settled(settings: TrainingSettings, graph: KnowledgeGraph) -> TrainingSettings:
+    """The settings with both weights of the structure member, where they are unset drawn through what search found.
 
-    Drawn through what was found best by search on WN18RR (11 types: .05), CoDEx-S and M (42, 51: .25) and FB15k-237
-    (237: 4) by Chen et al. 2021 and by ourselves.
+    The relation softmax teaches more the more types there are to tell apart: WN18RR (11 types) .05, CoDEx-S and M
+    (42, 51) .25, FB15k-237 (237) 4, by Chen et al. 2021 and by ourselves. N3 holds against the whole loss, of which the
+    relation softmax is a part, and must hold more where a vector has few edges to be learnt from: WN18RR (4 edges per
+    node) .05 to .1, CoDEx-S and M (32, 22) .01, FB15k-237 (37) .05 (found by Lacroix et al. 2018 as well).
     """
-    if settings.relation_weight is not None:
-        return settings.relation_weight
-    return float(min(4.0, 0.0016 * num_relations**1.43))
+    degree = 2 * len(graph.triples) / max(1, graph.num_entities)
+    relation = settings.relation_weight
+    if relation is None:
+        relation = min(4.0, 0.0016 * float(graph.num_relations) ** 1.43)
+    n3 = settings.structure_regularisation
+    if n3 is None:
+        n3 = min(0.1, 0.01 * (1 + relation) * max(1.0, ENOUGH_EDGES / max(degree, 1e-9)))
+    return settings.model_copy(update={"relation_weight": relation, "structure_regularisation": n3})
 
 
 def _loss(model: ComplEx, batch: _Batch, settings: TrainingSettings) -> Tensor:
@@ -174,8 +181,10 @@ def _loss(model: ComplEx, batch: _Batch, settings: TrainingSettings) -> Tensor:
     total = len(batch.rows)
     loss: Tensor = GroupedSoftmax.apply(query, model.entity, row, tail)
     heads, kinds = anchors[row], relations[row]
-    loss = loss + settings.structure_regularisation * model.n3(heads, kinds, tail) / total
-    weight = relation_weight(settings, len(model.relation) // 2)
+    n3, weight = settings.structure_regularisation, settings.relation_weight
+    assert n3 is not None  # settled
+    assert weight is not None
+    loss = loss + n3 * model.n3(heads, kinds, tail) / total
     if weight > 0 and len(model.relation) > 2:
         own = torch.arange(total)
         loss = loss + weight * GroupedSoftmax.apply(model.between(heads, tail), model.relation, own, kinds)

@@ -104,9 +104,9 @@ def test_the_space_holds_the_defaults_and_every_end_of_it_can_be_set() -> None:
             assert value_of(with_values(settings, {name: end}), name) == end
 
 
-def test_a_value_in_force_outside_the_space_widens_it() -> None:
+def test_a_value_in_force_outside_the_space_widens_it(world: World) -> None:
     settings = Settings(model=TINY_MODEL)
-    sampler = Sampler(settings, 4, 0.5)
+    sampler = Sampler(settings, world.graph, 0.5)
     drawn = [sampler.ask().params for _ in range(30)]
     assert {row["model.structure_rank"] for row in drawn} == {8, 64, 128, 256}
     assert min(row["model.neighbors"] for row in drawn) < 6
@@ -117,9 +117,9 @@ def test_numbers_are_short_enough_to_be_read() -> None:
     assert changed(settings, Settings()) == {"training.bce_weight": 0.123, "model.neighbors": 8}
 
 
-def test_the_same_seed_and_the_same_figures_give_the_same_settings_to_try() -> None:
+def test_the_same_seed_and_the_same_figures_give_the_same_settings_to_try(world: World) -> None:
     def drawn(seed: int, figure: float) -> list[dict[str, Any]]:
-        sampler = Sampler(Settings(training=TrainingSettings(seed=seed)), 4, 0.5)
+        sampler = Sampler(Settings(training=TrainingSettings(seed=seed)), world.graph, 0.5)
         rows = []
         for number in range(12):
             trial = sampler.ask()
