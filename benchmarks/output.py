@@ -16,18 +16,18 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def print_figures(figures: Mapping[str, float]) -> None:
+def print_figures(figures: Mapping[str, float | str]) -> None:
     """One a line."""
     width = max(map(len, figures))
     for name, value in figures.items():
-        print(f"{name:<{width}}  {value:>10.4f}")
+        print(f"{name:<{width}}  {value if isinstance(value, str) else format(value, '.4f'):>10}")
 
 
 def json_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures to this file")
 
 
-def write_json(figures: Mapping[str, float], file: Path | None) -> None:
+def write_json(figures: Mapping[str, float | str], file: Path | None) -> None:
     """One flat map, where a file was asked for."""
     if file is not None:
         file.write_text(json.dumps(dict(figures), indent=2) + "\n", encoding="utf-8")

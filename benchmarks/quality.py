@@ -25,6 +25,7 @@ from neo4j_relpred.config import Settings
 from neo4j_relpred.evaluation.classification import classification_accuracy
 from neo4j_relpred.evaluation.report import Report
 from neo4j_relpred.model.trained import TrainedModel
+from neo4j_relpred.text.processor import device_of
 from neo4j_relpred.training.baselines import cheap_baselines
 
 BASELINE_MINUTES = 1.0
@@ -116,7 +117,8 @@ def main(words: Sequence[str] | None = None) -> None:
     for seed in range(options.seeds):
         say(f"seed {seed}")
         runs.append(measure(task, options.minutes, settings_of(options.set, seed), options.cache))
-    figures = mean_and_spread(runs)
+    training = settings_of(options.set, 0).training
+    figures: dict[str, float | str] = {**mean_and_spread(runs), "device": device_of(training.device, "training.device")}
     print_figures(figures)
     write_json(figures, options.json)
 

@@ -194,6 +194,9 @@ class TrainingSettings(Section):
 
     minutes: float = Field(10.0, gt=0, description="Time budget of a training, all of it, on the wall clock.")
     seed: int = Field(0, description="Seed of everything random.")
+    device: Device = Field(
+        "auto", description="Where the parts of the model are fitted: auto, cpu or cuda. auto takes cuda if it can."
+    )
     threads: int = Field(1, ge=1, description="Torch threads of one process; more than one is often slower.")
     holdout_share: float = Field(
         0.06, gt=0, lt=0.5, description="Edges that the members never see; reasoner and calibration are fitted on them."

@@ -25,6 +25,7 @@ from neo4j_relpred.evaluation.report import Report, evaluate
 from neo4j_relpred.model.checkpoint import Checkpoint
 from neo4j_relpred.model.registry import ModelVersion
 from neo4j_relpred.model.trained import TrainedModel
+from neo4j_relpred.text.processor import device_of
 from neo4j_relpred.training.baselines import cheap_baselines
 from neo4j_relpred.training.fit import fit
 from neo4j_relpred.training.lesson import Lesson
@@ -63,8 +64,9 @@ def train(
         model = fit(lesson, settings.model, settings.training, progress, lent, unfinished)
         seconds = unfinished.earlier + time.monotonic() - started
         report = _evaluate(workspace, model, data, split, progress)
-        warnings = (*warnings, *report.warnings)
-        report = replace(report, seconds=seconds, threads=settings.training.threads, warnings=warnings)
+        device = device_of(settings.training.device, "training.device")
+        threads, warnings = settings.training.threads, (*warnings, *report.warnings)
+        report = replace(report, seconds=seconds, threads=threads, device=device, warnings=warnings)
         everything = model.over(KnowledgeGraph(len(data.ids), len(data.relations), data.triples))
         about = _about(workspace, data, report)
         version = registry.save(Checkpoint(everything, tuple(data.ids), data.relations, about))

@@ -81,7 +81,7 @@ def _symmetric(edge_index: Tensor, degree: Tensor) -> Tensor:
     """
     source, target = edge_index
     whole = torch.expm1(degree).clamp(min=1)  # (rows,)
-    sampled = torch.bincount(target, minlength=len(degree)).to(degree)
+    sampled = torch.zeros_like(degree).index_add_(0, target, degree.new_ones(len(target)))  # (rows,)
     return (whole[target] / whole[source]).sqrt() / sampled[target]
 
 

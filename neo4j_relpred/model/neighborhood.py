@@ -6,7 +6,7 @@ end in its tree, and its counts and degree are those of the graph without the as
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -38,6 +38,11 @@ class Neighborhood:
     def seeds(self) -> int:
         """How many rows are seeds."""
         return self.rows[0]
+
+    def to(self, device: torch.device) -> Neighborhood:
+        """The same on another device."""
+        names = ("nodes", "edge_index", "edge_type", "context", "degree")
+        return replace(self, **{name: getattr(self, name).to(device) for name in names})
 
 
 def gather(

@@ -28,6 +28,10 @@ class PairInputs:
     links: Tensor
     nodes: Tensor
 
+    def to(self, device: torch.device) -> PairInputs:
+        """The same on another device."""
+        return PairInputs(self.context.to(device), self.links.to(device), self.nodes.to(device))
+
 
 def pair_inputs(graph: KnowledgeGraph, heads: IntArray, tails: IntArray, asked: IntArray) -> PairInputs:
     """asked: (q,) the relation of the edge that is asked about where it stands in the graph, else -1.

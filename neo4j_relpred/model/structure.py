@@ -61,4 +61,4 @@ class ComplEx(nn.Module):
             self.entity.index_select(0, tails),
         )
         squares = (re.square() + im.square() + 1e-12 for re, im in (part.chunk(2, -1) for part in parts))
-        return sum(((square * square.sqrt()).sum() for square in squares), torch.zeros(()))
+        return torch.stack([(square * square.sqrt()).sum() for square in squares]).sum()

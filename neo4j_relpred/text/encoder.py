@@ -6,8 +6,9 @@ from pathlib import Path
 
 from neo4j_relpred.config import TextSettings
 from neo4j_relpred.text.onnx_encoder import OnnxEncoder, onnx_or_torch
+from neo4j_relpred.text.processor import device_of
 from neo4j_relpred.text.source import bundled_encoder
-from neo4j_relpred.text.transformers_encoder import TransformersEncoder, device_of
+from neo4j_relpred.text.transformers_encoder import TransformersEncoder
 from neo4j_relpred.text.vectors import Encoder, NoEncoder, Progress, Vectors
 
 __all__ = [
@@ -37,7 +38,7 @@ def open_encoder(settings: TextSettings, device: str = "", exports: Path | None 
     """
     if not settings.encoder:
         return NoEncoder()
-    device = device or device_of(settings)
+    device = device or device_of(settings.device, "text.device")
     if settings.backend == "onnx":
         return onnx_or_torch(settings, device, exports, threads)
     return TransformersEncoder(settings, device)

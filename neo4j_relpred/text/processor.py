@@ -1,10 +1,13 @@
-"""What this processor is good at."""
+"""What this machine is good at: its processor, and a GPU if torch finds one."""
 
 from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["abilities", "multiplies_bf16"]
+from neo4j_relpred.config import Device
+from neo4j_relpred.errors import InvalidSettings
+
+__all__ = ["abilities", "device_of", "multiplies_bf16"]
 
 
 def abilities() -> dict[str, Any]:
@@ -15,7 +18,22 @@ def abilities() -> dict[str, Any]:
     return found
 
 
-def multiplies_bf16() -> bool:
+def device_of(wish: Device, setting: str) -> str:
+    """cpu or cuda: what the setting of this name says, or what there is. Raises InvalidSettings without a GPU."""
+    import torch
+
+    if wish == "cuda" and not torch.cuda.is_available():
+        raise InvalidSettings(f"{setting} is 'cuda', but torch finds no GPU.", hint=f"Set {setting} to 'auto'.")
+    if wish != "auto":
+        return wish
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def multiplies_bf16(device: str = "cpu") -> bool:
     """Whether it multiplies matrices in bf16, several times as fast as in fp32; others emulate it slowly."""
+    if device != "cpu":
+        import torch
+
+        return torch.cuda.is_available() and torch.cuda.is_bf16_supported(including_emulation=False)
     able = abilities()
     return bool(able.get("avx512_bf16") or able.get("amx_bf16"))

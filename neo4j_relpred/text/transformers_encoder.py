@@ -11,7 +11,7 @@ import numpy as np
 from neo4j_relpred.config import Pooling, TextSettings
 from neo4j_relpred.errors import EncoderNotFound, InvalidSettings
 from neo4j_relpred.text.batches import BatchRule, encode_texts
-from neo4j_relpred.text.processor import multiplies_bf16
+from neo4j_relpred.text.processor import device_of, multiplies_bf16
 from neo4j_relpred.text.sentences import SENTENCES
 from neo4j_relpred.text.source import HINT, Source, find_source, told
 from neo4j_relpred.text.tokens import Tokens
@@ -20,7 +20,7 @@ from neo4j_relpred.text.vectors import Progress, Vectors
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["TransformersEncoder", "device_of", "load_model", "pool"]
+__all__ = ["TransformersEncoder", "load_model", "pool"]
 
 log = logging.getLogger(__name__)
 LEAST_COSINE = 0.999  # half precision that nobody asked for has to agree with full precision at least so much
@@ -133,21 +133,10 @@ def load_model(settings: TextSettings, source: Source, device: str, precision: s
         return model.to(device).train(mode=False)
 
 
-def device_of(settings: TextSettings) -> str:
-    """cpu or cuda: what the settings say, or what there is."""
-    import torch
-
-    if settings.device != "auto":
-        return settings.device
-    return "cuda" if torch.cuda.is_available() else "cpu"
-
-
 def _precision(settings: TextSettings, device: str) -> str:
     """fp32, bf16 or fp16: what the settings ask for, or what the device is good at."""
-    import torch
-
-    if device != "cpu" and not torch.cuda.is_available():
-        raise InvalidSettings(f"text.device is {device!r}, but torch finds no GPU.", hint="Set text.device to 'auto'.")
+    if device != "cpu":
+        device_of("cuda", "text.device")
     if settings.precision == "fp16" and device == "cpu":
         raise InvalidSettings(
             "text.precision is 'fp16', which needs a GPU.", hint="Set text.precision to 'auto', 'bf16' or 'fp32'."
@@ -156,4 +145,4 @@ def _precision(settings: TextSettings, device: str) -> str:
         return settings.precision
     if device == "cpu":
         return "bf16" if multiplies_bf16() else "fp32"
-    return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
+    return "bf16" if multiplies_bf16(device) else "fp16"

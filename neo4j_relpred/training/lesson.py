@@ -18,7 +18,7 @@ from neo4j_relpred.config import ModelSettings, TrainingSettings
 from neo4j_relpred.data.knowledge_graph import IntArray, KnowledgeGraph
 from neo4j_relpred.model.trained import TrainedModel
 from neo4j_relpred.model.words import Words
-from neo4j_relpred.text.processor import multiplies_bf16
+from neo4j_relpred.text.processor import device_of, multiplies_bf16
 
 __all__ = ["Lesson", "fingerprint"]
 
@@ -50,7 +50,8 @@ class Lesson:
 
 def fingerprint(lesson: Lesson, model: ModelSettings, settings: TrainingSettings, start: TrainedModel | None) -> str:
     """SHA-256 in hex of data, settings, lent weights and what computes."""
-    versions = [__version__, torch.__version__, np.__version__, multiplies_bf16()]
+    device = device_of(settings.device, "training.device")
+    versions = [__version__, torch.__version__, np.__version__, device, multiplies_bf16(device)]
     shape = [lesson.train.num_entities, lesson.train.num_relations]
     words = json.dumps([versions, shape, model.model_dump(), settings.model_dump()], sort_keys=True)
     digest = hashlib.sha256(words.encode())

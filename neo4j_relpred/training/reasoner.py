@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from neo4j_relpred.config import ReasonerKind, TrainingSettings
 from neo4j_relpred.model.reasoner import Reasoner
+from neo4j_relpred.text.processor import device_of
 from neo4j_relpred.training.budget import Budget, Schedule
 
 __all__ = ["RankingData", "fit_reasoner"]
@@ -43,6 +44,11 @@ class RankingData:
         parts = (self.features[chosen], self.relations[chosen], self.labels[chosen], self.real[chosen])
         return RankingData(*parts, self.base)
 
+    def to(self, device: str) -> RankingData:
+        """The same on another device."""
+        names = ("features", "relations", "labels", "real")
+        return replace(self, **{name: getattr(self, name).to(device) for name in names})
+
 
 def fit_reasoner(
     data: RankingData,
@@ -57,6 +63,7 @@ def fit_reasoner(
     A base (see Reasoner) is corrected gently: a few thousand queries can teach a network to trust it less than it
     deserves.
     """
+    device = device_of(settings.device, "training.device")
     torch.manual_seed(settings.seed + 3)
     rng = np.random.default_rng([settings.seed, 3])
     rate = float(np.interp(len(data.relations), (FEW, MANY), LEARNING_RATE))
@@ -64,6 +71,7 @@ def fit_reasoner(
         rate *= CORRECTION
     model = Reasoner(kind, data.features.shape[2], num_relations, data.base)
     model.fit_scale(data.features, data.real)
+    model, data = model.to(device), data.to(device)
     optimizer = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=0.01)
     model.train()
     size = max(1, min(BATCH, CELLS // data.real.shape[1]))
@@ -72,11 +80,11 @@ def fit_reasoner(
     epochs = min(max(1, passes, least), settings.max_epochs)
     schedule = Schedule(epochs * batches, LEAST_STEPS, budget)
     for epoch in range(epochs):
-        order = torch.from_numpy(rng.permutation(len(data.relations)))
+        order = torch.from_numpy(rng.permutation(len(data.relations))).to(device)
         for number in range(batches):
             first, step = number * size, epoch * batches + number
             if schedule.over(step):
-                return model.train(mode=False)
+                return model.cpu().train(mode=False)
             for group in optimizer.param_groups:
                 group["lr"] = rate * max(0.02, 1 - schedule.progress(step))
             batch = data.rows(order[first : first + size])
@@ -84,7 +92,7 @@ def fit_reasoner(
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
-    return model.train(mode=False)
+    return model.cpu().train(mode=False)
 
 
 def ranking_loss(logits: Tensor, batch: RankingData, settings: TrainingSettings) -> Tensor:

@@ -12,6 +12,7 @@ from torch.nn import functional
 from neo4j_relpred.config import TrainingSettings
 from neo4j_relpred.data.knowledge_graph import KnowledgeGraph
 from neo4j_relpred.model.relation_head import RelationHead, pair_inputs
+from neo4j_relpred.text.processor import device_of
 from neo4j_relpred.training.budget import Budget
 from neo4j_relpred.training.course import Course
 from neo4j_relpred.training.unfinished import Place
@@ -37,6 +38,8 @@ def fit_relation_head(
 
     It goes on from `place` and keeps there how far it is.
     """
+    device = torch.device(device_of(settings.device, "training.device"))
+    head, text = head.to(device), text.to(device)
     torch.manual_seed(settings.seed + 4)
     rng = np.random.default_rng([settings.seed, 4])
     optimizer = torch.optim.AdamW(head.parameters(), lr=LEARNING_RATE, weight_decay=0.01)
@@ -48,13 +51,13 @@ def fit_relation_head(
         for group in optimizer.param_groups:
             group["lr"] = LEARNING_RATE * max(0.02, 1 - course.progress)
         heads, relations, tails = graph.triples[rows].T
-        pairs = pair_inputs(graph, heads, tails, relations)
+        pairs = pair_inputs(graph, heads, tails, relations).to(device)
         others = pairs.links[:, : graph.num_relations] > 0  # true as well, so no wrong answers
-        target = torch.from_numpy(relations)
+        target = torch.from_numpy(relations).to(device)
         logits = head.each(pairs, text).masked_fill(others, -1e4)  # (networks, q, R)
         loss = functional.cross_entropy(logits.flatten(0, 1), target.repeat(len(logits)), label_smoothing=0.02)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
         course.loss += loss.item()
-    return head.train(mode=False)
+    return head.cpu().train(mode=False)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from neo4j_relpred.config import TrainingSettings
 from neo4j_relpred.data.knowledge_graph import IntArray, KnowledgeGraph, ranges
 from neo4j_relpred.model.structure import ComplEx
-from neo4j_relpred.text.processor import multiplies_bf16
+from neo4j_relpred.text.processor import device_of, multiplies_bf16
 from neo4j_relpred.training.budget import Budget
 from neo4j_relpred.training.course import Course, Part
 from neo4j_relpred.training.unfinished import Place
@@ -24,7 +24,7 @@ EXACT_ENTITIES = 10_000  # on FB15k-237 12 epochs with samples reach the same MR
 SHARED_NEGATIVES = 3_000
 LEARNING_RATE = 0.1
 LAST_LEARNING_RATE = 0.02
-ENOUGH_EDGES = 20  # per node; with fewer N3 must hold more
+ENOUGH_EDGES = 40  # per node; with fewer N3 must hold more
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,7 @@ def fit_structure(
     model = ComplEx(graph.num_entities, width, rank)
     if start is not None and start.entity.shape == model.entity.shape and start.relation.shape == model.relation.shape:
         model.load_state_dict(start.state_dict())
+    model = model.to(device_of(settings.device, "training.device"))
     large = graph.num_entities > EXACT_ENTITIES
     step: _WholeTable | _SomeRows = _SomeRows(model, settings, rng) if large else _WholeTable(model, settings)
     starts = np.flatnonzero(np.diff(graph.query_keys, prepend=-1))  # they are sorted
@@ -76,7 +77,7 @@ def fit_structure(
         rows, positions = ranges(starts[chosen], starts[chosen] + counts[chosen])
         batch = _Batch(keys[chosen] // width, keys[chosen] % width, rows, graph.edges[positions, 2])
         course.loss += step(batch, LEARNING_RATE + late * (LAST_LEARNING_RATE - LEARNING_RATE))
-    return model
+    return model.cpu()
 
 
 class _WholeTable:
@@ -103,7 +104,7 @@ class _SomeRows:
     def __init__(self, model: ComplEx, settings: TrainingSettings, rng: np.random.Generator) -> None:
         self._model, self._settings, self._rng = model, settings, rng
         self._squares = torch.zeros_like(model.entity.data)
-        self._part = ComplEx(1, len(model.relation), model.rank)
+        self._part = ComplEx(1, len(model.relation), model.rank).to(model.relation.device)
         self._part.relation = model.relation
         self._optimizer = torch.optim.Adagrad([model.relation], lr=LEARNING_RATE)
         self.parts: dict[str, Part] = {"optimizer": self._optimizer, "squares": self._squares}
@@ -113,7 +114,7 @@ class _SomeRows:
             group["lr"] = rate
         table, drawn = self._model.entity.data, self._rng.integers(len(self._squares), size=SHARED_NEGATIVES)
         nodes = np.unique(np.concatenate([batch.anchors, batch.tails, drawn]))
-        index = torch.from_numpy(nodes)
+        index = torch.from_numpy(nodes).to(table.device)
         entity = self._part.entity = nn.Parameter(table.index_select(0, index))
         loss = _loss(self._part, batch.over(nodes), self._settings)
         self._optimizer.zero_grad()
@@ -137,14 +138,14 @@ class GroupedSoftmax(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, query: Tensor, table: Tensor, row: Tensor, column: Tensor) -> Tensor:
         """query (q, k), table (c, k); row, column (t,): the query and the candidate of each answer. Scalar."""
-        kind = torch.bfloat16 if multiplies_bf16() else query.dtype
+        kind = torch.bfloat16 if multiplies_bf16(query.device.type) else query.dtype
         low_query, low_table = query.to(kind), table.to(kind)
         logits = (low_query @ low_table.T).float()  # (q, c)
         total = torch.logsumexp(logits, 1)  # (q,)
         loss = (total[row] - logits[row, column]).sum() / len(row)
-        answers = torch.bincount(row, minlength=len(query)) / len(row)  # (q,)
+        answers = total.new_zeros(len(query)).index_add_(0, row, total.new_full((len(row),), 1 / len(row)))  # (q,)
         slope = logits.sub_(total[:, None]).exp_().mul_(answers[:, None])
-        slope.index_put_((row, column), torch.full((len(row),), -1 / len(row)), accumulate=True)
+        slope.index_put_((row, column), total.new_full((len(row),), -1 / len(row)), accumulate=True)
         ctx.save_for_backward(slope.to(kind), low_query, low_table)
         return loss
 
@@ -161,7 +162,7 @@ def settled(settings: TrainingSettings, graph: KnowledgeGraph) -> TrainingSettin
     The relation softmax teaches more the more types there are to tell apart: WN18RR (11 types) .05, CoDEx-S and M
     (42, 51) .25, FB15k-237 (237) 4, by Chen et al. 2021 and by ourselves. N3 holds against the whole loss, of which the
     relation softmax is a part, and must hold more where a vector has few edges to be learnt from: WN18RR (4 edges per
-    node) .05 to .1, CoDEx-S and M (32, 22) .01, FB15k-237 (37) .05 (found by Lacroix et al. 2018 as well).
+    node) .1, CoDEx-M (22) .03, CoDEx-S (32) .01, FB15k-237 (37) .05 (WN18RR and FB15k-237: Lacroix et al. 2018, too).
     """
     degree = 2 * len(graph.triples) / max(1, graph.num_entities)
     relation = settings.relation_weight
@@ -175,9 +176,9 @@ def settled(settings: TrainingSettings, graph: KnowledgeGraph) -> TrainingSettin
 
 def _loss(model: ComplEx, batch: _Batch, settings: TrainingSettings) -> Tensor:
     """Mean loss per triple; the softmax runs over all entities of the model."""
-    anchors, relations = torch.from_numpy(batch.anchors), torch.from_numpy(batch.relations)
+    places = (batch.anchors, batch.relations, batch.rows, batch.tails)
+    anchors, relations, row, tail = (torch.from_numpy(part).to(model.entity.device) for part in places)
     query = model.query(anchors, relations)  # (q, 2 rank)
-    row, tail = torch.from_numpy(batch.rows), torch.from_numpy(batch.tails)
     total = len(batch.rows)
     loss: Tensor = GroupedSoftmax.apply(query, model.entity, row, tail)
     heads, kinds = anchors[row], relations[row]
@@ -186,6 +187,6 @@ def _loss(model: ComplEx, batch: _Batch, settings: TrainingSettings) -> Tensor:
     assert weight is not None
     loss = loss + n3 * model.n3(heads, kinds, tail) / total
     if weight > 0 and len(model.relation) > 2:
-        own = torch.arange(total)
+        own = torch.arange(total, device=row.device)
         loss = loss + weight * GroupedSoftmax.apply(model.between(heads, tail), model.relation, own, kinds)
     return loss

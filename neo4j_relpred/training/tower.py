@@ -13,7 +13,7 @@ from neo4j_relpred.config import ModelSettings, TrainingSettings
 from neo4j_relpred.data.knowledge_graph import IntArray, KnowledgeGraph, both_directions
 from neo4j_relpred.model.neighborhood import Neighborhood, gather
 from neo4j_relpred.model.tower import Tower
-from neo4j_relpred.text.processor import multiplies_bf16
+from neo4j_relpred.text.processor import device_of, multiplies_bf16
 from neo4j_relpred.training.budget import Budget
 from neo4j_relpred.training.course import Course
 from neo4j_relpred.training.unfinished import Place
@@ -51,19 +51,21 @@ def fit_tower(
     tower = Tower(graph.num_entities, 2 * graph.num_relations, text.shape[1], model)
     if start is not None and _shapes(start) == _shapes(tower):
         tower.load_state_dict(start.state_dict())
+    device = device_of(settings.device, "training.device")
+    half = multiplies_bf16(device)
+    tower, text = tower.to(device), text.to(device, torch.bfloat16 if half else text.dtype)
     optimizer = _Optimizer(tower)
-    text = text.bfloat16() if multiplies_bf16() else text
     tower.train()
     size = max(1, settings.batch_size // 2)  # triples, two queries each
     course = Course(len(graph.triples), size, settings, budget, rng, report)
     for rows in course.batches(place, tower=tower, **optimizer.parts):
         progress = course.progress
         contrast = settings.contrast_weight if progress < settings.selfsupervised_share else None
-        with torch.autocast("cpu", torch.bfloat16, enabled=multiplies_bf16()):
+        with torch.autocast(device, torch.bfloat16, enabled=half):
             loss = _step(tower, graph, text, graph.triples[rows], model, contrast, rng)
         optimizer.step(loss, LEARNING_RATE * max(0.02, 1 - progress))
         course.loss += loss.item()
-    return tower.train(mode=False)
+    return tower.cpu().train(mode=False)
 
 
 class _Optimizer:
@@ -131,13 +133,15 @@ def _step(
     seeds = np.concatenate([anchors, negatives])
     drop = EDGE_DROP if contrast is None else MASKED_SHARE
     around = gather(graph, seeds, asked, model.neighbors, model.gnn_layers, int(rng.integers(2**31)), drop)
+    around = around.to(text.device)
     encoded = tower.encode(around, text, model.unknown_share)  # (2b + negatives, hidden)
     size = len(queries)
-    query = tower.query(encoded[:size], torch.from_numpy(relations))
+    query = tower.query(encoded[:size], torch.from_numpy(relations).to(text.device))
     logits = tower.scores(query, encoded)  # (2b, 2b + negatives)
-    rows, own = torch.arange(size), torch.arange(size).roll(len(batch))  # the other end of the same triple
+    other = np.roll(np.arange(size), len(batch))  # the row of the other end of the same triple
+    rows, own = (torch.from_numpy(part).to(text.device) for part in (np.arange(size), other))
     logits[rows, own] -= MARGIN / tower.log_temperature.exp()
-    logits = logits.masked_fill(_known(graph, queries, seeds, own.numpy()), -1e4)
+    logits = logits.masked_fill(_known(graph, queries, seeds, other).to(text.device), -1e4)
     loss = functional.cross_entropy(logits, own)
     if contrast and text.shape[1]:
         loss = loss + contrast * _contrast(tower, around, text, size)
@@ -162,9 +166,9 @@ def _contrast(tower: Tower, around: Neighborhood, text: Tensor, size: int) -> Te
     """InfoNCE between a node's text and what its neighbourhood says of it (after ConGraT, Brannon et al. 2023)."""
     graph_view = functional.normalize(tower.encode(around, text, 1.0, own_share=0.0)[:size], dim=-1)
     nodes, first = torch.unique(around.nodes[:size], return_inverse=True)
-    position = torch.zeros(len(nodes), dtype=torch.long)
-    position[first] = torch.arange(size)
+    position = torch.zeros_like(nodes)
+    position[first] = torch.arange(size, device=nodes.device)
     text_view = functional.normalize(tower.describe(nodes, text), dim=-1)
     logits = text_view @ graph_view[position].T / 0.1  # (nodes, nodes)
-    target = torch.arange(len(nodes))
+    target = torch.arange(len(nodes), device=nodes.device)
     return (functional.cross_entropy(logits, target) + functional.cross_entropy(logits.T, target)) / 2

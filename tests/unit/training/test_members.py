@@ -199,7 +199,7 @@ def test_a_part_of_a_budget_never_outlasts_it() -> None:
 
 
 def test_the_softmax_by_hand_has_the_loss_and_the_gradients_of_the_plain_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(structure, "multiplies_bf16", lambda: False)  # so that both count in fp32
+    monkeypatch.setattr(structure, "multiplies_bf16", lambda device: False)  # so that both count in fp32
     generator = torch.Generator().manual_seed(0)
     query, table = (torch.randn(rows, 8, generator=generator).requires_grad_() for rows in (5, 30))
     row, column = torch.tensor([0, 0, 1, 3, 4, 4]), torch.tensor([2, 7, 7, 0, 29, 11])
