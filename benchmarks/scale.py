@@ -61,7 +61,8 @@ def measure(triples: IntArray, vectors: Tensor, relations: int, settings: Settin
     stages = Stages()
     stages("split")
     rng = np.random.default_rng([settings.training.seed, 0])
-    split = split_triples(triples, settings.training.holdout_share, settings.evaluation.test_share, rng)
+    lots = rng.permutation(len(triples))
+    split = split_triples(triples, settings.training.holdout_share, settings.evaluation.test_share, lots)
     graph = KnowledgeGraph(len(vectors), relations, split.train)
     size = Size(len(vectors), len(triples), relations, vectors.shape[1], len(split.holdout))
     estimate = peak_gb() + sum(demand(size, settings.model, settings.training).values()) / 1e9

@@ -82,7 +82,7 @@ def family(num_entities: int = 60, seed: int = 0) -> World:
             triples.append((parent[mother], GRANDPARENT, child))
         triples += [(child, SIBLING, other) for other in parent if other != child and parent[other] == mother]
     graph = graph_of(num_entities, 4, triples)
-    split = split_triples(graph.triples, 0.15, 0.1, np.random.default_rng(seed))
+    split = split_triples(graph.triples, 0.15, 0.1, np.random.default_rng(seed).permutation(len(graph.triples)))
     branch = np.eye(TEXT_WIDTH)[[parent.get(person, person) % TEXT_WIDTH for person in range(num_entities)]]
     text = torch.from_numpy(branch + 0.3 * rng.normal(size=branch.shape)).float()
     return World(graph, split, torch.nn.functional.normalize(text, dim=-1))

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from neo4j_relpred.config import Settings
+from neo4j_relpred.data.folder import MANIFEST
 from neo4j_relpred.data.snapshot import Snapshot
 from neo4j_relpred.text.vectors import Vectors
 
-__all__ = ["cautions"]
+__all__ = ["cautions", "decides_split", "is_tuned", "tuned_otherwise"]
 
 MOST_NAMED = 5
 HUB = 0.5  # share of the relationships
@@ -39,3 +44,30 @@ def cautions(data: Snapshot, vectors: Vectors) -> Iterator[str]:
         share = degrees.max() / len(triples)
         if share > HUB and len(data.ids) > 2:
             yield f"{share:.0%} of the relationships touch the node {data.ids[int(degrees.argmax())]}."
+
+
+def tuned_otherwise(settings: Settings) -> Iterator[str]:
+    """A sentence where the text encoder has learnt from edges that a training with these settings holds out."""
+    if _tuned_with(Path(settings.text.encoder)) not in (None, decides_split(settings)):
+        yield (
+            "The text encoder was tuned with another training.seed, training.holdout_share or evaluation.test_share: "
+            "it has learnt from edges that are held out here, and the figures flatter."
+        )
+
+
+def is_tuned(folder: Path) -> bool:
+    """Whether `relpred finetune` wrote it."""
+    return _tuned_with(folder) is not None
+
+
+def _tuned_with(folder: Path) -> Any:
+    try:
+        about = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return about.get("split") if isinstance(about, dict) else None
+
+
+def decides_split(settings: Settings) -> list[float]:
+    """What decides which edges are held out."""
+    return [settings.training.seed, settings.training.holdout_share, settings.evaluation.test_share]

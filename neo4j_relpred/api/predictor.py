@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Self
 
 from neo4j_relpred.api.answering import Answering
+from neo4j_relpred.api.finetuning import Finetuned, finetune
 from neo4j_relpred.api.sampler import require_sampler
 from neo4j_relpred.api.training import evaluate_file, train
 from neo4j_relpred.api.tuning import Plan, Tuning, tune
@@ -33,6 +34,7 @@ from neo4j_relpred.graph.schema import GraphSchema, check_settings, discover_sch
 from neo4j_relpred.graph.writer import PublicationPlan, PublicationReport, model_name_of, publish
 from neo4j_relpred.model.registry import ModelVersion
 from neo4j_relpred.text.cache import CachedEncoder
+from neo4j_relpred.training.encoder import Method
 from neo4j_relpred.triples import EntityId, Query, Relation, ScoredTriple, Triple
 
 __all__ = ["RefreshReport", "RelationPredictor"]
@@ -152,6 +154,23 @@ class RelationPredictor:
         plan, kept = Plan.of(minutes, trials), self._workspace.snapshots
         data = snapshot or (kept.read() if kept.numbers() else self.snapshot(progress))
         return tune(self._workspace, data, plan, progress)
+
+    def finetune(
+        self,
+        folder: Path,
+        minutes: float,
+        method: Method = "full",
+        snapshot: Snapshot | None = None,
+        progress: Progress = silent,
+    ) -> Finetuned:
+        """Tunes the text encoder to the edges of a snapshot, the latest one or a new one, and writes it to a folder.
+
+        Trains and changes no version: `text.encoder` names the folder in the next training. Raises InvalidSettings,
+        TooLittleData, DependencyMissing, EncoderNotFound, StorageFailed.
+        """
+        kept = self._workspace.snapshots
+        data = snapshot or (kept.read() if kept.numbers() else self.snapshot(progress))
+        return finetune(self._workspace, data, folder, minutes, method, progress)
 
     # answering
 

@@ -13,12 +13,12 @@ import numpy.typing as npt
 import torch
 
 from neo4j_relpred.api.answering import Loaded
-from neo4j_relpred.api.cautions import cautions
+from neo4j_relpred.api.cautions import cautions, tuned_otherwise
 from neo4j_relpred.api.workspace import Progress, Workspace
 from neo4j_relpred.config import Settings
 from neo4j_relpred.data.knowledge_graph import IntArray, KnowledgeGraph
 from neo4j_relpred.data.snapshot import Snapshot
-from neo4j_relpred.data.splits import Split, split_by_time, split_triples
+from neo4j_relpred.data.splits import Split, draw_lots, split_by_time, split_triples
 from neo4j_relpred.data.triple_file import read_triple_file
 from neo4j_relpred.errors import TooLittleData
 from neo4j_relpred.evaluation.report import Report, evaluate
@@ -54,7 +54,7 @@ def train(
         refuse_too_large(Size(len(data.ids), len(data.triples), len(data.relations)), settings.model, settings.training)
         vectors = torch.from_numpy(workspace.encode(data, progress))
         split, warnings = split_snapshot(workspace, data)
-        warnings = (*warnings, *cautions(data, vectors.numpy()))
+        warnings = (*warnings, *cautions(data, vectors.numpy()), *tuned_otherwise(settings))
         graph = KnowledgeGraph(len(data.ids), len(data.relations), split.train)
         before = registry.load() if go_on and registry.live_version() is not None else None
         fits = before is not None and before[1].entities == tuple(data.ids) and before[1].relations == data.relations
@@ -80,11 +80,11 @@ def train(
 def split_snapshot(workspace: Workspace, data: Snapshot) -> tuple[Split, tuple[str, ...]]:
     """The split, and what a reader of the report should be warned of. Raises TooLittleData, InvalidSettings."""
     settings = workspace.settings
-    rng = np.random.default_rng([settings.training.seed, 0])
+    lots = draw_lots(data.triples, data.ids, data.relations, str(settings.training.seed))
     file = settings.evaluation.test_file
     share = settings.evaluation.test_share if file is None else 0.0
     times = data.edge_property(settings.graph.time_property)
-    split = draw_split(data.triples, times, settings, share, rng)
+    split = draw_split(data.triples, times, settings, share, lots)
     warnings = []
     if settings.graph.time_property and times is None:
         warnings.append(f"No relationship has the property {settings.graph.time_property!r}: the split is at random.")
@@ -104,13 +104,13 @@ def split_snapshot(workspace: Workspace, data: Snapshot) -> tuple[Split, tuple[s
 
 
 def draw_split(
-    triples: IntArray, times: npt.NDArray[Any] | None, settings: Settings, test_share: float, rng: np.random.Generator
+    triples: IntArray, times: npt.NDArray[Any] | None, settings: Settings, test_share: float, lots: IntArray
 ) -> Split:
-    """Triples (n, 3) at random, or by their times (n,) where edges are dated."""
+    """Triples (n, 3) in the order of the lots (n,), or by their times (n,) where edges are dated."""
     holdout_share = settings.training.holdout_share
     if times is None:
-        return split_triples(triples, holdout_share, test_share, rng)
-    return split_by_time(triples, times, holdout_share, test_share, rng)
+        return split_triples(triples, holdout_share, test_share, lots)
+    return split_by_time(triples, times, holdout_share, test_share, lots)
 
 
 def _unseen(test: IntArray, seen: IntArray) -> IntArray:

@@ -22,6 +22,7 @@ from neo4j_relpred.api.workspace import Progress, Workspace
 from neo4j_relpred.config import Settings
 from neo4j_relpred.data.knowledge_graph import IntArray, KnowledgeGraph
 from neo4j_relpred.data.snapshot import Snapshot
+from neo4j_relpred.data.splits import draw_lots
 from neo4j_relpred.errors import InvalidSettings, TooLittleData
 from neo4j_relpred.evaluation.trial import NOISE, Trial, try_out
 from neo4j_relpred.training.budget import Budget
@@ -202,11 +203,11 @@ class _Bench:
     def of(cls, workspace: Workspace, data: Snapshot, plan: Plan, progress: Progress) -> _Bench:
         """Splits once what `relpred train` would learn from, and encodes the texts once. Raises TooLittleData."""
         settings, sizes = workspace.settings, (len(data.ids), len(data.relations))
-        rng = np.random.default_rng([settings.training.seed, 7])
         kept = ~_among(data.triples, split_snapshot(workspace, data)[0].test)
         times = data.edge_property(settings.graph.time_property)
         share = settings.evaluation.test_share
-        split = draw_split(data.triples[kept], None if times is None else times[kept], settings, share, rng)
+        lots = draw_lots(data.triples[kept], data.ids, data.relations, f"tuning {settings.training.seed}")
+        split = draw_split(data.triples[kept], None if times is None else times[kept], settings, share, lots)
         if not len(split.test) or not len(split.holdout):
             raise TooLittleData(
                 f"{len(data.triples)} relationships are too few to compare settings on.",
@@ -219,7 +220,7 @@ class _Bench:
                 torch.from_numpy(workspace.encode(data, progress)),
                 workspace.words(data),
             ),
-            test=rng.permutation(split.test)[:MOST_TESTED],
+            test=np.random.default_rng([settings.training.seed, 7]).permutation(split.test)[:MOST_TESTED],
             known=KnowledgeGraph(*sizes, data.triples),
             plan=plan,
         )

@@ -23,6 +23,7 @@ COMMANDS = {
     "train": "learning:train",
     "evaluate": "learning:evaluate",
     "tune": "tuning:tune",
+    "finetune": "finetuning:finetune",
     "predict": "predicting:predict",
     "publish": "publishing:publish",
     "undo": "publishing:undo",

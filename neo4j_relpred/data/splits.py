@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +12,9 @@ import numpy.typing as npt
 
 from neo4j_relpred.data.knowledge_graph import IntArray
 
-__all__ = ["Split", "split_by_time", "split_triples"]
+__all__ = ["Split", "draw_lots", "split_by_time", "split_triples"]
+
+Hashes = npt.NDArray[np.uint64]
 
 
 @dataclass(frozen=True)
@@ -22,8 +26,19 @@ class Split:
     test: IntArray
 
 
-def split_triples(triples: IntArray, holdout_share: float, test_share: float, rng: np.random.Generator) -> Split:
-    """Draws held-out and test triples at random, each triple by itself: missing edges are taken to be like that.
+def draw_lots(triples: IntArray, ids: Sequence[str], relations: Sequence[str], salt: str) -> IntArray:
+    """(n,): the triples (n, 3) in an order by lot, in which the lot of each depends on it and the salt alone.
+
+    In a graph that grew, the same edges are drawn as before. What was learnt from the earlier graph, weights that a
+    refresh starts from or a text encoder tuned to it, has then seen next to nothing of what is held out of this one.
+    """
+    nodes, types = (_hashed(names, salt) for names in (ids, relations))
+    heads, kinds, tails = nodes[triples[:, 0]], types[triples[:, 1]], nodes[triples[:, 2]]
+    return np.argsort(_mixed(_mixed(_mixed(heads) + kinds) + tails), kind="stable")
+
+
+def split_triples(triples: IntArray, holdout_share: float, test_share: float, lots: IntArray) -> Split:
+    """Held-out and test triples in the order of the lots (n,), each by itself: missing edges are taken to be like that.
 
     A triple whose reverse stands in the graph may be drawn without it. Held-out answers that were easier or harder
     than those that are really missing would teach the reasoner the wrong weights. An edge that is an entity's or a
@@ -32,18 +47,18 @@ def split_triples(triples: IntArray, holdout_share: float, test_share: float, rn
     wanted = round(len(triples) * holdout_share), round(len(triples) * test_share)
     part = np.zeros(len(triples), np.int8)
     for keep_last in (True, False):
-        _draw(triples, part, wanted, rng, keep_last=keep_last)
+        _draw(triples, part, wanted, lots, keep_last=keep_last)
     return Split(triples[part == 0], triples[part == 1], triples[part == 2])
 
 
 def split_by_time(
-    triples: IntArray, times: npt.NDArray[Any], holdout_share: float, test_share: float, rng: np.random.Generator
+    triples: IntArray, times: npt.NDArray[Any], holdout_share: float, test_share: float, lots: IntArray
 ) -> Split:
     """The newest triples are the test, those before them are held out; triples without a time train the members.
 
-    times: (n,), numbers (NaN for none) or texts that sort ('' for none). Lots decide between equal times.
+    times: (n,), numbers (NaN for none) or texts that sort ('' for none). The order of the lots (n,) decides between
+    equal times.
     """
-    lots = rng.permutation(len(triples))
     dated = lots[times[lots] != ""] if times.dtype == object else lots[~np.isnan(times[lots])]
     newest_first = dated[np.argsort(times[dated], kind="stable")][::-1]
     test, holdout = round(len(triples) * test_share), round(len(triples) * holdout_share)
@@ -54,14 +69,14 @@ def split_by_time(
 
 
 def _draw(
-    triples: IntArray, part: npt.NDArray[np.int8], wanted: tuple[int, int], rng: np.random.Generator, *, keep_last: bool
+    triples: IntArray, part: npt.NDArray[np.int8], wanted: tuple[int, int], lots: IntArray, *, keep_last: bool
 ) -> None:
     """Marks rows of `part` (n,) as 1 (held out) and 2 (test) until there are as many as wanted, where it can."""
     left = triples[part == 0]
     of_node = np.bincount(left[:, [0, 2]].ravel(), minlength=int(triples.max(initial=0)) + 1).tolist()
     of_relation = np.bincount(left[:, 1], minlength=int(triples[:, 1].max(initial=0)) + 1).tolist()
     taken = [int((part == 1).sum()), int((part == 2).sum())]
-    for row in rng.permutation(len(triples)).tolist():
+    for row in lots.tolist():
         turn = 0 if taken[0] < wanted[0] else 1
         if taken[turn] >= wanted[turn]:
             return
@@ -74,3 +89,16 @@ def _draw(
         of_relation[relation] -= 1
         part[row] = turn + 1
         taken[turn] += 1
+
+
+def _hashed(names: Sequence[str], salt: str) -> Hashes:
+    """(names,): a number for each."""
+    digests = (hashlib.blake2b(f"{salt}\0{name}".encode("utf-8", "surrogatepass"), digest_size=8) for name in names)
+    return np.frombuffer(b"".join(digest.digest() for digest in digests), np.uint64)
+
+
+def _mixed(numbers: Hashes) -> Hashes:
+    """Bits of a number spread over all of another one, after SplitMix64 (Steele et al. 2014)."""
+    numbers = (numbers ^ (numbers >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    numbers = (numbers ^ (numbers >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return numbers ^ (numbers >> np.uint64(31))

@@ -16,6 +16,7 @@ from neo4j_relpred.model.tower import Tower
 from neo4j_relpred.text.processor import device_of, multiplies_bf16
 from neo4j_relpred.training.budget import Budget
 from neo4j_relpred.training.course import Course
+from neo4j_relpred.training.negatives import known_answers
 from neo4j_relpred.training.unfinished import Place
 
 __all__ = ["fit_tower"]
@@ -141,25 +142,11 @@ def _step(
     other = np.roll(np.arange(size), len(batch))  # the row of the other end of the same triple
     rows, own = (torch.from_numpy(part).to(text.device) for part in (np.arange(size), other))
     logits[rows, own] -= MARGIN / tower.log_temperature.exp()
-    logits = logits.masked_fill(_known(graph, queries, seeds, other).to(text.device), -1e4)
+    logits = logits.masked_fill(known_answers(graph, queries, seeds, other).to(text.device), -1e4)
     loss = functional.cross_entropy(logits, own)
     if contrast and text.shape[1]:
         loss = loss + contrast * _contrast(tower, around, text, size)
     return loss
-
-
-def _known(graph: KnowledgeGraph, queries: IntArray, candidates: IntArray, own: IntArray) -> Tensor:
-    """(q, candidates): candidates that are answers, but not the one at `own` (q,), which is asked for."""
-    order = np.argsort(candidates, kind="stable")
-    rows, answers = graph.answers(queries[:, 0], queries[:, 1])
-    first = np.searchsorted(candidates[order], answers, side="left")
-    last = np.searchsorted(candidates[order], answers, side="right")
-    mask = np.zeros((len(queries), len(candidates)), bool)
-    for offset in range(int((last - first).max(initial=0))):
-        there = first + offset < last
-        mask[rows[there], order[first[there] + offset]] = True
-    mask[np.arange(len(queries)), own] = False
-    return torch.from_numpy(mask)
 
 
 def _contrast(tower: Tower, around: Neighborhood, text: Tensor, size: int) -> Tensor:

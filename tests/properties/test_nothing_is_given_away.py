@@ -29,7 +29,7 @@ from neo4j_relpred.model.tower import Tower
 from neo4j_relpred.model.trained import TrainedModel
 from neo4j_relpred.training.baselines import Frequency, Popularity
 from neo4j_relpred.training.holdout import Questions, entity_data, relation_data
-from neo4j_relpred.training.tower import _known
+from neo4j_relpred.training.negatives import known_answers
 from tests.synthetic import TEXT_WIDTH, TINY_TRAINING, asked_edges, fitted, graph_of, graphs, text_for, without
 
 KINDS = st.sampled_from(choices(ReasonerKind))
@@ -98,7 +98,7 @@ def test_copies_of_an_answer_in_a_batch_are_no_wrong_answers(graph: KnowledgeGra
     queries = both_directions(batch, graph.num_relations)
     negatives = np.arange(graph.num_entities)
     candidates, own = np.concatenate([queries[:, 0], negatives]), np.roll(np.arange(2 * size), -size)
-    masked = _known(graph, queries, candidates, own).numpy()
+    masked = known_answers(graph, queries, candidates, own).numpy()
     held = {(h, r, t) for h, r, t in graph.edges.tolist()}
     for row, (anchor, relation, _) in enumerate(queries.tolist()):
         for column, candidate in enumerate(candidates.tolist()):
@@ -198,7 +198,7 @@ def shuffled(seed: int, relations: int = RELATIONS) -> tuple[KnowledgeGraph, Spl
     ends = [rng.permutation(COUNT)[rng.choice(COUNT, EDGES, p=nodes / nodes.sum())] for _ in range(2)]
     drawn = rng.choice(RELATIONS, EDGES, p=types / types.sum())
     graph = graph_of(COUNT, relations, np.stack([ends[0], drawn, ends[1]], axis=1))
-    return graph, split_triples(graph.triples, 0.15, 0.25, rng)
+    return graph, split_triples(graph.triples, 0.15, 0.25, rng.permutation(len(graph.triples)))
 
 
 def assert_chance(report: Report) -> None:

@@ -8,14 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from neo4j_relpred.data.knowledge_graph import IntArray, KnowledgeGraph
-from neo4j_relpred.data.splits import Split, split_by_time, split_triples
+from neo4j_relpred.data.splits import Split, draw_lots, split_by_time, split_triples
 from tests.synthetic import family, graphs
 
 SHARES = st.floats(0, 0.45)
 
 
 def split_of(triples: IntArray, holdout: float, test: float, seed: int = 0) -> Split:
-    return split_triples(triples, holdout, test, np.random.default_rng(seed))
+    return split_triples(triples, holdout, test, np.random.default_rng(seed).permutation(len(triples)))
 
 
 def rows(triples: IntArray) -> list[tuple[int, ...]]:
@@ -76,7 +76,35 @@ def test_by_time_the_newest_are_the_test_and_undated_ones_train() -> None:
     years = np.array([2009.0, np.nan, 2003, 2001, 2008, 2007, np.nan, 2005, 2004, 2002])
     as_text = np.array(["" if np.isnan(year) else f"{year:.0f}-01-01" for year in years], object)
     for times in (years, as_text):
-        split = split_by_time(triples, times, 0.3, 0.2, np.random.default_rng(0))
+        split = split_by_time(triples, times, 0.3, 0.2, np.random.default_rng(0).permutation(10))
         assert sorted(split.test[:, 0]) == [0, 4]
         assert sorted(split.holdout[:, 0]) == [5, 7, 8]
         assert sorted(split.train[:, 0]) == [1, 2, 3, 6, 9]
+
+
+def test_a_graph_that_grew_holds_out_what_it_held_out_before() -> None:
+    """Rows and numbers of nodes may all be others: the names decide."""
+    rng = np.random.default_rng(0)
+    names, types = [f"node {number}" for number in range(300)], ["KNOWS", "LIKES"]
+    triples = np.unique(rng.integers((300, 2, 300), size=(4000, 3)), axis=0)
+    order = rng.permutation(300)
+    ids, place = [names[node] for node in order], np.argsort(order)
+    grown = np.stack([place[triples[:, 0]], triples[:, 1], place[triples[:, 2]]], axis=1)
+
+    def drawn(rows: IntArray, ids: list[str], salt: str = "0") -> tuple[set[tuple[str, int, str]], ...]:
+        split = split_triples(rows, 0.1, 0.05, draw_lots(rows, ids, types, salt))
+        return tuple({(ids[h], r, ids[t]) for h, r, t in part.tolist()} for part in (split.holdout, split.test))
+
+    holdout, test = drawn(triples[:3600], names)
+    later_holdout, later_test = drawn(grown, ids)
+    assert len(test & later_test) > 0.8 * len(test)
+    assert not test & later_holdout or len(test & later_holdout) < 0.1 * len(test)
+    assert len(holdout & later_holdout) > 0.9 * len(holdout)
+    assert len((later_holdout | later_test) & drawn(grown, ids, "1")[0]) < 0.3 * len(later_holdout)
+
+
+def test_lots_of_many_relations_between_the_same_nodes_differ() -> None:
+    triples = np.array([(0, relation, 1) for relation in range(50)] + [(1, relation, 0) for relation in range(50)])
+    lots = draw_lots(triples, ["a", "b"], [str(relation) for relation in range(50)], "0")
+    assert sorted(lots) == list(range(100))
+    assert 30 < (lots[:50] < 50).sum() + 10 < 50

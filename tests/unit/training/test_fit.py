@@ -98,7 +98,7 @@ def test_shuffled_labels_fall_to_chance(world: World) -> None:
     count, size = 60, len(world.graph.triples)
     graph = graph_of(count, 4, np.stack([rng.integers(count, size=size), rng.integers(4, size=size),
                                          rng.integers(count, size=size)], axis=1))  # fmt: skip
-    split = split_triples(graph.triples, 0.15, 0.2, rng)
+    split = split_triples(graph.triples, 0.15, 0.2, rng.permutation(len(graph.triples)))
     model = fitted(KnowledgeGraph(count, 4, split.train), split.holdout, world.text)
     found = judged(model, split.test, graph)
     assert 0.75 < found.adjusted_mean_rank < 1.25
@@ -111,7 +111,7 @@ def test_the_reasoner_is_not_taught_by_the_members_own_edges(world: World) -> No
     """Random graphs again: what is held out must look as unknown as the future, with no trace of the answer in it."""
     rng = np.random.default_rng(1)
     triples = graph_of(60, 2, [(rng.integers(60), rng.integers(2), rng.integers(60)) for _ in range(250)]).triples
-    split = split_triples(triples, 0.2, 0.2, rng)
+    split = split_triples(triples, 0.2, 0.2, rng.permutation(len(triples)))
     train = KnowledgeGraph(60, 2, split.train)
     two_epochs = TINY_TRAINING.model_copy(update={"max_epochs": 2})
     model = fitted(train, split.holdout, torch.zeros(60, 0), training=two_epochs)
@@ -193,7 +193,7 @@ def test_a_graph_in_which_no_node_has_text_is_learnt_from_its_edges(world: World
 
 def test_a_graph_of_one_relation_can_be_learnt(world: World) -> None:
     triples = world.graph.triples[world.graph.triples[:, 1] == 3] * [1, 0, 1]
-    split = split_triples(triples, 0.15, 0.1, np.random.default_rng(0))
+    split = split_triples(triples, 0.15, 0.1, np.random.default_rng(0).permutation(len(triples)))
     model = fitted(KnowledgeGraph(60, 1, split.train), split.holdout, world.text, training=BRIEF_TRAINING)
     check(model, split.test)
     assert model.answer_relations(split.test[:, 0], split.test[:, 2]).logits.shape[1] == 1

@@ -50,7 +50,7 @@ def learnt(
     share: float = 0.15,
 ) -> tuple[TrainedModel, Report]:
     """Split, trained and judged as `relpred train` does it; every figure and every probability is a number."""
-    split = split_triples(graph.triples, share, share, np.random.default_rng(0))
+    split = split_triples(graph.triples, share, share, np.random.default_rng(0).permutation(len(graph.triples)))
     train = KnowledgeGraph(graph.num_entities, graph.num_relations, split.train)
     trained = fitted(train, split.holdout, text, model, training)
     rivals = cheap_baselines(trained.members, training, 0.001)
@@ -90,7 +90,7 @@ def test_a_node_that_is_linked_to_everything_is_learnt() -> None:
 
 def test_duplicate_edges_count_once_and_give_no_held_out_answer_away() -> None:
     graph = random_graph()
-    split = split_triples(graph.triples, 0.15, 0.1, np.random.default_rng(0))
+    split = split_triples(graph.triples, 0.15, 0.1, np.random.default_rng(0).permutation(len(graph.triples)))
     plain = fitted(KnowledgeGraph(COUNT, 3, split.train), split.holdout, texts(), training=BRIEF_TRAINING)
     twice = KnowledgeGraph(COUNT, 3, np.concatenate([split.train, split.train]))
     model = fitted(twice, np.concatenate([split.holdout, split.train[:9]]), texts(), training=BRIEF_TRAINING)
