@@ -51,7 +51,7 @@ WHOLE, SUM = "whole", "without reasoner"
 VARIANTS: Mapping[str, Variant] = {
     WHOLE: Variant(),
     "without text": Variant(text=False),
-    "without entity vectors": Variant(("model.entity_width=0",)),
+    "entity vectors in the tower": Variant(("model.entity_width=32",)),
     "fixed alpha and beta": Variant(("model.gate=fixed",)),
     "without gnn": Variant(("model.gnn_layers=0",)),
     "without rules": Variant(("model.rule_length=0",)),

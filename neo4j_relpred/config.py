@@ -177,7 +177,12 @@ class ModelSettings(Section):
     gnn_layers: int = Field(1, ge=0, le=2, description="Layers of it.")
     neighbors: int = Field(12, ge=1, description="Neighbours sampled per node and layer.")
     hidden: int = Field(192, ge=8, multiple_of=4, description="Width of the tower, a multiple of 4.")
-    entity_width: int = Field(32, ge=0, description="Width of the learned entity vectors R_i; 0 leaves them out.")
+    entity_width: int | None = Field(
+        None,
+        ge=0,
+        description="Width of the entity vectors R_i that the tower learns; 0 leaves them out. Unset takes 32 where most "
+        "nodes have no text, and 0 where most have one: the structure member has entity vectors, too.",
+    )
     gate: Gate = Field(
         "attention",
         description="How text and entity vector are weighed against each other: attention, or fixed at a half each.",

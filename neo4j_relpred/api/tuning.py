@@ -28,6 +28,7 @@ from neo4j_relpred.evaluation.trial import NOISE, Trial, try_out
 from neo4j_relpred.training.budget import Budget
 from neo4j_relpred.training.fit import fit
 from neo4j_relpred.training.lesson import Lesson
+from neo4j_relpred.training.tower import with_entity_width
 
 __all__ = ["Plan", "Tried", "Tuning", "tune"]
 
@@ -269,7 +270,8 @@ def _search(bench: _Bench, settings: Settings, trials: list[Tried], budget: Budg
     """
     plan, first = bench.plan, trials[0].judged
     assert first is not None
-    sampler = Sampler(settings, bench.known, first.figure)
+    model = with_entity_width(settings.model, bench.lesson.vectors)
+    sampler = Sampler(settings.model_copy(update={"model": model}), bench.known, first.figure)
     while len(trials) < plan.trials:
         usual = max(plan.seconds, float(np.mean([tried.seconds for tried in trials])))
         if budget.left <= (CONFIRMING + 0.5) * usual:

@@ -26,7 +26,7 @@ class Tower(nn.Module):
         """`num_relations` counts the inverses too."""
         super().__init__()
         self.hidden = hidden = settings.hidden
-        self.fusion = Fusion(num_entities, text_width, settings.entity_width, hidden, settings.gate)
+        self.fusion = Fusion(num_entities, text_width, settings.entity_width or 0, hidden, settings.gate)
         self.layers = nn.ModuleList(
             build_layer(settings.gnn, hidden, num_relations) for _ in range(settings.gnn_layers)
         )

@@ -35,7 +35,7 @@ from neo4j_relpred.training.memory import Size, give_back, limit_caches, refuse_
 from neo4j_relpred.training.plan import plan_training, untrained
 from neo4j_relpred.training.relation_head import fit_relation_head
 from neo4j_relpred.training.structure import fit_structure
-from neo4j_relpred.training.tower import fit_tower
+from neo4j_relpred.training.tower import fit_tower, with_entity_width
 from neo4j_relpred.training.unfinished import Place, State, Unfinished
 from neo4j_relpred.training.weights import weigh
 
@@ -82,9 +82,9 @@ def fit(
     What lies in `unfinished` of this very training is gone on with, and gives the weights that it would have given;
     only a stage without a state of its own, a reasoner, begins again. Raises TooLittleData, TooLittleMemory, NotFinite.
     """
-    check_vectors(lesson.vectors)
     lesson = lesson.distinct()
     train, holdout, vectors = lesson.train, lesson.holdout, lesson.vectors
+    model = with_entity_width(model, vectors)
     _refuse(lesson, model, settings)
     kept = unfinished or Unfinished()
     budget = kept.begin(lambda: fingerprint(lesson, model, settings, start), settings.minutes)
@@ -132,6 +132,7 @@ def fit(
 
 def _refuse(lesson: Lesson, model: ModelSettings, settings: TrainingSettings) -> None:
     """What cannot be learnt from, and what would not fit into memory."""
+    check_vectors(lesson.vectors)
     train, held_out = lesson.train, len(lesson.holdout)
     every = len(train.triples) + held_out
     if len(train.triples) < LEAST_TRIPLES or not held_out:

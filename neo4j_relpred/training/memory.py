@@ -77,7 +77,7 @@ def _structure(size: Size, model: ModelSettings, training: TrainingSettings) -> 
 
 def _tower(size: Size, model: ModelSettings, training: TrainingSettings) -> dict[str, float]:
     kept = FLOAT * size.entities * 2 * model.structure_rank
-    vectors = FLOAT * size.entities * model.entity_width * (4 if size.entities <= DENSE_ENTITIES else 3)
+    vectors = FLOAT * size.entities * (model.entity_width or 0) * (4 if size.entities <= DENSE_ENTITIES else 3)
     seeds = min(training.batch_size, 2 * size.triples) + NEGATIVES
     rows = min(seeds * (1 + model.neighbors) ** model.gnn_layers, 20 * size.entities)
     encoded = 2 * FLOAT * size.entities * model.hidden  # before and after messages
@@ -88,7 +88,7 @@ def _tower(size: Size, model: ModelSettings, training: TrainingSettings) -> dict
 def _reasoners(size: Size, model: ModelSettings, training: TrainingSettings) -> dict[str, float]:
     """Or the report: then there are three graphs (trained on, asked, true) and encodings of two."""
     structure = FLOAT * size.entities * 2 * model.structure_rank
-    tower = FLOAT * size.entities * (model.entity_width + model.hidden)
+    tower = FLOAT * size.entities * ((model.entity_width or 0) + model.hidden)
     chunk = CHUNK_ARRAYS * FLOAT * min(MEMORY, 256 * 14 * size.entities)
     seconds = LEAST_SECONDS[0] + LEAST_SECONDS[1] * size.entities
     queries = min(2 * size.held_out, HELD_SHARE * 60 * training.minutes / seconds)

@@ -19,15 +19,30 @@ from neo4j_relpred.training.course import Course
 from neo4j_relpred.training.negatives import known_answers
 from neo4j_relpred.training.unfinished import Place
 
-__all__ = ["fit_tower"]
+__all__ = ["fit_tower", "with_entity_width"]
 
 LEARNING_RATE = 2e-3
 NEGATIVES = 512  # beside the ends of the batch's own triples
 EDGE_DROP = 0.1
 MASKED_SHARE = 0.5
+ENTITY_WIDTH = 32  # where few nodes have a text
 MARGIN = 0.02
 LONGEST_STEP = 1.0  # norm of a gradient
 DENSE_ENTITIES = 100_000  # above, a step over all entity vectors costs more than all else in it
+
+
+def with_entity_width(model: ModelSettings, text: Tensor) -> ModelSettings:
+    """The settings with a width of entity vectors, where it is unset by whether most nodes have a text.
+
+    A text tells nodes apart; what a tower learns by heart of each beside it, it does not learn from texts and context.
+    text: (entities, text width). MRR of the tower alone in the same time with 32 numbers per node and with none:
+    WN18RR .527 and .533 (of nodes it takes for new .508 and .533), FB15k-237 .290 and .298, CoDEx-S .302 and .317;
+    CoDEx-S without texts .244 and .219.
+    """
+    if model.entity_width is not None:
+        return model
+    told = float(text.any(-1).float().mean()) if text.numel() else 0.0
+    return model.model_copy(update={"entity_width": 0 if told > 0.5 else ENTITY_WIDTH})
 
 
 def fit_tower(

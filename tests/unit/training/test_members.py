@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from neo4j_relpred.config import ModelSettings
 from neo4j_relpred.data.knowledge_graph import KnowledgeGraph
 from neo4j_relpred.model import neighborhood, relation_head
 from neo4j_relpred.model.relation_head import RelationHead, pair_inputs
@@ -20,7 +21,7 @@ from neo4j_relpred.training.budget import Budget
 from neo4j_relpred.training.reasoner import RankingData, fit_reasoner, ranking_loss
 from neo4j_relpred.training.relation_head import fit_relation_head
 from neo4j_relpred.training.structure import fit_structure
-from neo4j_relpred.training.tower import fit_tower
+from neo4j_relpred.training.tower import fit_tower, with_entity_width
 from tests.synthetic import TINY_MODEL, TINY_TRAINING, World, graph_of
 
 BRIEF = TINY_TRAINING.model_copy(update={"max_epochs": 2})
@@ -209,6 +210,15 @@ def test_the_softmax_by_hand_has_the_loss_and_the_gradients_of_the_plain_one(mon
     torch.testing.assert_close(by_hand, plain)
     found, expected = (torch.autograd.grad(loss, (query, table)) for loss in (by_hand, plain))
     torch.testing.assert_close(found, expected)
+
+
+def test_the_tower_has_entity_vectors_where_most_nodes_have_no_text() -> None:
+    texts, unset = torch.eye(10), ModelSettings()
+    assert with_entity_width(unset, texts).entity_width == 0
+    few = texts.clone()
+    few[4:] = 0
+    assert with_entity_width(unset, few).entity_width == with_entity_width(unset, torch.zeros(10, 0)).entity_width == 32
+    assert with_entity_width(TINY_MODEL, texts).entity_width == 4
 
 
 def in_force(nodes: int, types: int, edges: int, **given: float) -> tuple[float, float]:
