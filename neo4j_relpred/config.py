@@ -180,8 +180,8 @@ class ModelSettings(Section):
     entity_width: int | None = Field(
         None,
         ge=0,
-        description="Width of the entity vectors R_i that the tower learns; 0 leaves them out. Unset takes 32 where most "
-        "nodes have no text, and 0 where most have one: the structure member has entity vectors, too.",
+        description="Width of the entity vectors R_i that the tower learns; 0 leaves them out. Unset takes 32 where "
+        "most nodes have no text, and 0 where most have one: the structure member has entity vectors, too.",
     )
     gate: Gate = Field(
         "attention",
