@@ -59,6 +59,7 @@ def _figures(report: Report) -> dict[str, float]:
         **{f"entity_hits_at_{k}": entities.hits_at(k) for k in (1, 3, 10)},
         "ece_relations": report.calibration.relations.ece,
         "ece_entities": report.calibration.entities.ece,
+        **_unlinked(report),
     }
     for name, scores in report.baselines.items():
         kept = "baseline_" + name.replace(" ", "_")
@@ -71,6 +72,14 @@ def _figures(report: Report) -> dict[str, float]:
     figures["best_baseline_relation_hits_at_1"] = report.best_baseline("relations")[1].hits_at(1)
     figures["best_baseline_entity_mrr"] = report.best_baseline("entities")[1].mrr
     return figures
+
+
+def _unlinked(report: Report) -> dict[str, float]:
+    """ECE of first answers that no known edge joins to the anchor, and their share."""
+    found, every = report.calibration.unlinked, report.calibration.entities
+    if found is None or not found.count:
+        return {}
+    return {"ece_entities_unlinked": found.ece, "unlinked_share": found.count / every.count}
 
 
 def _say_slices(report: Report) -> None:

@@ -20,6 +20,7 @@ __all__ = ["Baseline", "Calibrated", "Report", "Scores", "evaluate"]
 
 FloatArray = npt.NDArray[np.floating]
 FEW = 50  # test triples
+JOINED = 0.05  # share of first answers; fewer move the calibration error by little
 
 
 @dataclass(frozen=True)
@@ -32,10 +33,14 @@ class Scores:
 
 @dataclass(frozen=True)
 class Calibrated:
-    """Calibration of the first answers to entity and relation queries."""
+    """Calibration of the first answers to entity and relation queries.
+
+    unlinked: of entity queries whose first answer no known edge joins to the anchor.
+    """
 
     entities: CalibrationReport
     relations: CalibrationReport
+    unlinked: CalibrationReport | None = None
 
     @property
     def ece(self) -> float:
@@ -80,7 +85,9 @@ class Report:
             name: Scores(*(_summary(scores[kind]) if scores[kind] else None for kind in ("entities", "relations")))
             for name, scores in data["baselines"].items()
         }
-        calibration = Calibrated(*(_calibration(data["calibration"][kind]) for kind in ("entities", "relations")))
+        kinds = ("entities", "relations", "unlinked")  # reports of older versions lack the last
+        measured = data["calibration"]
+        calibration = Calibrated(*(_calibration(measured[kind]) for kind in kinds if measured.get(kind)))
         plain = {key: data[key] for key in ("per_relation", "triples", "base_rate", "seconds", "threads", "device")}
         slices = {
             kind: {name: _summary(summary) for name, summary in named.items()}
@@ -124,7 +131,7 @@ def evaluate(
     report = Report(
         entities=summarize(ranks),
         relations=summarize(relations.ranks()),
-        calibration=Calibrated(measure(*entities.first_answers([0, 1]).T), measure(*relations.first_answers([0, 2]).T)),
+        calibration=_calibrated(entities, relations),
         baselines={
             rival.name: Scores(*(_summarized(trial.rival(rival.name)) for trial in (entities, relations)))
             for rival in baselines
@@ -134,7 +141,28 @@ def evaluate(
         base_rate=model.base_rate,
         slices=slices_of(ranks, asked, model.graph, model.members.words),
     )
+    cautions += _artefact(report.calibration, test, model.graph)
     return replace(report, warnings=(*cautions, *_beaten(report, entities, relations)))
+
+
+def _calibrated(entities: Trial, relations: Trial) -> Calibrated:
+    first, linked = np.split(entities.first_answers([0, 1]), [2], axis=1)
+    unlinked = measure(*first[linked[:, 0] == 0].T)
+    return Calibrated(measure(*first.T), measure(*relations.first_answers([0, 2])[:, :2].T), unlinked)
+
+
+def _artefact(calibration: Calibrated, test: IntArray, graph: KnowledgeGraph) -> list[str]:
+    """A sentence where test triples (n, 3) were chosen so that answers which are joined already cannot hold."""
+    unlinked = calibration.unlinked
+    if unlinked is None or not len(test) or len(graph.linking_relations(test[:, 0], test[:, 2])[0]):
+        return []
+    share = 1 - unlinked.count / calibration.entities.count
+    if share < JOINED or len(test) < FEW:
+        return []
+    return [
+        f"No test triple joins nodes that another edge joins, but {share:.0%} of the first answers are joined so: the "
+        f"test cannot show whether those hold. The calibration error of the others is {unlinked.ece:.3f}."
+    ]
 
 
 def _beaten(report: Report, entities: Trial, relations: Trial) -> list[str]:

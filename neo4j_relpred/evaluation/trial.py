@@ -37,7 +37,8 @@ class Baseline(Protocol):
 class Trial:
     """Ranks of one kind of query, of the model and of each rival, in the order of `asked`.
 
-    first: (q, 2) the probability of the model's first answer and whether it holds.
+    first: (q, 3) the probability of the model's first answer, whether it holds, and whether a known edge joins it to
+    the anchor (entity queries).
     """
 
     ours: list[Ranks] = field(default_factory=list)
@@ -64,7 +65,7 @@ class Trial:
         return Ranks.concatenate(self.rivals[name]) if self.rivals.get(name) else None
 
     def first_answers(self, columns: list[int]) -> FloatArray:
-        """(questions, 2): `first`, a question once whatever its answers; `columns` of `asked` make the question."""
+        """(questions, 3): `first`, a question once whatever its answers; `columns` of `asked` make the question."""
         _, unique = np.unique(self.queries()[:, columns], axis=0, return_index=True)
         answers: FloatArray = np.concatenate(self.first)[unique]
         return answers
@@ -121,7 +122,10 @@ def _rank_entities(
         mask[known.answers(anchors, queries[rows, 1])] = True
         answers = model.answer_entities(relation, anchors, settled=settled)
         ours = filtered_ranks(answers.full_scores(), target, mask)
-        trial.add(queries[rows], ours, _first(answers.probabilities, np.take_along_axis(mask, answers.candidates, 1)))
+        first = _first(answers.probabilities, np.take_along_axis(mask, answers.candidates, 1))
+        best = np.take_along_axis(answers.candidates, answers.probabilities.argmax(1)[:, None], 1)[:, 0]
+        first[settled.linking_relations(anchors, best)[0], 2] = 1
+        trial.add(queries[rows], ours, first)
         for rival in baselines:
             scores = rival.entity_scores(relation, anchors)
             if scores is not None:
@@ -147,7 +151,7 @@ def _rank_relations(
 
 
 def _first(probabilities: FloatArray, truth: npt.NDArray[np.bool_]) -> FloatArray:
-    """(q, c) -> (q, 2): probability of the first answer and whether it holds. Answers that the model knows are out."""
+    """(q, c) -> (q, 3): a row of `Trial.first`, the last column 0. Answers that the model knows are out."""
     best = probabilities.argmax(1)
     rows = np.arange(len(best))
-    return np.stack([probabilities[rows, best], truth[rows, best].astype(float)], axis=1)
+    return np.stack([probabilities[rows, best], truth[rows, best].astype(float), np.zeros(len(best))], axis=1)

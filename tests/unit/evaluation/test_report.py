@@ -8,8 +8,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from neo4j_relpred.data.knowledge_graph import IntArray, both_directions
-from neo4j_relpred.evaluation.report import Report, evaluate
+from neo4j_relpred.data.knowledge_graph import IntArray, KnowledgeGraph, both_directions
+from neo4j_relpred.evaluation.calibration import CalibrationReport
+from neo4j_relpred.evaluation.report import Calibrated, Report, _artefact, evaluate
 from neo4j_relpred.model.trained import TrainedModel
 from neo4j_relpred.training.baselines import cheap_baselines
 from tests.synthetic import TINY_TRAINING, World
@@ -113,3 +114,29 @@ def test_the_best_rival_is_named(report: Report) -> None:
     entities = [scores.entities.mrr for scores in report.baselines.values() if scores.entities]
     assert summary.mrr == max(entities)
     assert report.baselines[name].entities == summary
+
+
+def test_first_answers_that_are_linked_already_are_measured_apart(
+    report: Report, trained: TrainedModel, world: World
+) -> None:
+    unlinked = report.calibration.unlinked
+    assert unlinked is not None
+    asked = np.unique(both_directions(world.split.test, 4)[:, :2], axis=0)
+    alone = 0
+    for anchor, relation in asked.tolist():
+        answers = trained.answer_entities(relation, np.array([anchor]))
+        best = answers.candidates[0, answers.probabilities[0].argmax()]
+        alone += not len(trained.graph.linking_relations(np.array([anchor]), best[None])[0])
+    assert 0 < unlinked.count == alone < report.calibration.entities.count == len(asked)
+
+
+def test_a_test_without_linked_pairs_cannot_judge_linked_answers() -> None:
+    graph = KnowledgeGraph(200, 1, np.stack([np.arange(99), np.zeros(99, int), np.arange(1, 100)], axis=1))
+    apart = np.stack([np.arange(100), np.zeros(100, int), np.arange(100, 200)], axis=1)
+    every, others = (CalibrationReport(ece, 0.1, 0.1, count, ()) for ece, count in ((0.3, 100), (0.02, 80)))
+    warned = _artefact(Calibrated(every, every, others), apart, graph)
+    assert "20% of the first answers" in warned[0]
+    assert "0.020" in warned[0]
+    assert not _artefact(Calibrated(every, every, others), graph.triples, graph)  # the test has such pairs
+    assert not _artefact(Calibrated(every, every, every), apart, graph)  # no answer is linked
+    assert not _artefact(Calibrated(every, every), apart, graph)
