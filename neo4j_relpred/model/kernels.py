@@ -1,4 +1,4 @@
-"""Compiled loops over the sorted edges of a graph: mining and applying rules, sampling neighbours.
+"""Compiled loops over the sorted edges of a graph that mine and apply rules.
 
 All kernels take the arrays of KnowledgeGraph: `offsets` (entities + 1,), `relation` and `neighbor` (edges,), sorted
 by node, relation, neighbour. They are plain numpy code: each runs uncompiled as `kernel.py_func` with the same result.
@@ -18,12 +18,14 @@ __all__ = [
     "best_path",
     "mine_pairs",
     "relation_paths",
-    "sample_neighbors",
 ]
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float32]
 BEST = 5  # a noisy-or runs over so many confidences
+KEPT = 4_000_000  # numbers of lists that are kept from anchor to anchor
+MOST = 100_000  # candidates of all facts together that are gone through for an anchor: fewer facts where they are more
+PRIME = 2**42 - 11  # the products of a hash stay below 2**63
 FACTS = 500  # of an anchor that are looked at for rules with a constant: a hub has thousands, and they say the same
 
 
@@ -84,19 +86,22 @@ def mine_pairs(  # noqa: C901, PLR0913 - a compiled loop takes plain arrays, and
 
 
 @njit(cache=True)
-def _offer(best: FloatArray, count: IntArray, touched: IntArray, size: int, node: int, confidence: float) -> int:
-    """Keeps the BEST largest confidences of a node in descending order; returns the number of touched nodes."""
+def _offer(
+    best: FloatArray, count: IntArray, touched: IntArray, size: int, node: int, confidence: float, times: int
+) -> int:
+    """Keeps a node's BEST largest confidences, this one so many `times`; returns the number of touched nodes."""
     if count[node] == 0:
         touched[size] = node
         size += 1
-    count[node] += 1
-    slot = BEST - 1
-    if confidence <= best[node, slot]:
-        return size
-    while slot > 0 and best[node, slot - 1] < confidence:
-        best[node, slot] = best[node, slot - 1]
-        slot -= 1
-    best[node, slot] = confidence
+    count[node] += times
+    for _ in range(min(times, BEST)):
+        slot = BEST - 1
+        if confidence <= best[node, slot]:
+            break
+        while slot > 0 and best[node, slot - 1] < confidence:
+            best[node, slot] = best[node, slot - 1]
+            slot -= 1
+        best[node, slot] = confidence
     return size
 
 
@@ -141,7 +146,7 @@ def apply_cyclic(  # noqa: PLR0913 - see mine_pairs
         for edge in range(offsets[anchor], offsets[anchor + 1]):
             r1, middle = relation[edge], neighbor[edge]
             if single[r1] > 0 and place[middle] >= 0:
-                size = _offer(best, count, touched, size, middle, single[r1])
+                size = _offer(best, count, touched, size, middle, single[r1], 1)
             if not useful[r1] or middle == anchor:
                 continue
             inner, stride = _steps(offsets[middle + 1] - offsets[middle], fanout)
@@ -149,7 +154,7 @@ def apply_cyclic(  # noqa: PLR0913 - see mine_pairs
                 second = offsets[middle] + j * stride
                 last, confidence = neighbor[second], double[r1, relation[second]]
                 if confidence > 0 and place[last] >= 0 and last != anchor and last != middle:
-                    size = _offer(best, count, touched, size, last, confidence)
+                    size = _offer(best, count, touched, size, last, confidence, 1)
         _collect(best, count, touched, size, place, out[row])
 
 
@@ -174,48 +179,108 @@ def _range(offsets: IntArray, relation: IntArray, node: int, wanted: int) -> tup
 
 
 @njit(cache=True)
-def apply_forward(  # noqa: PLR0913 - see mine_pairs
+def _list_answers(  # noqa: PLR0913 - see mine_pairs
+    offsets: IntArray, relation: IntArray, neighbor: IntArray, start: int, looked: int, stride: int, wanted: int,
+    place: IntArray, hits: IntArray, local: IntArray,
+) -> int:  # fmt: skip
+    """What the nodes at `looked` edges from `start` on answer to `wanted`; returns how many candidates that are.
+
+    Writes the candidates to `local` and adds to `hits` (entities,) how many of the nodes have each as an answer.
+    """
+    size = 0
+    for i in range(looked):
+        first, last = _range(offsets, relation, neighbor[start + i * stride], wanted)
+        for position in range(first, last):
+            tail = neighbor[position]
+            if place[tail] < 0:
+                continue
+            if hits[tail] == 0:
+                local[size] = tail
+                size += 1
+            hits[tail] += 1
+    return size
+
+
+@njit(cache=True)
+def _write(kept: IntArray, start: int, looked: int, answers: int, hits: IntArray, local: IntArray) -> int:
+    """Writes what `_list_answers` found behind `start` and clears `hits`; returns a hash of it."""
+    kept[start], kept[start + 1], content = looked, answers, looked
+    for i in range(answers):
+        tail, place = local[i], start + 2 + 2 * i
+        kept[place], kept[place + 1] = tail, hits[tail]
+        content = (content * 1_000_003 + tail * 1_009 + hits[tail]) % PRIME
+        hits[tail] = 0
+    return content
+
+
+@njit(cache=True)
+def _alike(kept: IntArray, one: int, other: int, length: int) -> bool:
+    for i in range(length):
+        if kept[one + i] != kept[other + i]:
+            return False
+    return True
+
+
+@njit(cache=True)
+def apply_forward(  # noqa: C901, PLR0913 - see mine_pairs
     offsets: IntArray, relation: IntArray, neighbor: IntArray, anchors: IntArray, wanted: int, half: int,
     fanout: int, place: IntArray, out: FloatArray,
 ) -> None:  # fmt: skip
     """Rules with a constant, fact (b, d) of the anchor => (wanted, z).
 
-    Confidence: of the nodes that share the fact (at most `fanout` looked at), the share that has z, with 5 added
-    below. `half` is the number of relations without inverses. place, out: as in `apply_cyclic`.
+    Confidence: of the other nodes that share the fact (at most `fanout` looked at), the share that has z, with 5 added
+    below. `half` is the number of relations without inverses. place, out: as in `apply_cyclic`. What those who share a
+    fact answer is listed once, in `kept`; facts with the same list, of which a hub has hundreds, are taken together.
     """
     entities = len(offsets) - 1
     best = np.zeros((entities, BEST), np.float32)
-    count = np.zeros(entities, np.int64)
-    touched = np.empty(entities, np.int64)
-    hits = np.zeros(entities, np.int64)
-    local = np.empty(entities, np.int64)
+    count, hits = np.zeros(entities, np.int64), np.zeros(entities, np.int64)
+    touched, local, own = np.empty(entities, np.int64), np.empty(entities, np.int64), np.full(entities, -1)
+    kept, filled, lists = np.empty(KEPT, np.int64), 0, np.empty(FACTS, np.int64)
+    found, same = {-1: -1}, {-1: -1}  # where the list of a fact begins, by the first edge of it, and by its content
     for row in range(len(anchors)):
-        anchor = anchors[row]
-        size = 0
+        anchor, size = anchors[row], 0
+        if filled > KEPT:
+            found.clear()
+            same.clear()
+            filled = 0
+        first, last = _range(offsets, relation, anchor, wanted)
+        for position in range(first, last):
+            own[neighbor[position]] = row
         facts, fact_stride = _steps(offsets[anchor + 1] - offsets[anchor], FACTS)
         for fact in range(facts):
             edge = offsets[anchor] + fact * fact_stride
-            constant = neighbor[edge]
-            start, end = _range(offsets, relation, constant, (relation[edge] + half) % (2 * half))
+            start, end = _range(offsets, relation, neighbor[edge], (relation[edge] + half) % (2 * half))
             looked, stride = _steps(end - start, fanout)
-            local_size = 0
-            for i in range(looked):
-                other = neighbor[start + i * stride]
-                if other == anchor:
-                    continue
-                first, last = _range(offsets, relation, other, wanted)
-                for position in range(first, last):
-                    tail = neighbor[position]
-                    if place[tail] < 0:
-                        continue
-                    if hits[tail] == 0:
-                        local[local_size] = tail
-                        local_size += 1
-                    hits[tail] += 1
-            for i in range(local_size):
-                tail = local[i]
-                size = _offer(best, count, touched, size, tail, hits[tail] / (looked + 5.0))
-                hits[tail] = 0
+            if start not in found:
+                answers = _list_answers(offsets, relation, neighbor, start, looked, stride, wanted, place, hits, local)
+                if filled + 2 + 2 * answers > len(kept):
+                    kept = np.concatenate((kept, np.empty(len(kept) + 2 * entities, np.int64)))
+                content = _write(kept, filled, looked, answers, hits, local)
+                length = 2 + 2 * answers
+                if content not in same or not _alike(kept, same[content], filled, length):
+                    same[content] = filled
+                    filled += length
+                found[start] = same[content]
+            its = np.searchsorted(neighbor[start:end], anchor)  # what the anchor answers itself counts for nothing
+            lists[fact] = 2 * found[start] + (its % stride == 0 and its // stride < looked)
+        lists[:facts].sort()
+        total = 0
+        for fact in range(facts):
+            total += kept[lists[fact] // 2 + 1] * (fact == 0 or lists[fact] != lists[fact - 1])
+        every, number, fact = 1 + total // MOST, 0, 0
+        while fact < facts:
+            times, at, itself = 1, lists[fact] // 2, lists[fact] % 2 == 1
+            while fact + times < facts and lists[fact + times] == lists[fact]:
+                times += 1
+            fact += times
+            number += 1
+            if number % every:
+                continue
+            for i in range(at + 2, at + 2 + 2 * kept[at + 1], 2):
+                hit = kept[i + 1] - (itself and own[kept[i]] == row)
+                if hit > 0:
+                    size = _offer(best, count, touched, size, kept[i], hit / (kept[at] + 5.0), times)
         _collect(best, count, touched, size, place, out[row])
 
 
@@ -261,7 +326,7 @@ def apply_backward(  # noqa: C901, PLR0913 - see mine_pairs
                 for i in range(looked):
                     bearer = neighbor[start + i * stride]
                     if place[bearer] >= 0:
-                        size = _offer(best, count, touched, size, bearer, confidence)
+                        size = _offer(best, count, touched, size, bearer, confidence, 1)
         _collect(best, count, touched, size, place, out[row])
 
 
@@ -326,43 +391,3 @@ def best_path(  # noqa: PLR0913 - see mine_pairs
                 if neighbor[second] == tail and double[r1, relation[second]] > confidences[row]:
                     confidences[row] = double[r1, relation[second]]
                     found[row, 0], found[row, 1], found[row, 2] = r1, middle, relation[second]
-
-
-@njit(cache=True)
-def sample_neighbors(  # noqa: C901 - see mine_pairs
-    offsets: IntArray, relation: IntArray, neighbor: IntArray, nodes: IntArray, barred: IntArray, fanout: int,
-    seed: int, out: IntArray,
-) -> None:  # fmt: skip
-    """Draws up to `fanout` edges of each node, none of them to a barred node.
-
-    barred: (nodes, 2), -1 for none. out: (nodes, fanout) of edge positions, -1 where there are fewer. A node with no
-    more edges than `fanout` gives all of them.
-    """
-    np.random.seed(seed)
-    for row in range(len(nodes)):
-        begin, end = offsets[nodes[row]], offsets[nodes[row] + 1]
-        filled, seen = 0, 0
-        if end - begin <= 4 * fanout:
-            for edge in range(begin, end):
-                other = neighbor[edge]
-                if other in (barred[row, 0], barred[row, 1]):
-                    continue
-                if filled < fanout:
-                    out[row, filled] = edge
-                    filled += 1
-                else:
-                    slot = np.random.randint(0, seen + 1)
-                    if slot < fanout:
-                        out[row, slot] = edge
-                seen += 1
-        else:
-            for _ in range(2 * fanout):
-                edge = np.random.randint(begin, end)
-                if neighbor[edge] in (barred[row, 0], barred[row, 1]):
-                    continue
-                out[row, filled] = edge
-                filled += 1
-                if filled == fanout:
-                    break
-        for slot in range(filled, fanout):
-            out[row, slot] = -1

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from neo4j_relpred.data.knowledge_graph import IntArray, KnowledgeGraph
-from neo4j_relpred.model.kernels import sample_neighbors
+from neo4j_relpred.model.sampling import sample_neighbors
 
 __all__ = ["Neighborhood", "gather"]
 

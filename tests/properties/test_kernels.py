@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from neo4j_relpred.data.knowledge_graph import IntArray, KnowledgeGraph
 from neo4j_relpred.model import kernels
 from neo4j_relpred.model.rules import Rules, arrays_of, mine_rules
+from neo4j_relpred.model.sampling import sample_neighbors
 from tests.synthetic import family, graph_of, graphs
 
 
@@ -64,7 +65,36 @@ def test_compiled_kernels_give_what_the_plain_code_gives(graph: KnowledgeGraph, 
     )
     barred = np.full((count, 2), -1)
     wide = 50  # with fewer, each way draws at random
-    both_ways(kernels.sample_neighbors, lambda: (*arrays, anchors, barred, wide, 1, np.zeros((count, wide), np.int64)))
+    both_ways(sample_neighbors, lambda: (*arrays, anchors, barred, wide, 1, np.zeros((count, wide), np.int64)))
+
+
+@pytest.mark.parametrize("most", [kernels.MOST, 3])
+@given(graph=graphs(max_triples=30), relation=st.integers(0, 2))
+def test_facts_are_counted_as_if_each_were_the_only_one(graph: KnowledgeGraph, relation: int, most: int) -> None:
+    """Lists that are shared by facts and by anchors change nothing; where they are too long some facts are left out."""
+    relation %= 2 * graph.num_relations
+    count, half = graph.num_entities, graph.num_relations
+    place, found = np.arange(count), np.zeros((count, count, 3), np.float32)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(kernels, "MOST", most)  # the plain code reads it anew
+        kernels.apply_forward.py_func(*arrays_of(graph), place, relation, half, 50, place, found)
+    edges = {tuple(edge) for edge in graph.edges.tolist()}
+    for anchor in range(count):
+        confidences: dict[int, list[float]] = {node: [] for node in range(count)}
+        for _, fact, constant in (edge for edge in edges if edge[0] == anchor):
+            bearers = [node for node in range(count) if (node, fact, constant) in edges]
+            for node in range(count):
+                hits = sum((bearer, relation, node) in edges for bearer in bearers if bearer != anchor)
+                if hits:
+                    confidences[node].append(hits / (len(bearers) + 5.0))
+        for node, values in confidences.items():
+            if most == kernels.MOST:
+                best = sorted(values)[-kernels.BEST :]
+                expected = (1 - np.prod(1 - np.array(best)), max(values, default=0.0), np.log1p(len(values)))
+                np.testing.assert_allclose(found[anchor, node], expected, rtol=1e-5)
+            else:
+                assert found[anchor, node, 1] <= max(values, default=0.0) + 1e-6
+                assert np.expm1(found[anchor, node, 2]) <= len(values) + 1e-4
 
 
 def renamed(graph: KnowledgeGraph, names: IntArray) -> KnowledgeGraph:
@@ -134,7 +164,7 @@ def test_sampled_neighbours_are_edges_of_their_node_and_never_barred(
     barred = np.full((graph.num_entities, 2), -1)
     barred[:, 0] = barred_node % graph.num_entities
     out = np.zeros((graph.num_entities, fanout), np.int64)
-    kernels.sample_neighbors(*arrays_of(graph), nodes, barred, fanout, 3, out)
+    sample_neighbors(*arrays_of(graph), nodes, barred, fanout, 3, out)
     for node in nodes:
         drawn = out[node][out[node] >= 0]
         assert (graph.edges[drawn, 0] == node).all()
