@@ -24,6 +24,7 @@ EXACT_ENTITIES = 10_000  # on FB15k-237 12 epochs with samples reach the same MR
 SHARED_NEGATIVES = 3_000
 LEARNING_RATE = 0.1
 LAST_LEARNING_RATE = 0.02
+LEAST_STEPS = 4  # in an epoch, however few queries there are
 ENOUGH_EDGES = 40  # per node; with fewer N3 must hold more
 
 
@@ -71,7 +72,8 @@ def fit_structure(
     step: _WholeTable | _SomeRows = _SomeRows(model, settings, rng) if large else _WholeTable(model, settings)
     starts = np.flatnonzero(np.diff(graph.query_keys, prepend=-1))  # they are sorted
     keys, counts = graph.query_keys[starts], np.diff(starts, append=len(graph.query_keys))
-    course = Course(len(keys), settings.batch_size, settings, budget, rng, report)
+    size = max(1, min(settings.batch_size, -(-len(keys) // LEAST_STEPS)))
+    course = Course(len(keys), size, settings, budget, rng, report)
     for chosen in course.batches(place, model=model, **step.parts):
         late = max(0.0, 2 * course.progress - 1)
         rows, positions = ranges(starts[chosen], starts[chosen] + counts[chosen])
