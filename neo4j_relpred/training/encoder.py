@@ -64,7 +64,8 @@ class LinkEncoder(nn.Module):
 
     def query(self, vectors: Tensor, relations: Tensor) -> Tensor:
         """(q, width), (q,) -> unit vectors (q, width) that lie near those of the answers."""
-        return functional.normalize(vectors * (1 + self.scale(relations)) + self.shift(relations), dim=-1)
+        shift = self.shift(relations) / vectors.shape[1] ** 0.5  # as small as the numbers of a unit vector
+        return functional.normalize(vectors * (1 + self.scale(relations)) + shift, dim=-1)
 
 
 def adapted(encoder: Any, method: Method) -> Any:
@@ -143,5 +144,8 @@ def _loss(
     other = np.roll(np.arange(size), size // 2)  # the row of the other end of the same triple
     rows, own = (torch.from_numpy(part).to(device) for part in (np.arange(size), other))
     logits[rows, own] -= MARGIN / model.log_temperature.exp()
-    known = known_answers(graph, queries, np.concatenate([queries[:, 0], nodes]), other)
+    candidates = np.concatenate([queries[:, 0], nodes])
+    known = known_answers(graph, queries, candidates, other)
+    known |= torch.from_numpy(candidates == queries[:, :1])  # a text is most like itself, and no answer
+    known[torch.arange(size), torch.from_numpy(other)] = False
     return functional.cross_entropy(logits.masked_fill(known.to(device), -1e4), own)
