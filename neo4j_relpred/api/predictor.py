@@ -151,9 +151,8 @@ class RelationPredictor:
         Trains and changes no version. Raises DependencyMissing, TooLittleData, InvalidSettings.
         """
         require_sampler()
-        plan, kept = Plan.of(minutes, trials), self._workspace.snapshots
-        data = snapshot or (kept.read() if kept.numbers() else self.snapshot(progress))
-        return tune(self._workspace, data, plan, progress)
+        plan = Plan.of(minutes, trials)
+        return tune(self._workspace, snapshot or self._latest(progress), plan, progress)
 
     def finetune(
         self,
@@ -168,9 +167,12 @@ class RelationPredictor:
         Trains and changes no version: `text.encoder` names the folder in the next training. Raises InvalidSettings,
         TooLittleData, DependencyMissing, EncoderNotFound, StorageFailed.
         """
+        return finetune(self._workspace, snapshot or self._latest(progress), folder, minutes, method, progress)
+
+    def _latest(self, progress: Progress) -> Snapshot:
+        """The latest snapshot that is kept, or a new one where none is."""
         kept = self._workspace.snapshots
-        data = snapshot or (kept.read() if kept.numbers() else self.snapshot(progress))
-        return finetune(self._workspace, data, folder, minutes, method, progress)
+        return kept.read() if kept.numbers() else self.snapshot(progress)
 
     # answering
 
