@@ -112,7 +112,9 @@ def main(words: Sequence[str] | None = None) -> None:
         seen = Task(learnt, variant.of(task.asked) if task.inductive else learnt)
         fitted = fit_task(seen, options.minutes * (1 - RANKING_SHARE), settings, options.cache)
         rivals = [SumOfMembers(fitted.asked)] if name == WHOLE else []
-        figures |= _shown(name, report_of(task, fitted.asked, rivals), figures)  # whatever it saw, the filter is whole
+        figures |= _shown(
+            name, report_of(task, fitted.asked, rivals, settings), figures
+        )  # whatever it saw, the filter is whole
     write_json(figures, options.json)
 
 

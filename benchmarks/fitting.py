@@ -18,10 +18,12 @@ from neo4j_relpred.config import Settings
 from neo4j_relpred.data.knowledge_graph import IntArray, both_directions
 from neo4j_relpred.evaluation.report import Report, evaluate
 from neo4j_relpred.evaluation.trial import Baseline
-from neo4j_relpred.model.trained import TrainedModel, chunks_by_relation
+from neo4j_relpred.model.chunks import chunks_by_relation
+from neo4j_relpred.model.trained import TrainedModel
 from neo4j_relpred.model.words import Words
 from neo4j_relpred.text.cache import CachedEncoder
 from neo4j_relpred.text.encoder import Encoder, open_encoder
+from neo4j_relpred.training.cores import prepare_torch, workers_asking
 from neo4j_relpred.training.fit import fit
 from neo4j_relpred.training.lesson import Lesson
 
@@ -45,7 +47,7 @@ class Fitted:
 def fit_task(task: Task, minutes: float, settings: Settings, cache: Path | None) -> Fitted:
     """Encodes the texts and trains, all in these minutes: train for the members, valid for reasoner and calibration."""
     started = time.monotonic()
-    torch.set_num_threads(settings.training.threads)
+    prepare_torch(settings.training)
     encoder: Encoder = open_encoder(settings.text, threads=settings.training.threads)
     if cache is not None:
         encoder = CachedEncoder(encoder, cache)
@@ -68,11 +70,12 @@ def _encoded(encoder: Encoder, texts: Sequence[str]) -> torch.Tensor:
     return torch.from_numpy(encoder.encode(texts)) if any(texts) else torch.zeros(len(texts), 0)
 
 
-def report_of(task: Task, model: TrainedModel, rivals: Sequence[Baseline]) -> Report:
+def report_of(task: Task, model: TrainedModel, rivals: Sequence[Baseline], settings: Settings) -> Report:
     """Test triples; every true triple filters, and those that the reasoner was fitted on are known."""
     data = task.asked
     known, settled = data.graph(data.train, data.valid, data.test), data.graph(data.train, data.valid)
-    return evaluate(model, data.test, known, data.relations, tuple(rivals), settled=settled)
+    workers = workers_asking(model, settings.training)
+    return evaluate(model, data.test, known, data.relations, tuple(rivals), settled=settled, workers=workers)
 
 
 def log_odds(model: TrainedModel, triples: IntArray) -> FloatArray:

@@ -71,15 +71,15 @@ def main(words: Sequence[str] | None = None) -> None:
     task = Task.read(options.folder)
     if task.inductive:
         parser.error(f"{options.folder} asks about entities that are not trained on; PyKEEN's models know no others.")
-    data = task.asked
-    fitted = fit_task(task, options.minutes, settings_of(options.set, options.seed), options.cache)
+    data, settings = task.asked, settings_of(options.set, options.seed)
+    fitted = fit_task(task, options.minutes, settings, options.cache)
     rivals, spent = [], {"ours_training_seconds": fitted.encoding_seconds + fitted.training_seconds}
     for name in names:
         rival, costs = pykeen.train(name, data, options.minutes, options.seed)
         rivals.append(rival)
         spent |= {f"{name}_{cost}": value for cost, value in costs.items()}
     say("ranking")
-    found = {**figures(report_of(task, fitted.asked, rivals)), **spent}
+    found = {**figures(report_of(task, fitted.asked, rivals, settings)), **spent}
     print_figures(found)
     write_json(found, options.json)
 

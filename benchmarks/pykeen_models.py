@@ -25,7 +25,7 @@ from benchmarks.folders import DataSet
 from benchmarks.output import say
 from neo4j_relpred.data.knowledge_graph import IntArray, both_directions
 from neo4j_relpred.evaluation.ranking import Ranks, filtered_ranks, summarize
-from neo4j_relpred.model.trained import chunks_by_relation
+from neo4j_relpred.model.chunks import chunks_by_relation
 
 __all__ = ["MODELS", "PykeenModel", "train"]
 

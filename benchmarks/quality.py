@@ -36,7 +36,7 @@ def measure(task: Task, minutes: float, settings: Settings, cache: Path | None) 
     started, cpu = time.monotonic(), time.process_time()
     fitted = fit_task(task, minutes * (1 - RANKING_SHARE), settings, cache)
     rivals = cheap_baselines(fitted.learnt.members, settings.training, BASELINE_MINUTES, fitted.asked.members)
-    report = report_of(task, fitted.asked, rivals)
+    report = report_of(task, fitted.asked, rivals, settings)
     for warning in report.warnings:
         say(warning)
     _say_slices(report)

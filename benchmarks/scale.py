@@ -25,7 +25,8 @@ from neo4j_relpred.data.knowledge_graph import IntArray, KnowledgeGraph
 from neo4j_relpred.data.splits import split_triples
 from neo4j_relpred.evaluation.report import Report, evaluate
 from neo4j_relpred.training.baselines import Frequency, Popularity
-from neo4j_relpred.training.fit import fit, prepare_torch
+from neo4j_relpred.training.cores import prepare_torch, workers_asking
+from neo4j_relpred.training.fit import fit
 from neo4j_relpred.training.lesson import Lesson
 from neo4j_relpred.training.memory import Size, demand
 
@@ -77,7 +78,8 @@ def measure(triples: IntArray, vectors: Tensor, relations: int, settings: Settin
     known = KnowledgeGraph(len(vectors), relations, triples)
     names = tuple(f"r{number}" for number in range(relations))
     rivals = (Frequency(seen.graph), Popularity(seen.graph))
-    report = evaluate(seen, split.test, known, names, rivals, settings.evaluation.minutes)
+    workers = workers_asking(seen, settings.training)
+    report = evaluate(seen, split.test, known, names, rivals, settings.evaluation.minutes, workers=workers)
     stages("end")
     for warning in report.warnings:
         say(warning)

@@ -203,6 +203,9 @@ class TrainingSettings(Section):
         "auto", description="Where the parts of the model are fitted: auto, cpu or cuda. auto takes cuda if it can."
     )
     threads: int = Field(1, ge=1, description="Torch threads of one process; more than one is often slower.")
+    workers: int | None = Field(
+        None, ge=1, description="What a training does at once. Unset: as much as there are cores for, at most 2."
+    )
     holdout_share: float = Field(
         0.06, gt=0, lt=0.5, description="Edges that the members never see; reasoner and calibration are fitted on them."
     )

@@ -16,7 +16,7 @@ from neo4j_relpred.graph.live import LiveNode, read_node, read_node_by_id
 from neo4j_relpred.model.registry import ModelVersion
 from neo4j_relpred.scoring.scorer import Scorer
 from neo4j_relpred.scoring.serving import Serving, serve
-from neo4j_relpred.training.fit import prepare_torch
+from neo4j_relpred.training.cores import prepare_torch
 from neo4j_relpred.triples import EntityId
 
 __all__ = ["Answering", "Loaded"]

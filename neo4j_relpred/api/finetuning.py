@@ -23,6 +23,7 @@ from neo4j_relpred.text.source import Source, find_source
 from neo4j_relpred.text.tokens import Tokens
 from neo4j_relpred.text.transformers_encoder import load_model
 from neo4j_relpred.training.budget import Budget
+from neo4j_relpred.training.cores import prepare_torch
 from neo4j_relpred.training.encoder import LinkEncoder, Method, adapted, fit_encoder, merged
 
 __all__ = ["Finetuned", "finetune"]
@@ -65,7 +66,7 @@ def finetune(
     if minutes <= 0:
         raise InvalidSettings("In no time nothing is learnt.", hint="Give it a few --minutes at least.")
     device = device_of(settings.training.device, "training.device")
-    torch.set_num_threads(settings.training.threads)
+    prepare_torch(settings.training)
     budget = Budget.minutes(minutes)
     source = find_source(settings.text)
     short = settings.text.model_copy(update={"max_tokens": min(LONGEST, settings.text.max_tokens)})

@@ -27,6 +27,7 @@ from neo4j_relpred.model.registry import ModelVersion
 from neo4j_relpred.model.trained import TrainedModel
 from neo4j_relpred.text.processor import device_of
 from neo4j_relpred.training.baselines import cheap_baselines
+from neo4j_relpred.training.cores import workers_asking
 from neo4j_relpred.training.fit import fit
 from neo4j_relpred.training.lesson import Lesson
 from neo4j_relpred.training.memory import Size, limit_caches, refuse_too_large
@@ -146,7 +147,8 @@ def _evaluate(workspace: Workspace, model: TrainedModel, data: Snapshot, split: 
     progress("evaluate", 0.4)
     seen = model.over(model.graph.with_triples(split.holdout))
     known = KnowledgeGraph(len(data.ids), len(data.relations), data.triples).with_triples(split.test)
-    report = evaluate(seen, split.test, known, data.relations, rivals, workspace.settings.evaluation.minutes)
+    workers, minutes = workers_asking(seen, training), workspace.settings.evaluation.minutes
+    report = evaluate(seen, split.test, known, data.relations, rivals, minutes, workers=workers)
     progress("evaluate", 1.0)
     return report
 

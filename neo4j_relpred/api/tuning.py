@@ -26,6 +26,7 @@ from neo4j_relpred.data.splits import draw_lots
 from neo4j_relpred.errors import InvalidSettings, TooLittleData
 from neo4j_relpred.evaluation.trial import NOISE, Trial, try_out
 from neo4j_relpred.training.budget import Budget
+from neo4j_relpred.training.cores import workers_asking
 from neo4j_relpred.training.fit import fit
 from neo4j_relpred.training.lesson import Lesson
 from neo4j_relpred.training.tower import with_entity_width
@@ -233,7 +234,8 @@ class _Bench:
         model = fit(self.lesson, settings.model, training)
         seen = model.over(model.graph.with_triples(self.lesson.holdout))
         seconds = float("inf") if self.all_of_it else (1 - TRAINING_SHARE) * self.plan.seconds
-        return _judged(*try_out(seen, self.test, self.known, (), seconds), self.known.num_relations)
+        workers = workers_asking(seen, training)
+        return _judged(*try_out(seen, self.test, self.known, (), seconds, workers=workers), self.known.num_relations)
 
     def attempt(self, number: int, settings: Settings, values: Mapping[str, Any]) -> Tried:
         """`judge` of the settings with other values; where that fails, whatever it was, the others are worth having."""

@@ -112,6 +112,7 @@ def evaluate(
     baselines: tuple[Baseline, ...] = (),
     minutes: float = float("inf"),
     settled: KnowledgeGraph | None = None,
+    workers: int = 1,
 ) -> Report:
     """Ranks test triples (n, 3) among all entities, both sides, and among all relations.
 
@@ -119,7 +120,7 @@ def evaluate(
     with entities that have no edge stay in. When `minutes` are over, the triples ranked until then are a random part
     of them, and the report says so. settled: what is known and no answer, where it is more than the model's graph.
     """
-    entities, relations = try_out(model, test, known, baselines, minutes * 60, settled)
+    entities, relations = try_out(model, test, known, baselines, minutes * 60, settled, workers)
     ranks, asked = entities.ranks(), entities.queries()
     triples = len(asked) // 2
     cautions = []

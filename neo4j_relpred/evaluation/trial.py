@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
@@ -11,7 +11,9 @@ import numpy.typing as npt
 
 from neo4j_relpred.data.knowledge_graph import IntArray, KnowledgeGraph, both_directions
 from neo4j_relpred.evaluation.ranking import Ranks, filtered_ranks
-from neo4j_relpred.model.trained import TrainedModel, chunks_by_relation, queries_at_once
+from neo4j_relpred.model.chunks import ask_by_relation, queries_at_once
+from neo4j_relpred.model.members import Members
+from neo4j_relpred.model.trained import TrainedModel
 
 __all__ = ["Baseline", "Trial", "try_out"]
 
@@ -87,6 +89,7 @@ def try_out(
     baselines: tuple[Baseline, ...],
     seconds: float,
     settled: KnowledgeGraph | None = None,
+    workers: int = 1,
 ) -> tuple[Trial, Trial]:
     """Entity and relation queries of test triples (n, 3): of all, or of a random part when the time is used up.
 
@@ -103,7 +106,7 @@ def try_out(
             size = int(min(len(shuffled), done * left / max(seconds - left, 1e-9)))  # at the pace until now
         if size < PILOT // 4:
             break
-        _rank_entities(entities, model, shuffled[done : done + size], (known, settled), baselines)
+        _rank_entities(entities, model, shuffled[done : done + size], (known, settled), baselines, workers)
         done = min(done + size, len(shuffled))
     relations, size = Trial(), queries_at_once(known.num_relations)
     for first in range(0, done, size):
@@ -112,24 +115,28 @@ def try_out(
 
 
 def _rank_entities(
-    trial: Trial, model: TrainedModel, test: IntArray, truths: Truths, baselines: tuple[Baseline, ...]
+    trial: Trial, model: TrainedModel, test: IntArray, truths: Truths, baselines: tuple[Baseline, ...], workers: int
 ) -> None:
     known, settled = truths
     queries = both_directions(test, known.num_relations)
-    for relation, rows in chunks_by_relation(queries[:, 1], known.num_entities, model.members):
+
+    def rank(members: Members, relation: int, rows: IntArray) -> tuple[Ranks, FloatArray, dict[str, Ranks]]:
         anchors, target = queries[rows, 0], queries[rows, 2]
         mask = np.zeros((len(rows), known.num_entities), bool)
         mask[known.answers(anchors, queries[rows, 1])] = True
-        answers = model.answer_entities(relation, anchors, settled=settled)
+        answers = replace(model, members=members).answer_entities(relation, anchors, settled=settled)
         ours = filtered_ranks(answers.full_scores(), target, mask)
         first = _first(answers.probabilities, np.take_along_axis(mask, answers.candidates, 1))
         best = np.take_along_axis(answers.candidates, answers.probabilities.argmax(1)[:, None], 1)[:, 0]
         first[settled.linking_relations(anchors, best)[0], 2] = 1
+        given = {rival.name: rival.entity_scores(relation, anchors) for rival in baselines}
+        theirs = {name: filtered_ranks(scores, target, mask) for name, scores in given.items() if scores is not None}
+        return ours, first, theirs
+
+    for rows, (ours, first, theirs) in ask_by_relation(rank, queries[:, 1], known.num_entities, model.members, workers):
         trial.add(queries[rows], ours, first)
-        for rival in baselines:
-            scores = rival.entity_scores(relation, anchors)
-            if scores is not None:
-                trial.rivals.setdefault(rival.name, []).append(filtered_ranks(scores, target, mask))
+        for name, ranks in theirs.items():
+            trial.rivals.setdefault(name, []).append(ranks)
 
 
 def _rank_relations(

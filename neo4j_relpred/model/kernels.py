@@ -29,13 +29,13 @@ PRIME = 2**42 - 11  # the products of a hash stay below 2**63
 FACTS = 500  # of an anchor that are looked at for rules with a constant: a hub has thousands, and they say the same
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _steps(size: int, limit: int) -> tuple[int, int]:
     """How many of `size` items to visit and the stride between them, at most `limit` evenly spread."""
     return (size, 1) if size <= limit else (limit, size // limit)
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def mine_pairs(  # noqa: C901, PLR0913 - a compiled loop takes plain arrays, and a call costs in it
     offsets: IntArray, relation: IntArray, neighbor: IntArray, by_neighbor: IntArray, width: int, fanout: int,
     first: int, stride: int, bodies: IntArray, found: IntArray, mark: IntArray,
@@ -85,7 +85,7 @@ def mine_pairs(  # noqa: C901, PLR0913 - a compiled loop takes plain arrays, and
     return filled, node
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _offer(
     best: FloatArray, count: IntArray, touched: IntArray, size: int, node: int, confidence: float, times: int
 ) -> int:
@@ -105,7 +105,7 @@ def _offer(
     return size
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _collect(best: FloatArray, count: IntArray, touched: IntArray, size: int, place: IntArray, out: FloatArray) -> None:
     """Writes noisy-or, maximum and log count of each touched node to its place in out (p, 3) and clears the rest."""
     for i in range(size):
@@ -123,7 +123,7 @@ def _collect(best: FloatArray, count: IntArray, touched: IntArray, size: int, pl
         count[node] = 0
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def apply_cyclic(  # noqa: PLR0913 - see mine_pairs
     offsets: IntArray, relation: IntArray, neighbor: IntArray, anchors: IntArray, single: FloatArray,
     double: FloatArray, fanout: int, place: IntArray, out: FloatArray,
@@ -158,7 +158,7 @@ def apply_cyclic(  # noqa: PLR0913 - see mine_pairs
         _collect(best, count, touched, size, place, out[row])
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _range(offsets: IntArray, relation: IntArray, node: int, wanted: int) -> tuple[int, int]:
     """The edges of `node` by relation `wanted`, found by bisection."""
     low, high = offsets[node], offsets[node + 1]
@@ -178,7 +178,7 @@ def _range(offsets: IntArray, relation: IntArray, node: int, wanted: int) -> tup
     return start, low
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _list_answers(  # noqa: PLR0913 - see mine_pairs
     offsets: IntArray, relation: IntArray, neighbor: IntArray, start: int, looked: int, stride: int, wanted: int,
     place: IntArray, hits: IntArray, local: IntArray,
@@ -201,7 +201,7 @@ def _list_answers(  # noqa: PLR0913 - see mine_pairs
     return size
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _write(kept: IntArray, start: int, looked: int, answers: int, hits: IntArray, local: IntArray) -> int:
     """Writes what `_list_answers` found behind `start` and clears `hits`; returns a hash of it."""
     kept[start], kept[start + 1], content = looked, answers, looked
@@ -213,7 +213,7 @@ def _write(kept: IntArray, start: int, looked: int, answers: int, hits: IntArray
     return content
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _alike(kept: IntArray, one: int, other: int, length: int) -> bool:
     for i in range(length):
         if kept[one + i] != kept[other + i]:
@@ -221,7 +221,7 @@ def _alike(kept: IntArray, one: int, other: int, length: int) -> bool:
     return True
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def apply_forward(  # noqa: C901, PLR0913 - see mine_pairs
     offsets: IntArray, relation: IntArray, neighbor: IntArray, anchors: IntArray, wanted: int, half: int,
     fanout: int, place: IntArray, out: FloatArray,
@@ -284,7 +284,7 @@ def apply_forward(  # noqa: C901, PLR0913 - see mine_pairs
         _collect(best, count, touched, size, place, out[row])
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def apply_backward(  # noqa: C901, PLR0913 - see mine_pairs
     offsets: IntArray, relation: IntArray, neighbor: IntArray, anchors: IntArray, wanted: int, half: int,
     fanout: int, place: IntArray, out: FloatArray,
@@ -330,7 +330,7 @@ def apply_backward(  # noqa: C901, PLR0913 - see mine_pairs
         _collect(best, count, touched, size, place, out[row])
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def relation_paths(  # noqa: C901, PLR0913 - see mine_pairs
     offsets: IntArray, relation: IntArray, neighbor: IntArray, heads: IntArray, tails: IntArray, hidden: IntArray,
     rule_offsets: IntArray, rule_head: IntArray, rule_confidence: FloatArray, fanout: int, out: FloatArray,
@@ -367,7 +367,7 @@ def relation_paths(  # noqa: C901, PLR0913 - see mine_pairs
             out[row, r] = 1.0 - doubt[r]
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def best_path(  # noqa: PLR0913 - see mine_pairs
     offsets: IntArray, relation: IntArray, neighbor: IntArray, heads: IntArray, tails: IntArray, single: FloatArray,
     double: FloatArray, found: IntArray, confidences: FloatArray,

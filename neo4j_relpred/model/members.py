@@ -77,10 +77,17 @@ class Members:
 
     def as_new(self) -> Members:
         """The same as if no entity had been trained; what the tower made of each stays."""
-        new = replace(self, structure=None, trained=0)
-        for name in ("unit_context", "text_lengths"):  # worked out of graph and texts alone
-            new.__dict__[name] = getattr(self, name)
-        return new
+        return replace(self, structure=None, trained=0)._sharing(self, "unit_context", "text_lengths")
+
+    def apart(self) -> Members:
+        """The same for another thread: each keeps what it worked out for the queries that it asked last."""
+        return replace(self)._sharing(self, "unit_context", "text_lengths", "sample")
+
+    def _sharing(self, other: Members, *names: str) -> Members:
+        """Takes over what was worked out for the whole graph."""
+        for name in names:
+            self.__dict__[name] = getattr(other, name)
+        return self
 
     @cached_property
     def unit(self) -> Tensor:

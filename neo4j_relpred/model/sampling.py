@@ -12,7 +12,7 @@ __all__ = ["sample_neighbors"]
 IntArray = npt.NDArray[np.int64]
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def sample_neighbors(  # noqa: C901 - a compiled loop
     offsets: IntArray, relation: IntArray, neighbor: IntArray, nodes: IntArray, barred: IntArray, fanout: int,
     seed: int, out: IntArray,

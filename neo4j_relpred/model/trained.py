@@ -5,7 +5,6 @@ Everything here is pure: asking changes nothing, and an answer does not depend o
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,6 +15,7 @@ from torch import Tensor
 from neo4j_relpred.data.knowledge_graph import IntArray, KnowledgeGraph
 from neo4j_relpred.errors import NotFinite
 from neo4j_relpred.model.calibration import Calibration
+from neo4j_relpred.model.chunks import queries_at_once
 from neo4j_relpred.model.encoding import encode_all
 from neo4j_relpred.model.members import Members, Proposal
 from neo4j_relpred.model.pools import Pool
@@ -24,12 +24,9 @@ from neo4j_relpred.model.relation_head import RelationHead
 from neo4j_relpred.model.relations import relation_features
 from neo4j_relpred.model.words import Words
 
-__all__ = ["EntityAnswers", "RelationAnswers", "TrainedModel", "centred", "chunks_by_relation", "queries_at_once"]
+__all__ = ["EntityAnswers", "RelationAnswers", "TrainedModel", "centred"]
 
 FloatArray = npt.NDArray[np.float64]
-MEMORY = 64_000_000  # numbers in the largest array of a chunk
-MOST_AT_ONCE = 2_000
-CELLS = 300_000  # candidates that a reasoner weighs at once, of all queries together
 TEXT_SCALE = 4.0  # length of a text vector, so that its parts are about as large as other inputs
 OUTSIDE = 1e4  # how far the rest stands below the candidates
 
@@ -224,23 +221,3 @@ def centred(vectors: Tensor, centre: Tensor) -> Tensor:
     moved = vectors - centre  # a copy, and then in place: vectors of a large graph fill the memory as it is
     moved /= moved.norm(dim=-1, keepdim=True).clamp_min(1e-12)
     return moved.mul_(TEXT_SCALE).mul_(vectors.any(-1, keepdim=True))
-
-
-def queries_at_once(candidates: int) -> int:
-    """How many queries with so many candidates each a reasoner takes at a time."""
-    return max(1, min(MOST_AT_ONCE, CELLS // max(1, candidates)))
-
-
-def chunks_by_relation(
-    relations: IntArray, num_entities: int, members: Members | None = None
-) -> Iterator[tuple[int, IntArray]]:
-    """Splits queries into rows of one relation each, few enough that a chunk's arrays fit in memory.
-
-    members: who will be asked, where that is so; most of the arrays are then only as wide as their pools.
-    """
-    for relation in np.unique(relations):
-        pool = num_entities if members is None else len(members.asked(int(relation)).pool.entities)
-        size = max(1, min(256, MEMORY // max(1, 12 * pool + 2 * num_entities)))
-        rows = np.flatnonzero(relations == relation)
-        for first in range(0, len(rows), size):
-            yield int(relation), rows[first : first + size]

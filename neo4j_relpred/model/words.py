@@ -132,7 +132,7 @@ def _letters(name: str) -> Iterator[str]:
         yield from (marked[i : i + 3] for i in range(len(marked) - 2))
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _shared(  # noqa: PLR0913 - a compiled loop takes plain arrays, and a call costs in it
     offsets: IntArray, tokens: TokenArray, weight: FloatArray, sums: FloatArray, other_offsets: IntArray,
     other_tokens: TokenArray, other_weight: FloatArray, other_sums: FloatArray, anchors: IntArray,

@@ -12,7 +12,8 @@ import numpy.typing as npt
 
 from neo4j_relpred.config import PublishingSettings
 from neo4j_relpred.data.knowledge_graph import IntArray
-from neo4j_relpred.model.trained import EntityAnswers, chunks_by_relation
+from neo4j_relpred.model.chunks import chunks_by_relation
+from neo4j_relpred.model.trained import EntityAnswers
 from neo4j_relpred.scoring.evidence import ENTITY_COLUMNS, RELATION_COLUMNS, evidence_shares, explain
 from neo4j_relpred.scoring.serving import Serving
 from neo4j_relpred.scoring.sweep import free_tails, questions_of

@@ -18,10 +18,15 @@ from neo4j_relpred.model.members import Members
 from neo4j_relpred.model.reasoner import Reasoners
 from neo4j_relpred.model.relation_head import RelationHead
 from neo4j_relpred.model.rules import Rules, mine_rules
+from neo4j_relpred.model.structure import ComplEx
+from neo4j_relpred.model.tower import Tower
 from neo4j_relpred.model.trained import TrainedModel, centred
 from neo4j_relpred.model.words import Words
+from neo4j_relpred.text.processor import device_of
+from neo4j_relpred.training.aside import Aside
 from neo4j_relpred.training.budget import Budget
 from neo4j_relpred.training.checks import check_members, check_model, check_vectors
+from neo4j_relpred.training.cores import prepare_torch, workers_for
 from neo4j_relpred.training.holdout import (
     HeldOut,
     Questions,
@@ -31,7 +36,7 @@ from neo4j_relpred.training.holdout import (
     relation_data,
 )
 from neo4j_relpred.training.lesson import Lesson, fingerprint
-from neo4j_relpred.training.memory import Size, give_back, limit_caches, refuse_too_large
+from neo4j_relpred.training.memory import Size, give_back, refuse_too_large
 from neo4j_relpred.training.plan import plan_training, untrained
 from neo4j_relpred.training.relation_head import fit_relation_head
 from neo4j_relpred.training.structure import fit_structure
@@ -39,13 +44,17 @@ from neo4j_relpred.training.tower import fit_tower, with_entity_width
 from neo4j_relpred.training.unfinished import Place, State, Unfinished
 from neo4j_relpred.training.weights import weigh
 
-__all__ = ["Progress", "fit", "prepare_torch"]
+__all__ = ["Progress", "fit"]
 
 Progress = Callable[[str, float], None]
 HEAD_SHARE = 0.15  # of what the reasoners leave; the members share the rest
 SHARES = {"structure": 0.47, "tower": 0.53}
 SLACK = 1.6  # over the pace of the entity reasoner, for the features of pairs
 LEAST_TRIPLES = 20
+WORTH_TRIPLES, WORTH_SECONDS = (
+    10_000,
+    20,
+)  # to be learnt from and with, beside the seconds that a process needs to start
 
 
 @dataclass(frozen=True)
@@ -55,17 +64,11 @@ class _Stage:
     graph: KnowledgeGraph
     text: Tensor
     words: Words | None
+    workers: int
     model: ModelSettings
     settings: TrainingSettings
     progress: Progress
     unfinished: Unfinished
-
-
-def prepare_torch(settings: TrainingSettings) -> None:
-    """One thread unless the settings say otherwise; denormals count as zero (they slow training eightfold)."""
-    limit_caches()
-    torch.set_num_threads(settings.threads)
-    torch.set_flush_denormal(True)
 
 
 def fit(
@@ -85,13 +88,13 @@ def fit(
     lesson = lesson.distinct()
     train, holdout, vectors = lesson.train, lesson.holdout, lesson.vectors
     model = with_entity_width(model, vectors)
-    _refuse(lesson, model, settings)
+    workers = workers_for(_refuse(lesson, model, settings), model, settings)
     kept = unfinished or Unfinished()
     budget = kept.begin(lambda: fingerprint(lesson, model, settings, start), settings.minutes)
     prepare_torch(settings)
     train = replace(train)  # what is worked out about the graph goes when the graph does: the caller keeps theirs
     centre = vectors.mean(0) if start is None or start.centre.shape != vectors.shape[1:] else start.centre
-    stage = _Stage(train, centred(vectors, centre), lesson.words, model, settings, progress, kept)
+    stage = _Stage(train, centred(vectors, centre), lesson.words, workers, model, settings, progress, kept)
     holdout = holdout[np.random.default_rng([settings.seed, 5]).permutation(len(holdout))]
     base_rate = _base_rate(train, holdout)
     rng = np.random.default_rng([settings.seed, 7])
@@ -107,7 +110,7 @@ def fit(
     entities = _reasoned(
         stage,
         "entities",
-        lambda: entity_data(members, questions, linked=not links_tell(train, holdout)),
+        lambda: entity_data(members, questions, linked=not links_tell(train, holdout), workers=workers),
         lambda: budget.part(max(0.0, budget.left - free * HEAD_SHARE)),
     )
     # What the entity reasoner left goes to the relation head, and its pace tells what relation queries will need.
@@ -130,8 +133,8 @@ def fit(
     return trained
 
 
-def _refuse(lesson: Lesson, model: ModelSettings, settings: TrainingSettings) -> None:
-    """What cannot be learnt from, and what would not fit into memory."""
+def _refuse(lesson: Lesson, model: ModelSettings, settings: TrainingSettings) -> Size:
+    """Refuses what cannot be learnt from and what would not fit into memory; the size of the rest."""
     check_vectors(lesson.vectors)
     train, held_out = lesson.train, len(lesson.holdout)
     every = len(train.triples) + held_out
@@ -143,6 +146,7 @@ def _refuse(lesson: Lesson, model: ModelSettings, settings: TrainingSettings) ->
     width = lesson.vectors.shape[1]
     size = Size(train.num_entities, every, train.num_relations, width, held_out, lesson.words is not None)
     refuse_too_large(size, model, settings)
+    return size
 
 
 def _planned(stage: _Stage, rules: Rules, questions: Questions, budget: Budget) -> tuple[int, float]:
@@ -151,7 +155,7 @@ def _planned(stage: _Stage, rules: Rules, questions: Questions, budget: Budget) 
     if state is not None:
         return state.about["affordable"], state.about["free"]
     members = untrained(stage.graph, stage.text, rules, stage.words, stage.model)
-    plan = plan_training(members, questions, stage.settings, budget)
+    plan = plan_training(members, questions, stage.settings, budget, stage.workers)
     affordable, free = plan.questions, max(0.0, budget.left - plan.reasoner_seconds - plan.between_seconds)
     give_back()
     stage.unfinished.write("plan", State({}, {"affordable": affordable, "free": free}))
@@ -159,32 +163,56 @@ def _planned(stage: _Stage, rules: Rules, questions: Questions, budget: Budget) 
 
 
 def _fit_members(stage: _Stage, rules: Rules, budget: Budget, seconds: float, start: TrainedModel | None) -> Members:
-    """Each member within its share of the seconds; one that is switched off leaves its share to the others."""
-    graph, text, model, settings, progress = stage.graph, stage.text, stage.model, stage.settings, stage.progress
+    """Both members at once, each with all of the seconds, or one after the other, each with its share of them."""
+    graph, text, model = stage.graph, stage.text, stage.model
+    lent, lent_tower = (start.members.structure, start.members.tower) if start else (None, None)
     shares = {name: share for name, share in SHARES.items() if name != "structure" or model.structure_rank > 0}
     each = {name: seconds * share / sum(shares.values()) for name, share in shares.items()}
     structure = None
-    if "structure" in each:
-        place = Place(stage.unfinished, "structure", budget.part(each["structure"]))
-        if not place.finished:
-            progress("structure", 0.0)  # of a large graph the first epoch takes longer than there is time
-        lent = start.members.structure if start else None
-        shown = _shown(progress, "structure", place.budget)
-        structure = fit_structure(graph, model.structure_rank, settings, place.budget, lent, shown, place)
-        give_back()
-    place = Place(stage.unfinished, "tower", budget.part(each["tower"]))
-    if not place.finished:
-        progress("tower", 0.0)
-    lent_tower = start.members.tower if start else None
-    shown = _shown(progress, "tower", place.budget)
-    tower = fit_tower(graph, text, model, settings, place.budget, lent_tower, shown, place)
-    tower.zero_grad()
-    progress("tower", 1.0)
-    give_back()
+    if "structure" in each and _pays_beside(stage, seconds):
+        with Aside(graph, model.structure_rank, stage.settings, budget.part(seconds), lent, stage.unfinished) as aside:
+            tower = _fit_tower(stage, budget.part(seconds), lent_tower)
+            there = aside.wait()
+        structure = _fit_structure(stage, there or stage.unfinished, budget.part(each["structure"]), lent)
+    else:
+        if "structure" in each:
+            structure = _fit_structure(stage, stage.unfinished, budget.part(each["structure"]), lent)
+        tower = _fit_tower(stage, budget.part(each["tower"]), lent_tower)
     encoded = encode_all(tower, graph, text, model)
     members = Members(graph, text, rules, structure, tower, encoded, model, graph.num_entities, stage.words)
     check_members(members)
     return members
+
+
+def _pays_beside(stage: _Stage, seconds: float) -> bool:
+    """Whether another process for the structure member has a core, and is worth its start."""
+    worth = len(stage.graph.triples) >= WORTH_TRIPLES and seconds >= WORTH_SECONDS and stage.workers > 1
+    return worth and device_of(stage.settings.device, "training.device") == "cpu"
+
+
+def _fit_structure(stage: _Stage, unfinished: Unfinished, budget: Budget, start: ComplEx | None) -> ComplEx:
+    """Here, or what was learnt beside, where that is what `unfinished` holds."""
+    place = Place(unfinished, "structure", budget)
+    if not place.finished:
+        stage.progress("structure", 0.0)  # of a large graph the first epoch takes longer than there is time
+    shown = _shown(stage.progress, "structure", place.budget)
+    structure = fit_structure(
+        stage.graph, stage.model.structure_rank, stage.settings, place.budget, start, shown, place
+    )
+    give_back()
+    return structure
+
+
+def _fit_tower(stage: _Stage, budget: Budget, start: Tower | None) -> Tower:
+    place = Place(stage.unfinished, "tower", budget)
+    if not place.finished:
+        stage.progress("tower", 0.0)
+    shown = _shown(stage.progress, "tower", place.budget)
+    tower = fit_tower(stage.graph, stage.text, stage.model, stage.settings, place.budget, start, shown, place)
+    tower.zero_grad()
+    stage.progress("tower", 1.0)
+    give_back()
+    return tower
 
 
 def _fit_head(stage: _Stage, budget: Budget) -> RelationHead:

@@ -21,12 +21,12 @@ from neo4j_relpred.config import ModelSettings, TrainingSettings
 from neo4j_relpred.data.knowledge_graph import IntArray, KnowledgeGraph, both_directions
 from neo4j_relpred.evaluation.calibration import complete, fit_calibration
 from neo4j_relpred.model.calibration import Calibration
+from neo4j_relpred.model.chunks import ask_by_relation, queries_at_once
 from neo4j_relpred.model.features import FEATURE_NAMES
-from neo4j_relpred.model.members import Members
+from neo4j_relpred.model.members import Members, Proposal
 from neo4j_relpred.model.reasoner import Reasoners
 from neo4j_relpred.model.relation_head import RelationHead
 from neo4j_relpred.model.relations import RELATION_BASE, RELATION_FEATURES, relation_features
-from neo4j_relpred.model.trained import chunks_by_relation, queries_at_once
 from neo4j_relpred.training.budget import Budget
 from neo4j_relpred.training.checks import check_features, check_numbers
 from neo4j_relpred.training.reasoner import RankingData, fit_reasoner
@@ -148,25 +148,27 @@ class Questions:
         return self.first(round(NEW_SHARE * len(self)))
 
 
-def entity_data(members: Members, questions: Questions, *, linked: bool = True) -> HeldOut:
+def entity_data(members: Members, questions: Questions, *, linked: bool = True, workers: int = 1) -> HeldOut:
     """Candidates of entity questions; `linked` takes those that an edge joins to the anchor already, too."""
-    held = _entity_candidates(members, questions, linked)
+    held = _entity_candidates(members, questions, linked, workers)
     if members.structure is not None:
-        held = held.joined(_entity_candidates(members.as_new(), questions.as_of_new(), linked))
+        held = held.joined(_entity_candidates(members.as_new(), questions.as_of_new(), linked, workers))
     check_features(held.features, FEATURE_NAMES, "entity")
     return held
 
 
-def _entity_candidates(members: Members, questions: Questions, linked: bool) -> HeldOut:
+def _entity_candidates(members: Members, questions: Questions, linked: bool, workers: int) -> HeldOut:
     asked = questions.asked
     size = min(members.settings.candidates, members.graph.num_entities)
     shape = (len(questions), size)
     features = np.zeros((*shape, len(FEATURE_NAMES)), np.float32)
     candidates, real = np.zeros(shape, np.int64), np.zeros(shape, bool)
-    for relation, rows in chunks_by_relation(asked[:, 1], members.graph.num_entities, members):
+
+    def propose(members: Members, relation: int, rows: IntArray) -> Proposal:
         anchors = asked[rows, 0]
-        known = members.graph.answers(anchors, np.full(len(rows), relation))
-        proposal = members.propose(relation, anchors, known)
+        return members.propose(relation, anchors, members.graph.answers(anchors, np.full(len(rows), relation)))
+
+    for rows, proposal in ask_by_relation(propose, asked[:, 1], members.graph.num_entities, members, workers):
         features[rows], candidates[rows], real[rows] = proposal.features, proposal.candidates, proposal.real
     ends = zip(questions.rows, questions.answers, strict=True)
     position = np.array([np.searchsorted(candidates[row], answer) for row, answer in ends], np.int64)

@@ -15,12 +15,22 @@ from pathlib import Path
 
 from neo4j_relpred.config import ModelSettings, TrainingSettings
 from neo4j_relpred.errors import TooLittleMemory
+from neo4j_relpred.model.chunks import MEMORY
 from neo4j_relpred.model.features import FEATURE_NAMES
-from neo4j_relpred.model.trained import MEMORY
 from neo4j_relpred.training.structure import EXACT_ENTITIES
 from neo4j_relpred.training.tower import DENSE_ENTITIES, NEGATIVES
 
-__all__ = ["HELD_BYTES", "HELD_SHARE", "Size", "demand", "free_memory", "give_back", "limit_caches", "refuse_too_large"]
+__all__ = [
+    "HELD_BYTES",
+    "HELD_SHARE",
+    "Size",
+    "demand",
+    "fits_beside",
+    "free_memory",
+    "give_back",
+    "limit_caches",
+    "refuse_too_large",
+]
 
 HELD_BYTES = 3 << 30  # that the features of held-out queries may take, however much time there is
 CACHED_PRODUCTS = "64"  # kinds of matrix products that torch keeps ready: batches of a graph hardly ever repeat a shape
@@ -31,6 +41,8 @@ LEAST_SECONDS = 1e-3, 1e-8  # that features and fits take for a held-out query, 
 HELD_SHARE = 0.4  # of the time, that the reasoners and their held-out queries may take
 FOLD_COPY = 1.75  # times the features: most of them are copied for a fold
 WORD_BYTES = 500  # of a node's name and text as words
+BESIDE_BYTES = 500_000_000  # of another process with torch in it
+BESIDE_SHARE = 0.5  # of what is free, that a training with two processes may take
 GIGA = 1e9
 
 
@@ -125,6 +137,15 @@ def refuse_too_large(size: Size, model: ModelSettings, training: TrainingSetting
         f"memory; {free / GIGA:.1f} GB are free.",
         hint=f"Lower what takes most, or train where there is more memory. {advice}.",
     )
+
+
+def fits_beside(size: Size, model: ModelSettings, training: TrainingSettings) -> bool:
+    """Whether the structure member may learn in a process of its own, with a graph of its own, beside the rest."""
+    free = free_memory()
+    if free is None:
+        return True
+    beside = _graph(size) + sum(_structure(size, model, training).values()) + BESIDE_BYTES
+    return sum(demand(size, model, training).values()) + beside <= BESIDE_SHARE * free
 
 
 def free_memory(root: Path = Path("/")) -> int | None:

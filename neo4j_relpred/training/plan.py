@@ -45,14 +45,16 @@ class Plan:
     between_seconds: float
 
 
-def plan_training(members: Members, questions: Questions, settings: TrainingSettings, budget: Budget) -> Plan:
+def plan_training(
+    members: Members, questions: Questions, settings: TrainingSettings, budget: Budget, workers: int = 1
+) -> Plan:
     """By the pace of untrained members: what they cost does not depend on the weights."""
     model, width = members.settings, 2 * members.graph.num_relations
     pilot = questions.first(PILOT)
     few = max(1, len(pilot) // 8)
     entity_data(members, pilot.first(1))  # compiles the kernels
-    few_seconds, _ = _timed(lambda: entity_data(members, pilot.first(few)))
-    all_seconds, held = _timed(lambda: entity_data(members, pilot))
+    few_seconds, _ = _timed(lambda: entity_data(members, pilot.first(few), workers=workers))
+    all_seconds, held = _timed(lambda: entity_data(members, pilot, workers=workers))
     data = held.data()
     fitted = partial(fit_reasoner, data, model.reasoner, width, settings, Budget.minutes(1))
     (one, _), (two, _) = (_timed(partial(fitted, passes=count)) for count in (1, 2))

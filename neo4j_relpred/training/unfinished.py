@@ -23,11 +23,12 @@ from torch import Tensor, uint8
 from neo4j_relpred.data.folder import replace_file
 from neo4j_relpred.training.budget import Budget
 
-__all__ = ["Place", "State", "Unfinished", "pause_after"]
+__all__ = ["Place", "State", "Unfinished", "pause_after", "read_state"]
 
 SUFFIX = ".safetensors"
 SECONDS = 60.0  # of training that a kill may cost
 SHARE = 0.02  # of the time, that saving may take
+BROKEN = OSError, SafetensorError, KeyError, ValueError
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +58,7 @@ class Unfinished:
         """pause: seconds until the next save of a stage, by those that its last one took."""
         self.folder, self.pause = folder, pause
         self.earlier = 0.0  # seconds that the training had used when it was interrupted
-        self._fingerprint, self._budget = "", Budget(0.0, 0.0)
+        self._fingerprint, self.budget = "", Budget(0.0, 0.0)
         self._states: dict[str, State] = {}
 
     def begin(self, fingerprint: Callable[[], str], minutes: float) -> Budget:
@@ -69,11 +70,34 @@ class Unfinished:
             self._fingerprint = fingerprint()
             self._states = self._found(self.folder)
         self.earlier = max((state.about["used"] for state in self._states.values()), default=0.0)
-        self._budget = Budget.resumed(minutes * 60, self.earlier)
+        self.budget = Budget.resumed(minutes * 60, self.earlier)
         if self._states:
             stages = ", ".join(self._states)
             log.warning("An interrupted training goes on after %.0f seconds (%s).", self.earlier, stages)
-        return self._budget
+        return self.budget
+
+    def shared(self, folder: Path) -> Unfinished:
+        """The same training with its states in another folder."""
+        return self.joined(folder, self._fingerprint, self.budget)
+
+    @classmethod
+    def joined(cls, folder: Path, fingerprint: str, budget: Budget) -> Unfinished:
+        """A training that another process began."""
+        unfinished = cls(folder)
+        unfinished._fingerprint, unfinished.budget = fingerprint, budget
+        return unfinished
+
+    def load(self, stage: str) -> bool:
+        """Whether another process keeps this stage in the folder; then it is there to be taken."""
+        if self.folder is None:
+            return False
+        try:
+            fingerprint, state = read_state(self.folder, stage)
+        except BROKEN:
+            return False
+        if fingerprint == self._fingerprint:
+            self._states[stage] = state
+        return fingerprint == self._fingerprint
 
     def take(self, stage: str) -> State | None:
         """The state to go on from; gone from memory afterwards."""
@@ -84,7 +108,7 @@ class Unfinished:
         if self.folder is None:
             return
         tensors = {name: tensor.detach().contiguous() for name, tensor in state.tensors.items()}
-        about = json.dumps({**state.about, "used": self._budget.used})
+        about = json.dumps({**state.about, "used": self.budget.used})
         header = {"fingerprint": self._fingerprint, "about": about, "digest": _digest(tensors, about)}
         file = self.folder / f"{stage}{SUFFIX}"
         try:
@@ -105,13 +129,14 @@ class Unfinished:
             left.unlink(missing_ok=True)
         found = {}
         for file in folder.glob(f"*{SUFFIX}"):
+            stage = file.name.removesuffix(SUFFIX)
             try:
-                fingerprint, state = _read(file)
-            except (OSError, SafetensorError, KeyError, ValueError) as error:
+                fingerprint, state = read_state(folder, stage)
+            except BROKEN as error:
                 return self._nothing(f"is damaged ({file.name}: {error})")
             if fingerprint != self._fingerprint:
                 return self._nothing("is of other data, settings or versions")
-            found[file.name.removesuffix(SUFFIX)] = state
+            found[stage] = state
         return dict(sorted(found.items(), key=lambda entry: float(entry[1].about["used"])))
 
     def _nothing(self, why: str) -> dict[str, State]:
@@ -149,9 +174,9 @@ class Place:
         self._next = time.monotonic() + self._unfinished.pause(time.monotonic() - started)
 
 
-def _read(file: Path) -> tuple[str, State]:
-    """Fingerprint and state. Raises OSError, SafetensorError, KeyError or ValueError where it is damaged."""
-    with safe_open(file, "pt") as opened:
+def read_state(folder: Path, stage: str) -> tuple[str, State]:
+    """Fingerprint and state of a stage. Raises one of BROKEN where it is not there, or damaged."""
+    with safe_open(folder / f"{stage}{SUFFIX}", "pt") as opened:
         header = opened.metadata() or {}
         tensors = {name: opened.get_tensor(name) for name in opened.keys()}
     about = header["about"]

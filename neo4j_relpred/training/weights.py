@@ -9,9 +9,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from neo4j_relpred.data.knowledge_graph import IntArray, both_directions
+from neo4j_relpred.model.chunks import chunks_by_relation
 from neo4j_relpred.model.members import Members, Weights, standing
 from neo4j_relpred.model.rules import any_rule
-from neo4j_relpred.model.trained import chunks_by_relation
 
 __all__ = ["weigh"]
 

@@ -15,7 +15,7 @@ from neo4j_relpred.config import ModelSettings, ReasonerKind, choices
 from neo4j_relpred.data.knowledge_graph import IntArray, KnowledgeGraph, both_directions
 from neo4j_relpred.data.splits import Split, split_triples
 from neo4j_relpred.evaluation.report import Report, evaluate
-from neo4j_relpred.model import trained as trained_module
+from neo4j_relpred.model import chunks
 from neo4j_relpred.model.calibration import Calibration
 from neo4j_relpred.model.encoding import encode_all
 from neo4j_relpred.model.features import FEATURE_NAMES
@@ -155,7 +155,7 @@ def test_answers_do_not_depend_on_who_else_is_asked(
     known = model.known_relations(heads, tails)
     together = model.answer_relations(heads, tails, known)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(trained_module, "CELLS", block * graph.num_relations)
+        patch.setattr(chunks, "CELLS", block * graph.num_relations)
         apart = model.answer_relations(heads, tails, known)
     np.testing.assert_allclose(apart.logits, together.logits, rtol=1e-4, atol=1e-4)
     np.testing.assert_allclose(apart.probabilities, together.probabilities, rtol=1e-3, atol=1e-5)

@@ -15,10 +15,11 @@ import torch
 from neo4j_relpred.config import ModelSettings, ReasonerKind
 from neo4j_relpred.data.knowledge_graph import IntArray, both_directions
 from neo4j_relpred.model import pools
+from neo4j_relpred.model.chunks import chunks_by_relation
 from neo4j_relpred.model.features import FEATURE_GROUPS, FEATURE_NAMES, group_columns
 from neo4j_relpred.model.reasoner import Reasoner, Reasoners
 from neo4j_relpred.model.relations import RELATION_FEATURES, RELATION_GROUPS
-from neo4j_relpred.model.trained import TrainedModel, centred, chunks_by_relation
+from neo4j_relpred.model.trained import TrainedModel, centred
 from neo4j_relpred.model.words import WORD_FEATURES
 from tests.synthetic import CHILD, GRANDPARENT, NOTHING, PARENT, SIBLING, World, graph_of
 
@@ -221,7 +222,7 @@ def test_chunks_are_larger_where_few_can_answer(trained: TrainedModel, monkeypat
     """A graph of many kinds must not be asked one question at a time because of nodes that no answer is among."""
     monkeypatch.setattr(pools, "WHOLE", 0)
     monkeypatch.setattr(pools, "LEAST", 1)
-    monkeypatch.setattr("neo4j_relpred.model.trained.MEMORY", 12 * 60 + 2 * 60)
+    monkeypatch.setattr("neo4j_relpred.model.chunks.MEMORY", 12 * 60 + 2 * 60)
     members = replace(trained.members, graph=graph_of(60, 4, [(i, PARENT, 2 + i % 2) for i in range(4, 60)]))
     relations = np.full(20, PARENT)
     whole = [rows for _, rows in chunks_by_relation(relations, 60)]

@@ -16,8 +16,9 @@ from neo4j_relpred.data.splits import split_triples
 from neo4j_relpred.errors import TooLittleData
 from neo4j_relpred.evaluation.ranking import Ranks, RankSummary, filtered_ranks, summarize
 from neo4j_relpred.model.calibration import Calibration
+from neo4j_relpred.model.chunks import chunks_by_relation
 from neo4j_relpred.model.reasoner import Reasoners
-from neo4j_relpred.model.trained import TrainedModel, chunks_by_relation
+from neo4j_relpred.model.trained import TrainedModel
 from neo4j_relpred.training import fit as fitting
 from neo4j_relpred.training import plan as planning
 from neo4j_relpred.training import reasoner as fitting_reasoner

@@ -15,8 +15,7 @@ from neo4j_relpred.data.knowledge_graph import IntArray, KnowledgeGraph
 from neo4j_relpred.data.splits import split_triples
 from neo4j_relpred.errors import NotFinite, TooLittleData
 from neo4j_relpred.evaluation.report import Report, evaluate
-from neo4j_relpred.model import structure
-from neo4j_relpred.model import trained as trained_module
+from neo4j_relpred.model import chunks, structure
 from neo4j_relpred.model.tower import Tower
 from neo4j_relpred.model.trained import TrainedModel
 from neo4j_relpred.training import fit as fitting
@@ -128,7 +127,7 @@ def test_hundreds_of_relations_are_learnt_in_blocks(monkeypatch: pytest.MonkeyPa
     settings = TINY_MODEL.model_copy(update={"candidates": 20})
     with monkeypatch.context() as patch:
         patch.setattr(structure, "BLOCK", 100_000)
-        patch.setattr(trained_module, "CELLS", 6_000)
+        patch.setattr(chunks, "CELLS", 6_000)
         patch.setattr(fitting_reasoner, "CELLS", 4_800)
         patch.setattr(fitting_head, "INPUTS", 100_000)
         patch.setattr(fitting_holdout, "HELD_NUMBERS", 100_000)
