@@ -137,6 +137,9 @@ def show_report(report: Report, title: str, *, as_json: bool) -> None:
     rows += [(name, *_figures(s.entities), *_figures(s.relations)) for name, s in report.baselines.items()]
     columns = ("", "entity MRR", "H@1", "H@10", "relation MRR", "H@1", "H@10")
     table(title, columns, rows, numbers=range(1, 7))
+    members = [(part.name, _plain(part.weight), _plain(part.new_weight), part.why) for part in report.parts]
+    if members:
+        table("Who proposes candidates", ("member", "weight", "for new nodes", "here"), members, numbers=(1, 2))
     low, high = report.entities.interval
     click.echo(
         f"{report.triples} test triples, filtered, all candidates, both sides, realistic ties. "
@@ -162,6 +165,10 @@ def show_slices(report: Report) -> None:
     ]
     if rows:
         table("Entity queries by kind", ("", "", "queries", "MRR", "H@1", "H@10"), rows, numbers=range(2, 6))
+
+
+def _plain(weight: float | None) -> str:
+    return "out" if weight is None else f"{weight:.2f}"
 
 
 def _figures(summary: Any) -> tuple[str, str, str]:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from neo4j_relpred.data.knowledge_graph import IntArray, KnowledgeGraph
 from neo4j_relpred.evaluation.calibration import CalibrationReport, measure
+from neo4j_relpred.evaluation.parts import Part, parts_of
 from neo4j_relpred.evaluation.ranking import Ranks, RankSummary, summarize
 from neo4j_relpred.evaluation.slices import Slices, slices_of
 from neo4j_relpred.evaluation.trial import Baseline, Trial, try_out
@@ -52,7 +53,8 @@ class Calibrated:
 class Report:
     """What a training ended with.
 
-    `seconds` is the training alone; `per_relation`: MRR of its entity queries; `slices`: entity queries by their kind.
+    `seconds` is the training alone; `per_relation`: MRR of its entity queries; `slices`: entity queries by their kind;
+    `parts`: what proposed the candidates.
     """
 
     entities: RankSummary
@@ -67,6 +69,7 @@ class Report:
     device: str = "cpu"
     warnings: tuple[str, ...] = field(default=())
     slices: Slices = field(default_factory=dict)
+    parts: tuple[Part, ...] = ()
 
     def best_baseline(self, kind: str) -> tuple[str, RankSummary]:
         """The best rival by MRR for 'entities' and by Hits@1 for 'relations'."""
@@ -91,7 +94,7 @@ class Report:
         plain = {key: data[key] for key in ("per_relation", "triples", "base_rate", "seconds", "threads", "device")}
         slices = {
             kind: {name: _summary(summary) for name, summary in named.items()}
-            for kind, named in data.get("slices", {}).items()  # reports of older versions have none
+            for kind, named in data.get("slices", {}).items()  # reports of older versions have neither these nor parts
         }
         return cls(
             _summary(data["entities"]),
@@ -101,6 +104,7 @@ class Report:
             **plain,
             warnings=tuple(data["warnings"]),
             slices=slices,
+            parts=tuple(Part(**part) for part in data.get("parts", ())),
         )
 
 
@@ -141,6 +145,7 @@ def evaluate(
         triples=triples,
         base_rate=model.base_rate,
         slices=slices_of(ranks, asked, model.graph, model.members.words),
+        parts=parts_of(model.members),
     )
     cautions += _artefact(report.calibration, test, model.graph)
     return replace(report, warnings=(*cautions, *_beaten(report, entities, relations)))
