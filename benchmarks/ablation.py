@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.fitting import RANKING_SHARE, fit_task, report_of, settings_of, settings_options
+from benchmarks.fitting import fit_task, ranking_minutes, report_of, settings_of, settings_options
 from benchmarks.folders import DataSet, Task
 from benchmarks.output import json_option, say, write_json
 from neo4j_relpred.data.knowledge_graph import IntArray
@@ -110,7 +110,7 @@ def main(words: Sequence[str] | None = None) -> None:
         settings = settings_of([*options.set, *variant.settings], 0)
         learnt = variant.of(task.learnt)
         seen = Task(learnt, variant.of(task.asked) if task.inductive else learnt)
-        fitted = fit_task(seen, options.minutes * (1 - RANKING_SHARE), settings, options.cache)
+        fitted = fit_task(seen, options.minutes - ranking_minutes(options.minutes), settings, options.cache)
         rivals = [SumOfMembers(fitted.asked)] if name == WHOLE else []
         figures |= _shown(
             name, report_of(task, fitted.asked, rivals, settings), figures
