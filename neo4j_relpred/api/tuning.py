@@ -205,7 +205,7 @@ class _Bench:
     def of(cls, workspace: Workspace, data: Snapshot, plan: Plan, progress: Progress) -> _Bench:
         """Splits once what `relpred train` would learn from, and encodes the texts once. Raises TooLittleData."""
         settings, sizes = workspace.settings, (len(data.ids), len(data.relations))
-        kept = ~_among(data.triples, split_snapshot(workspace, data)[0].test)
+        kept = ~KnowledgeGraph(*sizes, split_snapshot(workspace, data)[0].test).holds(data.triples)
         times = data.edge_property(settings.graph.time_property)
         share = settings.evaluation.test_share
         lots = draw_lots(data.triples[kept], data.ids, data.relations, f"tuning {settings.training.seed}")
@@ -256,13 +256,6 @@ def _judged(entities: Trial, relations: Trial, num_relations: int) -> Judged:
     own = np.lexsort(relations.queries().T[::-1])
     reciprocal = (1 / entities.ranks().realistic)[both].reshape(-1, 2).mean(1)
     return Judged(relations.queries()[own], reciprocal, (relations.ranks().realistic[own] <= 1).astype(np.float64))
-
-
-def _among(triples: IntArray, others: IntArray) -> npt.NDArray[np.bool_]:
-    """(n,): which of the triples (n, 3) are among the others (m, 3)."""
-    _, place = np.unique(np.concatenate([triples, others]), axis=0, return_inverse=True)
-    found: npt.NDArray[np.bool_] = np.isin(place[: len(triples)], place[len(triples) :])
-    return found
 
 
 def _search(bench: _Bench, settings: Settings, trials: list[Tried], budget: Budget, progress: Progress) -> None:

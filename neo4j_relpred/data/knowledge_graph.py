@@ -112,6 +112,10 @@ class KnowledgeGraph:
         union = union[np.diff(union, prepend=-1) > 0]  # np.unique hashes, which takes many times as long
         return KnowledgeGraph(count, self.num_relations, np.ascontiguousarray(_unpacked(union, shape)))
 
+    def holds(self, triples: IntArray) -> npt.NDArray[np.bool_]:
+        """(n, 3) -> (n,): which triples are edges of this graph."""
+        return np.isin(self.keys(triples), self.keys(self.triples))
+
     def keys(self, triples: IntArray) -> IntArray:
         """Triples (n, 3) of these entities and relations as one number each, (n,): the same triple, the same number."""
         return _packed(triples, (self.num_entities, self.num_relations, self.num_entities))

@@ -126,8 +126,7 @@ class TrainedModel:
     def without(self, triples: IntArray) -> TrainedModel:
         """The model as if these triples (n, 3) were not in the graph; their ends are encoded anew."""
         members = self.members
-        keys, gone = (members.graph.keys(rows) for rows in (members.graph.triples, triples))
-        kept = members.graph.triples[~np.isin(keys, gone)]
+        kept = members.graph.triples[~replace(members.graph, triples=triples).holds(members.graph.triples)]
         graph, encoded = replace(members.graph, triples=kept), members.encoded
         if members.tower is not None:
             ends = np.unique(triples[:, [0, 2]])

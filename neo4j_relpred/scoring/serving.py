@@ -11,7 +11,7 @@ import numpy.typing as npt
 import torch
 
 from neo4j_relpred.config import GraphSettings
-from neo4j_relpred.data.knowledge_graph import IntArray, KnowledgeGraph
+from neo4j_relpred.data.knowledge_graph import IntArray, KnowledgeGraph, inverse
 from neo4j_relpred.data.snapshot import Node, Snapshot
 from neo4j_relpred.data.verbalize import display_name, verbalize
 from neo4j_relpred.errors import UnknownEntity, UnknownRelation, did_you_mean
@@ -91,10 +91,16 @@ class Serving:
     @cached_property
     def end_labels(self) -> Mapping[int, frozenset[str]]:
         """Labels seen at the answering end of each relation, inverses too."""
-        found: dict[int, set[str]] = {}
-        for relation, tail in np.unique(self.model.graph.edges[:, 1:], axis=0).tolist():
-            found.setdefault(relation, set()).update(self.labels[tail])
-        return {relation: frozenset(labels) for relation, labels in found.items()}
+        graph, kinds = self.model.graph, dict[frozenset[str], int]()  # many nodes have the same labels
+        kind = np.array([kinds.setdefault(labels, len(kinds)) for labels in self.labels], np.int64)
+        tails, backward = np.nonzero(graph.context)
+        relations = inverse(backward, graph.num_relations)
+        found: dict[int, frozenset[str]] = {}
+        labels_of = tuple(kinds)
+        for key in np.unique(relations * len(kinds) + kind[tails]).tolist():
+            relation, number = divmod(key, len(kinds))
+            found[relation] = found.get(relation, frozenset()) | labels_of[number]
+        return found
 
     def fits(self, relation: int) -> npt.NDArray[np.bool_]:
         """(entities,): alive and of a label that the answering end of the relation was seen with."""
@@ -126,7 +132,8 @@ def serve(
         names[row] = display_name(properties, settings.names, "")
         texts[row] = verbalize(own, properties, settings)
         labels[row] = frozenset(own)
-    graph = KnowledgeGraph(len(entities), len(checkpoint.relations), _triples(checkpoint, snapshot, place))
+    empty = KnowledgeGraph(len(entities), len(checkpoint.relations), np.empty((0, 3), np.int64))
+    graph = empty.with_triples(_triples(checkpoint, snapshot, place))
     model = checkpoint.model.over(graph, torch.from_numpy(text), Words.of(names, texts))
     shown = tuple(name or entity for name, entity in zip(names, entities, strict=True))
     return Serving(model, entities, shown, tuple(labels), alive, checkpoint.relations)
@@ -140,4 +147,5 @@ def _triples(checkpoint: Checkpoint, snapshot: Snapshot, place: IntArray) -> Int
     if not len(triples):
         return triples
     moved = np.stack([place[triples[:, 0]], of_type[triples[:, 1]], place[triples[:, 2]]], axis=1)
-    return np.unique(moved[moved[:, 1] >= 0], axis=0)
+    known_types: IntArray = moved[moved[:, 1] >= 0]
+    return known_types

@@ -65,6 +65,14 @@ def test_more_triples_may_come_with_more_entities_and_never_twice(graph: Knowled
     assert graph.with_triples(graph.triples).num_entities == count
 
 
+@given(graphs())
+def test_a_graph_holds_its_triples_and_no_others(graph: KnowledgeGraph) -> None:
+    shape = graph.num_entities, graph.num_relations, graph.num_entities
+    every = np.stack(np.unravel_index(np.arange(np.prod(shape)), shape), axis=1)
+    own = {tuple(triple) for triple in graph.triples.tolist()}
+    assert graph.holds(every).tolist() == [tuple(triple) in own for triple in every.tolist()]
+
+
 @given(st.integers(1, 5), st.data())
 def test_the_inverse_of_an_inverse_is_the_relation(num_relations: int, data: st.DataObject) -> None:
     relation = np.array(data.draw(st.integers(0, 2 * num_relations - 1)))
