@@ -1,10 +1,11 @@
-"""Our model beside PyKEEN's on a data folder: the same triples, minutes and core, ranked by one rule in one run.
+"""Our model beside PyKEEN's on a data folder: the same triples, minutes and cores, ranked by one rule in one run.
 
     python -m benchmarks.peers FOLDER [--minutes 10] [--models complex,rotate,transe] [--json FILE]
 
 Needs PyKEEN: pip install -e ".[peers]". Each system has the minutes, ours for encoding the texts too; a training of
 PyKEEN's ends with an epoch, maybe later. All learn from train and choose by valid; ours also fits its reasoner on it.
-PyKEEN's models know no text. What settings they have: benchmarks/pykeen_models.py.
+Ours learns in two processes of one thread where there are two cores, PyKEEN's in one of two threads; with
+`--set training.workers=1` both have one core. PyKEEN's models know no text. What settings they have: benchmarks/pykeen_models.py.
 """
 
 from __future__ import annotations
@@ -15,11 +16,14 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from benchmarks.fitting import fit_task, report_of, settings_of, settings_options
 from benchmarks.folders import Task
 from benchmarks.output import json_option, print_figures, say, write_json
 from neo4j_relpred.evaluation.ranking import RankSummary
 from neo4j_relpred.evaluation.report import Report
+from neo4j_relpred.training.cores import prepare_torch, workers_asking
 
 KINDS = {"entity": (1, 10), "relation": (1,)}  # of queries, and the ranks up to which hits count
 
@@ -74,10 +78,12 @@ def main(words: Sequence[str] | None = None) -> None:
     data, settings = task.asked, settings_of(options.set, options.seed)
     fitted = fit_task(task, options.minutes, settings, options.cache)
     rivals, spent = [], {"ours_training_seconds": fitted.encoding_seconds + fitted.training_seconds}
+    torch.set_num_threads(workers_asking(fitted.asked, settings.training))  # as many cores as ours had
     for name in names:
         rival, costs = pykeen.train(name, data, options.minutes, options.seed)
         rivals.append(rival)
         spent |= {f"{name}_{cost}": value for cost, value in costs.items()}
+    prepare_torch(settings.training)
     say("ranking")
     found = {**figures(report_of(task, fitted.asked, rivals, settings)), **spent}
     print_figures(found)

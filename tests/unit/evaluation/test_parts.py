@@ -14,7 +14,6 @@ from neo4j_relpred.model.members import Weights
 from neo4j_relpred.model.trained import TrainedModel
 from tests.synthetic import World
 
-
 NAMES = ("PARENT", "CHILD", "GRANDPARENT", "SIBLING")
 
 
