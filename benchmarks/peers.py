@@ -5,7 +5,7 @@
 Needs PyKEEN: pip install -e ".[peers]". Each system has the minutes, ours for encoding the texts too; a training of
 PyKEEN's ends with an epoch, maybe later. All learn from train and choose by valid; ours also fits its reasoner on it.
 Ours learns in two processes of one thread where there are two cores, PyKEEN's in one of two threads; with
-`--set training.workers=1` both have one core. PyKEEN's models know no text. What settings they have: benchmarks/pykeen_models.py.
+`--set training.workers=1` both have one core. PyKEEN's models know no text; settings: benchmarks/pykeen_models.py.
 """
 
 from __future__ import annotations

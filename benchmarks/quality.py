@@ -62,6 +62,7 @@ def _figures(report: Report) -> dict[str, float]:
         **{f"entity_hits_at_{k}": entities.hits_at(k) for k in (1, 3, 10)},
         "ece_relations": report.calibration.relations.ece,
         "ece_entities": report.calibration.entities.ece,
+        "ece_entities_by_chance": report.calibration.entities.chance,
         **_unlinked(report),
     }
     for name, scores in report.baselines.items():

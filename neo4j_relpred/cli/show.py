@@ -15,6 +15,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 if TYPE_CHECKING:
+    from neo4j_relpred.evaluation.calibration import CalibrationReport
     from neo4j_relpred.evaluation.report import Report
     from neo4j_relpred.graph.writer import PublicationReport
     from neo4j_relpred.triples import ScoredTriple
@@ -147,8 +148,8 @@ def show_report(report: Report, title: str, *, as_json: bool) -> None:
     )
     calibration = report.calibration
     click.echo(
-        f"Calibration (ECE of first answers): entities {calibration.entities.ece:.3f}, relations "
-        f"{calibration.relations.ece:.3f}. Base rate of sweeps {report.base_rate:.3f}."
+        f"Calibration (ECE of first answers): entities {_error(calibration.entities)}, relations "
+        f"{_error(calibration.relations)}. Base rate of sweeps {report.base_rate:.3f}."
     )
     if report.seconds:
         click.echo(f"Trained in {report.seconds:.0f} s on {report.device}, {report.threads} thread(s).")
@@ -165,6 +166,10 @@ def show_slices(report: Report) -> None:
     ]
     if rows:
         table("Entity queries by kind", ("", "", "queries", "MRR", "H@1", "H@10"), rows, numbers=range(2, 6))
+
+
+def _error(calibration: CalibrationReport) -> str:
+    return f"{calibration.ece:.3f} ({calibration.chance:.3f} would be chance)"
 
 
 def _plain(weight: float | None) -> str:

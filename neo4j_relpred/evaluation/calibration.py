@@ -24,7 +24,9 @@ LEAST_ANSWERS = 10
 class CalibrationReport:
     """Expected calibration error of the first answers, Brier score, log loss, and the reliability diagram.
 
-    diagram: (mean probability, share that holds, number) of each bin with anything in it.
+    diagram: (mean probability, share that holds, number) of each bin with anything in it. chance: what the expected
+    calibration error would be on average if all probabilities were right, for a bin of few answers never holds exactly
+    its share.
     """
 
     ece: float
@@ -32,6 +34,7 @@ class CalibrationReport:
     log_loss: float
     count: int
     diagram: tuple[tuple[float, float, int], ...]
+    chance: float = 0.0  # reports of older versions have none
 
 
 def fit_calibration(
@@ -99,7 +102,9 @@ def measure(probabilities: FloatArray, labels: FloatArray) -> CalibrationReport:
     safe = np.clip(probabilities, 1e-7, 1 - 1e-7)
     log_loss = -(labels * np.log(safe) + (1 - labels) * np.log(1 - safe)).mean()
     brier = ((probabilities - labels) ** 2).mean()
-    return CalibrationReport(float(ece), float(brier), float(log_loss), len(probabilities), diagram)
+    spread = [np.sqrt((probabilities[p] * (1 - probabilities[p])).sum()) for p in parts]  # of how many hold in a bin
+    chance = np.sqrt(2 / np.pi) * sum(spread) / len(probabilities)  # the mean of |x| of a normal x
+    return CalibrationReport(float(ece), float(brier), float(log_loss), len(probabilities), diagram, float(chance))
 
 
 def _newton(

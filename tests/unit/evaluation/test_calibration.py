@@ -128,3 +128,13 @@ def test_nothing_measured_is_no_number() -> None:
     report = measure(np.empty(0), np.empty(0))
     assert report.count == 0
     assert np.isnan(report.ece)
+
+
+def test_the_error_of_right_probabilities_is_what_chance_gives() -> None:
+    rng = np.random.default_rng(0)
+    runs = []
+    for _ in range(200):
+        probabilities = rng.random(400)
+        runs.append(measure(probabilities, (rng.random(400) < probabilities).astype(float)))
+    assert np.mean([run.ece for run in runs]) == pytest.approx(np.mean([run.chance for run in runs]), rel=0.05)
+    assert measure(np.ones(9), np.ones(9)).chance == 0
