@@ -1,8 +1,8 @@
 """The structure member learns in a process of its own while the tower learns in this one: two cores, a thread on each.
 
-`python -m neo4j_relpred.training.aside FILE` is that process. What it is to do lies in FILE; what it learns, it keeps
-where a training keeps its stages, so that a killed training finds it as if it had been learnt here. It ends when the
-process that started it ends, however that ends.
+`python -m neo4j_relpred.training.aside FOLDER` is that process. What it is to do lies in FOLDER; what it learns, it
+keeps where a training keeps its stages, so that a killed training finds it as if it had been learnt here. It ends when
+the process that started it ends, however that ends.
 """
 
 from __future__ import annotations
@@ -66,20 +66,23 @@ class Aside:
         }
         unfinished.shared(folder).write(TASK, State(tensors, about))
         self._words = (folder / "words").open("w+b")
-        paths = os.pathsep.join(path for path in sys.path if path)
-        self._process = subprocess.Popen(
-            [sys.executable, *COMMAND, str(folder)],
-            stdin=subprocess.PIPE,  # at whose end it ends
-            stdout=self._words,
-            stderr=subprocess.STDOUT,
-            env={**os.environ, "PYTHONPATH": paths},
-            start_new_session=True,  # a Ctrl-C is for who started it
-        )
+        self.process = self._started(folder)
 
-    @property
-    def pid(self) -> int:
-        """The number of its process."""
-        return self._process.pid
+    def _started(self, folder: Path) -> subprocess.Popen[bytes] | None:
+        """The process; None where the system gives none."""
+        paths = os.pathsep.join(path for path in sys.path if path)
+        try:
+            return subprocess.Popen(
+                [sys.executable, *COMMAND, str(folder)],
+                stdin=subprocess.PIPE,  # at whose end it ends
+                stdout=self._words,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, "PYTHONPATH": paths},
+                start_new_session=True,  # a Ctrl-C is for who started it
+            )
+        except OSError as error:
+            self._words.write(str(error).encode())
+            return None
 
     def __enter__(self) -> Aside:
         return self
@@ -87,14 +90,15 @@ class Aside:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._process.kill()
-        self._process.communicate()
+        if self.process is not None:
+            self.process.kill()
+            self.process.communicate()
         self._words.close()
         self._own.cleanup()
 
     def wait(self) -> Unfinished | None:
         """Where the learnt member is, or None where something went wrong, which the log says."""
-        if self._process.wait() == 0 and self._kept.load(STAGE):
+        if self.process is not None and self.process.wait() == 0 and self._kept.load(STAGE):
             return self._kept
         self._words.seek(0)
         words = self._words.read().decode(errors="replace")[-LAST_LINES:]

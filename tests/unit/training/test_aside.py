@@ -81,11 +81,15 @@ def test_a_member_that_learns_in_another_process_learns_the_same(
 def test_where_no_process_can_be_had_the_member_learns_here(
     world: World, alone: TrainedModel, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
+    """One that fails, and one that the system does not give."""
     broken = 'import sys; print("no torch to be had"); sys.exit(1)'
     monkeypatch.setattr(module, "COMMAND", ["-c", broken])
     assert same(train(world, TWO), alone)
     assert "could not be fitted in a process of its own" in caplog.text
     assert "no torch to be had" in caplog.text
+    monkeypatch.setattr(sys, "executable", "/no/such/python")
+    assert same(train(world, TWO), alone)
+    assert "No such file" in caplog.text
 
 
 @pytest.mark.reliability
@@ -98,7 +102,7 @@ def test_the_process_ends_with_the_one_that_started_it() -> None:
         "from tests.synthetic import TINY_TRAINING, family\n"
         "endless = TINY_TRAINING.model_copy(update={'max_epochs': 10**9})\n"
         "aside = Aside(family().train, 4, endless, Budget.minutes(60), None, Unfinished())\n"
-        "print(aside.pid, flush=True)\n"
+        "print(aside.process.pid, flush=True)\n"
         "time.sleep(600)\n"
     )
     with subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, text=True) as parent:
