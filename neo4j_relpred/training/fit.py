@@ -51,10 +51,8 @@ HEAD_SHARE = 0.15  # of what the reasoners leave; the members share the rest
 SHARES = {"structure": 0.47, "tower": 0.53}
 SLACK = 1.6  # over the pace of the entity reasoner, for the features of pairs
 LEAST_TRIPLES = 20
-WORTH_TRIPLES, WORTH_SECONDS = (
-    10_000,
-    20,
-)  # to be learnt from and with, beside the seconds that a process needs to start
+WORTH_TRIPLES = 10_000  # from these on, a process of its own for the structure member is worth its start
+WORTH_SECONDS = 20.0
 
 
 @dataclass(frozen=True)

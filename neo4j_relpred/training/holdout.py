@@ -23,7 +23,7 @@ from neo4j_relpred.evaluation.calibration import complete, fit_calibration
 from neo4j_relpred.model.calibration import Calibration
 from neo4j_relpred.model.chunks import ask_by_relation, queries_at_once
 from neo4j_relpred.model.features import FEATURE_NAMES
-from neo4j_relpred.model.members import Members, Proposal
+from neo4j_relpred.model.members import Members
 from neo4j_relpred.model.reasoner import Reasoners
 from neo4j_relpred.model.relation_head import RelationHead
 from neo4j_relpred.model.relations import RELATION_BASE, RELATION_FEATURES, relation_features
@@ -164,12 +164,13 @@ def _entity_candidates(members: Members, questions: Questions, linked: bool, wor
     features = np.zeros((*shape, len(FEATURE_NAMES)), np.float32)
     candidates, real = np.zeros(shape, np.int64), np.zeros(shape, bool)
 
-    def propose(members: Members, relation: int, rows: IntArray) -> Proposal:
+    def keep(members: Members, relation: int, rows: IntArray) -> None:
         anchors = asked[rows, 0]
-        return members.propose(relation, anchors, members.graph.answers(anchors, np.full(len(rows), relation)))
-
-    for rows, proposal in ask_by_relation(propose, asked[:, 1], members.graph.num_entities, members, workers):
+        proposal = members.propose(relation, anchors, members.graph.answers(anchors, np.full(len(rows), relation)))
         features[rows], candidates[rows], real[rows] = proposal.features, proposal.candidates, proposal.real
+
+    for _ in ask_by_relation(keep, asked[:, 1], members.graph.num_entities, members, workers):
+        pass  # of a proposal, which holds far more, each chunk keeps what is needed
     ends = zip(questions.rows, questions.answers, strict=True)
     position = np.array([np.searchsorted(candidates[row], answer) for row, answer in ends], np.int64)
     inside = np.minimum(position, size - 1)
