@@ -76,12 +76,17 @@ def _encoded(encoder: Encoder, texts: Sequence[str]) -> torch.Tensor:
     return torch.from_numpy(encoder.encode(texts)) if any(texts) else torch.zeros(len(texts), 0)
 
 
-def report_of(task: Task, model: TrainedModel, rivals: Sequence[Baseline], settings: Settings) -> Report:
-    """Test triples; every true triple filters, and those that the reasoner was fitted on are known."""
+def report_of(
+    task: Task, model: TrainedModel, rivals: Sequence[Baseline], settings: Settings, minutes: float = float("inf")
+) -> Report:
+    """Test triples, or a random part when the minutes are over; every true triple filters.
+
+    Those that the reasoner was fitted on are known.
+    """
     data = task.asked
     known, settled = data.graph(data.train, data.valid, data.test), data.graph(data.train, data.valid)
     workers = workers_asking(model, settings.training)
-    return evaluate(model, data.test, known, data.relations, tuple(rivals), settled=settled, workers=workers)
+    return evaluate(model, data.test, known, data.relations, tuple(rivals), minutes, settled, workers)
 
 
 def log_odds(model: TrainedModel, triples: IntArray) -> FloatArray:
