@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +18,8 @@ from neo4j_relpred.config import Settings
 from neo4j_relpred.data.knowledge_graph import IntArray, both_directions
 from neo4j_relpred.evaluation.report import Report, evaluate
 from neo4j_relpred.evaluation.trial import Baseline
-from neo4j_relpred.model.chunks import chunks_by_relation
+from neo4j_relpred.model.chunks import ask_by_relation
+from neo4j_relpred.model.members import Members
 from neo4j_relpred.model.trained import TrainedModel
 from neo4j_relpred.model.words import Words
 from neo4j_relpred.text.cache import CachedEncoder
@@ -31,6 +32,7 @@ __all__ = ["Fitted", "fit_task", "log_odds", "ranking_minutes", "report_of", "se
 
 FloatArray = npt.NDArray[np.float64]
 SMALLEST = 1e-9  # probability
+WANTED = 16  # triples at most that are candidates of one question together
 RANKING_SHARE = 0.13  # of a benchmark's time, kept for baselines that train and for ranking the test triples
 LEAST_RANKING, MOST_OF_IT = 1.2, 0.3  # minutes that take so long however short it is, but not more than this share
 
@@ -89,16 +91,34 @@ def report_of(
     return evaluate(model, data.test, known, data.relations, tuple(rivals), minutes, settled, workers)
 
 
-def log_odds(model: TrainedModel, triples: IntArray) -> FloatArray:
-    """(n,): log odds as an answer to the tail question plus those as an answer to the head question."""
-    total = np.zeros(len(triples))
+def log_odds(model: TrainedModel, triples: IntArray, workers: int = 1) -> FloatArray:
+    """(n,): log odds as an answer to the tail question plus those as an answer to the head question.
+
+    Triples that answer the same question are candidates of it together, some at a time: it is asked once for them.
+    """
+    together = max(1, min(WANTED, model.members.settings.candidates // 4))
     asked = both_directions(triples, model.graph.num_relations)
-    for relation, rows in chunks_by_relation(asked[:, 1], model.graph.num_entities, model.members):
-        wanted = asked[rows, 2]
-        answers = model.answer_entities(relation, asked[rows, 0], wanted=wanted)
-        place = (answers.candidates == wanted[:, None]).argmax(1)
-        p = np.clip(answers.probabilities[np.arange(len(rows)), place], SMALLEST, 1 - SMALLEST)
-        np.add.at(total, rows % len(triples), np.log(p) - np.log1p(-p))
+    order = np.lexsort((asked[:, 0], asked[:, 1]))
+    rows = asked[order]
+    starts = np.flatnonzero(np.diff(rows[:, 0], prepend=-1) | np.diff(rows[:, 1], prepend=-1))
+    position = np.arange(len(rows)) - np.repeat(starts, np.diff(starts, append=len(rows)))  # among its question's
+    column, line = position % together, np.cumsum(position % together == 0) - 1
+    questions = rows[column == 0]
+    wanted = np.repeat(questions[:, 2:], together, axis=1)  # filled up with the first
+    wanted[line, column] = rows[:, 2]
+    found = np.zeros(wanted.shape)
+
+    def ask(members: Members, relation: int, chosen: IntArray) -> None:
+        asking = replace(model, members=members)
+        answers = asking.answer_entities(relation, questions[chosen, 0], wanted=wanted[chosen])
+        place = (answers.candidates[:, None] == wanted[chosen][..., None]).argmax(2)  # (q, together)
+        found[chosen] = np.take_along_axis(answers.probabilities, place, 1)
+
+    for _ in ask_by_relation(ask, questions[:, 1], model.graph.num_entities, model.members, workers):
+        pass  # each chunk keeps its own
+    p = np.empty(len(rows))
+    p[order] = np.clip(found[line, column], SMALLEST, 1 - SMALLEST)
+    total: FloatArray = (np.log(p) - np.log1p(-p)).reshape(2, -1).sum(0)
     return total
 
 

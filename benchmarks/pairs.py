@@ -24,6 +24,7 @@ from benchmarks.output import json_option, print_figures, say, write_json
 from benchmarks.pair_protocol import PairTask, figures
 from neo4j_relpred.data.knowledge_graph import IntArray
 from neo4j_relpred.model.trained import TrainedModel
+from neo4j_relpred.training.cores import workers_asking
 
 FloatArray = npt.NDArray[np.float64]
 CHUNK = 200
@@ -33,17 +34,17 @@ CERTAIN = np.inf
 class ModelScorer:
     """Our model. What it knows the other way round of a symmetric relation is certain."""
 
-    def __init__(self, model: TrainedModel, relation: int, *, symmetric: bool) -> None:
-        self._model, self._relation, self._symmetric = model, relation, symmetric
+    def __init__(self, model: TrainedModel, relation: int, *, symmetric: bool, workers: int = 1) -> None:
+        self._model, self._relation, self._symmetric, self._workers = model, relation, symmetric, workers
         self._back = model.graph.inverse(relation)
 
     def pairs(self, pairs: IntArray) -> FloatArray:
         """(n, 2) -> (n,)."""
         heads, tails = pairs.T
         triples = np.stack([heads, np.full(len(pairs), self._relation), tails], axis=1)
-        scores = log_odds(self._model, triples)
+        scores = log_odds(self._model, triples, self._workers)
         if self._symmetric:
-            scores += log_odds(self._model, triples[:, ::-1])
+            scores += log_odds(self._model, triples[:, ::-1], self._workers)
             rows, relations = self._model.graph.linking_relations(heads, tails)
             scores[rows[relations == self._back]] = CERTAIN
         return scores
@@ -113,10 +114,10 @@ class ShortPaths(_ByHead):
         return np.bincount(targets, (mass / leaving)[sources], self._count).astype(np.float64)
 
 
-def measure(task: PairTask, model: TrainedModel) -> dict[str, float]:
+def measure(task: PairTask, model: TrainedModel, workers: int = 1) -> dict[str, float]:
     """Figures of the model, and with their names before them those of the rivals."""
     started = time.monotonic()
-    found = figures(task, ModelScorer(model, task.relation, symmetric=task.symmetric))
+    found = figures(task, ModelScorer(model, task.relation, symmetric=task.symmetric, workers=workers))
     found["scoring_seconds"] = time.monotonic() - started
     for name, rival in (("popularity", Popularity(task)), ("short_paths", ShortPaths(task))):
         found |= {f"{name}_{figure}": value for figure, value in figures(task, rival).items()}
@@ -140,9 +141,10 @@ def main(words: Sequence[str] | None = None) -> None:
     if not len(task.test):
         parser.error(f"The test part of {options.folder} has no triple of {options.relation!r}.")
     say(f"{len(task.train):,} pairs in train, {len(task.test):,} in test, {len(task.queries()):,} ranked")
-    fitted = fit_task(Task(data, data), options.minutes, settings_of(options.set, options.seed), options.cache)
+    settings = settings_of(options.set, options.seed)
+    fitted = fit_task(Task(data, data), options.minutes, settings, options.cache)
     found = {
-        **measure(task, fitted.asked),
+        **measure(task, fitted.asked, workers_asking(fitted.asked, settings.training)),
         "encoding_seconds": fitted.encoding_seconds,
         "training_seconds": fitted.training_seconds,
     }

@@ -27,6 +27,7 @@ from neo4j_relpred.evaluation.report import Report
 from neo4j_relpred.model.trained import TrainedModel
 from neo4j_relpred.text.processor import device_of
 from neo4j_relpred.training.baselines import cheap_baselines
+from neo4j_relpred.training.cores import workers_asking
 
 BASELINE_SHARE, BASELINE_MINUTES = 0.3, 1.0  # of what is kept for ranking, and at most
 
@@ -45,7 +46,7 @@ def measure(task: Task, minutes: float, settings: Settings, cache: Path | None) 
     _say_diagrams(report)
     return {
         **_figures(report),
-        **_classification(task, fitted.asked),
+        **_classification(task, fitted.asked, workers_asking(fitted.asked, settings.training)),
         "seconds": time.monotonic() - started,
         "cpu_seconds": time.process_time() - cpu,
         "encoding_seconds": fitted.encoding_seconds,
@@ -103,7 +104,7 @@ def _say_diagrams(report: Report) -> None:
             say(f"{name:<10} " + " ".join(f"{claimed:.2f}:{held:.2f}" for claimed, held, _ in measured.diagram))
 
 
-def _classification(task: Task, model: TrainedModel) -> dict[str, float]:
+def _classification(task: Task, model: TrainedModel, workers: int) -> dict[str, float]:
     """Accuracy on triples verified to be true and false; a threshold per relation from the validation part."""
     data = task.asked
     if not {"valid", "test"} <= data.negatives.keys():
@@ -112,7 +113,7 @@ def _classification(task: Task, model: TrainedModel) -> dict[str, float]:
     for part, true in (("valid", data.valid), ("test", data.test)):
         triples = np.concatenate([true, data.negatives[part]])
         truth = np.arange(len(triples)) < len(true)
-        scored[part] = triples[:, 1], log_odds(model, triples), truth
+        scored[part] = triples[:, 1], log_odds(model, triples, workers), truth
     found = classification_accuracy(scored["valid"], scored["test"])
     return {"classification_accuracy": found}
 

@@ -148,9 +148,9 @@ class Members:
     ) -> Proposal:
         """anchors (q,) of queries by `relation`; excluded: rows and entities that are no candidates.
 
-        wanted: (q,) one entity per query that is a candidate in any case.
+        wanted: (q, k) entities that are candidates of a query in any case.
         """
-        asked = self.asked(relation) if wanted is None else self.asked(relation).with_entities(wanted)
+        asked = self.asked(relation) if wanted is None else self.asked(relation).with_entities(wanted.ravel())
         place, index = asked.pool.place, torch.from_numpy(anchors)
         structure, tower = asked.structure_scores(index), asked.tower_scores(index)
         rules = self.rule_features(asked, anchors)
@@ -207,7 +207,7 @@ class Members:
             best = np.argpartition(-open_scores, always - 1, axis=1)[:, :always]
             np.put_along_axis(lifted, best, np.take_along_axis(base, best, 1) + 1e4, 1)
         if wanted is not None:
-            np.put_along_axis(lifted, wanted[:, None], 1e6, 1)
+            np.put_along_axis(lifted, wanted, 1e6, 1)
         chosen = np.argpartition(-lifted, size - 1, axis=1)[:, :size] if size < base.shape[1] else None
         if chosen is None:
             chosen = np.broadcast_to(np.arange(size), base.shape)

@@ -144,8 +144,8 @@ class TrainedModel:
     ) -> EntityAnswers:
         """Queries (anchor, relation, ?) by one relation, inverses for heads; known answers are left out.
 
-        wanted: (q,) one entity per query that is a candidate in any case. settled: the graph whose answers are known,
-        where they are more than the model's own.
+        wanted: (q, k) entities that are candidates of a query in any case, fewer than there are candidates. settled:
+        the graph whose answers are known, where they are more than the model's own.
         """
         known = (settled or self.graph).answers(anchors, np.full(len(anchors), relation))
         proposal = self.members.propose(relation, anchors, known, wanted)

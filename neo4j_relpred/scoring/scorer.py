@@ -49,7 +49,7 @@ class Scorer:
         scored: list[ScoredTriple | None] = [None] * len(triples)
         for relation, chosen in chunks_by_relation(rows[:, 1], model.graph.num_entities, model.members):
             wanted = rows[chosen, 2]
-            answers = model.answer_entities(relation, rows[chosen, 0], self.base_rate, wanted)
+            answers = model.answer_entities(relation, rows[chosen, 0], self.base_rate, wanted[:, None])
             for line, number in enumerate(chosen.tolist()):
                 place = int(np.searchsorted(answers.candidates[line], wanted[line]))
                 rank = 1 + int((answers.logits[line][answers.real[line]] > answers.logits[line, place]).sum())

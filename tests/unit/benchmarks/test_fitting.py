@@ -2,11 +2,33 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
-from benchmarks.fitting import ranking_minutes
+from benchmarks import fitting
+from benchmarks.fitting import log_odds, ranking_minutes
+from neo4j_relpred.model.trained import TrainedModel
+from tests.synthetic import World
 
 
 @pytest.mark.parametrize(("minutes", "kept"), [(30.0, 3.9), (15.0, 1.95), (4.0, 1.2), (1.0, 0.3), (0.0, 0.0)])
 def test_ranking_has_enough_of_a_short_time_and_little_of_a_long_one(minutes: float, kept: float) -> None:
     assert ranking_minutes(minutes) == pytest.approx(kept)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_triples_of_one_question_are_told_as_if_each_was_asked_alone(
+    trained: TrainedModel, world: World, workers: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a graph so small that all nodes are candidates in any case."""
+    every = np.arange(world.graph.num_entities)
+    triples = np.stack([np.repeat(every[:5], len(every)), np.full(5 * len(every), 1), np.tile(every, 5)], axis=1)
+    triples = np.random.default_rng(0).permutation(triples)
+    together = log_odds(trained, triples, workers)
+    monkeypatch.setattr(fitting, "WANTED", 1)
+    np.testing.assert_allclose(together, log_odds(trained, triples), rtol=1e-4, atol=1e-4)
+    assert len(set(together.round(6))) > len(every)
+
+
+def test_no_triples_have_no_odds(trained: TrainedModel) -> None:
+    assert log_odds(trained, np.empty((0, 3), np.int64)).shape == (0,)

@@ -78,6 +78,6 @@ def test_entities_outside_the_pool_tie_below_those_inside(trained: TrainedModel)
 @pytest.mark.usefixtures("strict")
 def test_a_wanted_entity_is_a_candidate_wherever_it_belongs(trained: TrainedModel) -> None:
     fresh = replace(trained, members=replace(trained.members))  # nothing is kept of other tests' questions
-    answers = fresh.answer_entities(PARENT, np.array([5, 6]), wanted=np.array([59, 3]))
+    answers = fresh.answer_entities(PARENT, np.array([5, 6]), wanted=np.array([[59], [3]]))
     assert 59 in answers.candidates[0]
     assert 3 in answers.candidates[1]

@@ -112,7 +112,7 @@ def test_a_wanted_entity_is_a_candidate_in_any_case(trained: TrainedModel) -> No
     few = replace(trained, members=replace(trained.members, settings=_with_candidates(trained, 10)))
     for entity in range(0, 60, 7):
         wanted = np.full(len(ANCHORS), entity)
-        candidates = few.answer_entities(PARENT, ANCHORS, wanted=wanted).candidates
+        candidates = few.answer_entities(PARENT, ANCHORS, wanted=wanted[:, None]).candidates
         assert (candidates == entity).any(1).all()
         assert (np.diff(candidates, axis=1) > 0).all()
 

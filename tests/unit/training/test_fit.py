@@ -88,7 +88,7 @@ def test_a_family_is_learnt_far_better_than_by_popularity(trained: TrainedModel,
 
 def test_answers_are_more_probable_than_others(trained: TrainedModel, world: World) -> None:
     parents = world.split.test[world.split.test[:, 1] == PARENT]
-    answers = trained.answer_entities(PARENT, parents[:, 0], wanted=parents[:, 2])
+    answers = trained.answer_entities(PARENT, parents[:, 0], wanted=parents[:, 2:])
     true = answers.candidates == parents[:, 2:]
     assert answers.probabilities[true].mean() > 5 * answers.probabilities[~true & answers.real].mean()
 
