@@ -83,7 +83,7 @@ def test_a_given_triple_is_scored_as_if_the_graph_had_never_held_it(
     columns = [number for number, name in enumerate(FEATURE_NAMES) if name not in summed]
     for anchor, step, other in ((head, relation, tail), (tail, relation + graph.num_relations, head)):
         anchors, known = np.array([anchor]), (np.empty(0, np.int64), np.empty(0, np.int64))
-        proposals = [m.members.propose(step, anchors, known, np.array([other])) for m in (seen, fair)]
+        proposals = [m.members.propose(step, anchors, known, np.array([[other]])) for m in (seen, fair)]
         rows = [p.features[0, p.candidates[0] == other][0, columns] for p in proposals]
         np.testing.assert_allclose(rows[0], rows[1], rtol=1e-4, atol=1e-4)
     pairs = [m.answer_relations(np.array([head]), np.array([tail])).logits for m in (seen, fair)]
