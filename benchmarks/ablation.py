@@ -112,9 +112,8 @@ def main(words: Sequence[str] | None = None) -> None:
         seen = Task(learnt, variant.of(task.asked) if task.inductive else learnt)
         fitted = fit_task(seen, options.minutes - ranking_minutes(options.minutes), settings, options.cache)
         rivals = [SumOfMembers(fitted.asked)] if name == WHOLE else []
-        figures |= _shown(
-            name, report_of(task, fitted.asked, rivals, settings), figures
-        )  # whatever it saw, the filter is whole
+        report = report_of(task, fitted.asked, rivals, settings)  # whatever it saw, the filter is whole
+        figures |= _shown(name, report, figures)
     write_json(figures, options.json)
 
 
