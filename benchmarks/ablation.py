@@ -55,6 +55,7 @@ VARIANTS: Mapping[str, Variant] = {
     "fixed alpha and beta": Variant(("model.gate=fixed",)),
     "without gnn": Variant(("model.gnn_layers=0",)),
     "without rules": Variant(("model.rule_length=0",)),
+    "without walks": Variant(("model.walks=false",)),
     "without structure": Variant(("model.structure_rank=0",)),
     "without self-supervision": Variant(("training.selfsupervised_share=0",)),
     "bce alone": Variant(("training.softmax_weight=0", "training.bce_weight=1")),

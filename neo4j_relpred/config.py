@@ -190,6 +190,7 @@ class ModelSettings(Section):
     unknown_share: float = Field(0.25, ge=0, le=1, description="Training uses in which R_i is the 'unknown' vector.")
     structure_rank: int = Field(128, ge=0, description="Complex rank of the structure member; 0 leaves it out.")
     rule_length: int = Field(2, ge=0, le=2, description="Longest body of a mined rule; 0 leaves rules out.")
+    walks: bool = Field(True, description="Whether short random walks from a node propose candidates.")
     reasoner: ReasonerKind = Field("mlp", description="Reasoner over the candidates: mlp, attention or transformer.")
     candidates: int = Field(150, ge=10, description="Candidates that the members hand to the reasoner per query.")
 

@@ -22,11 +22,12 @@ class Part:
 
 
 def parts_of(members: Members) -> tuple[Part, ...]:
-    """Structure, tower and rules, in this order."""
+    """Structure, tower, rules and walks, in this order."""
     there = {
         "structure": (members.structure is not None, _structure(members)),
         "tower": (members.tower is not None, _tower(members)),
         "rules": (len(members.rules) > 0 and members.settings.rule_length > 0, _rules(members)),
+        "walks": (members.settings.walks, "two and three steps" if members.settings.walks else "model.walks is false"),
     }
     weights = zip(there.items(), members.weights.known, members.weights.new, strict=True)
     return tuple(

@@ -34,7 +34,7 @@ def chunks_by_relation(
     """
     for relation in np.unique(relations):
         pool = num_entities if members is None else len(members.asked(int(relation)).pool.entities)
-        size = max(1, min(256, MEMORY // max(1, 12 * pool + 2 * num_entities)))
+        size = max(1, min(256, MEMORY // max(1, 16 * pool + 2 * num_entities)))
         rows = np.flatnonzero(relations == relation)
         for first in range(0, len(rows), size):
             yield int(relation), rows[first : first + size]

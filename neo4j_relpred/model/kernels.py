@@ -16,8 +16,10 @@ __all__ = [
     "apply_cyclic",
     "apply_forward",
     "best_path",
+    "edges_by",
     "mine_pairs",
     "relation_paths",
+    "spread",
 ]
 
 IntArray = npt.NDArray[np.int64]
@@ -30,7 +32,7 @@ FACTS = 500  # of an anchor that are looked at for rules with a constant: a hub 
 
 
 @njit(cache=True, nogil=True)
-def _steps(size: int, limit: int) -> tuple[int, int]:
+def spread(size: int, limit: int) -> tuple[int, int]:
     """How many of `size` items to visit and the stride between them, at most `limit` evenly spread."""
     return (size, 1) if size <= limit else (limit, size // limit)
 
@@ -51,7 +53,7 @@ def mine_pairs(  # noqa: C901, PLR0913 - a compiled loop takes plain arrays, and
     while node < len(offsets) - 1:
         begin, end = offsets[node], offsets[node + 1]
         need = 0
-        count, step = _steps(end - begin, fanout)
+        count, step = spread(end - begin, fanout)
         if filled + count * fanout * 4 > len(found):
             break
         for position in range(end - 1, begin - 1, -1):
@@ -61,7 +63,7 @@ def mine_pairs(  # noqa: C901, PLR0913 - a compiled loop takes plain arrays, and
             middle = neighbor[edge]
             if middle == node:
                 continue
-            inner, inner_step = _steps(offsets[middle + 1] - offsets[middle], fanout)
+            inner, inner_step = spread(offsets[middle + 1] - offsets[middle], fanout)
             shift = (node * 7919 + i) % inner_step
             for j in range(inner):
                 second = offsets[middle] + j * inner_step + shift
@@ -149,7 +151,7 @@ def apply_cyclic(  # noqa: PLR0913 - see mine_pairs
                 size = _offer(best, count, touched, size, middle, single[r1], 1)
             if not useful[r1] or middle == anchor:
                 continue
-            inner, stride = _steps(offsets[middle + 1] - offsets[middle], fanout)
+            inner, stride = spread(offsets[middle + 1] - offsets[middle], fanout)
             for j in range(inner):
                 second = offsets[middle] + j * stride
                 last, confidence = neighbor[second], double[r1, relation[second]]
@@ -159,7 +161,7 @@ def apply_cyclic(  # noqa: PLR0913 - see mine_pairs
 
 
 @njit(cache=True, nogil=True)
-def _range(offsets: IntArray, relation: IntArray, node: int, wanted: int) -> tuple[int, int]:
+def edges_by(offsets: IntArray, relation: IntArray, node: int, wanted: int) -> tuple[int, int]:
     """The edges of `node` by relation `wanted`, found by bisection."""
     low, high = offsets[node], offsets[node + 1]
     while low < high:
@@ -189,7 +191,7 @@ def _list_answers(  # noqa: PLR0913 - see mine_pairs
     """
     size = 0
     for i in range(looked):
-        first, last = _range(offsets, relation, neighbor[start + i * stride], wanted)
+        first, last = edges_by(offsets, relation, neighbor[start + i * stride], wanted)
         for position in range(first, last):
             tail = neighbor[position]
             if place[tail] < 0:
@@ -244,14 +246,14 @@ def apply_forward(  # noqa: C901, PLR0913 - see mine_pairs
             found.clear()
             same.clear()
             filled = 0
-        first, last = _range(offsets, relation, anchor, wanted)
+        first, last = edges_by(offsets, relation, anchor, wanted)
         for position in range(first, last):
             own[neighbor[position]] = row
-        facts, fact_stride = _steps(offsets[anchor + 1] - offsets[anchor], FACTS)
+        facts, fact_stride = spread(offsets[anchor + 1] - offsets[anchor], FACTS)
         for fact in range(facts):
             edge = offsets[anchor] + fact * fact_stride
-            start, end = _range(offsets, relation, neighbor[edge], (relation[edge] + half) % (2 * half))
-            looked, stride = _steps(end - start, fanout)
+            start, end = edges_by(offsets, relation, neighbor[edge], (relation[edge] + half) % (2 * half))
+            looked, stride = spread(end - start, fanout)
             if start not in found:
                 answers = _list_answers(offsets, relation, neighbor, start, looked, stride, wanted, place, hits, local)
                 if filled + 2 + 2 * answers > len(kept):
@@ -301,21 +303,21 @@ def apply_backward(  # noqa: C901, PLR0913 - see mine_pairs
     answer = np.full(entities, -1, np.int64)
     for row in range(len(anchors)):
         anchor = anchors[row]
-        first, last = _range(offsets, relation, anchor, wanted)
+        first, last = edges_by(offsets, relation, anchor, wanted)
         for position in range(first, last):
             answer[neighbor[position]] = row
         size = 0
-        known, known_stride = _steps(last - first, fanout)
+        known, known_stride = spread(last - first, fanout)
         for k in range(known):
             tail = neighbor[first + k * known_stride]
-            facts, fact_stride = _steps(offsets[tail + 1] - offsets[tail], fanout)
+            facts, fact_stride = spread(offsets[tail + 1] - offsets[tail], fanout)
             for f in range(facts):
                 edge = offsets[tail] + f * fact_stride
                 constant, back = neighbor[edge], (relation[edge] + half) % (2 * half)
                 if constant == anchor and back == wanted:
                     continue
-                start, end = _range(offsets, relation, constant, back)
-                looked, stride = _steps(end - start, fanout)
+                start, end = edges_by(offsets, relation, constant, back)
+                looked, stride = spread(end - start, fanout)
                 shared = 0
                 for i in range(looked):
                     if answer[neighbor[start + i * stride]] == row:
@@ -355,7 +357,7 @@ def relation_paths(  # noqa: C901, PLR0913 - see mine_pairs
                 continue
             if middle == head:
                 continue
-            inner, stride = _steps(offsets[middle + 1] - offsets[middle], fanout)
+            inner, stride = spread(offsets[middle + 1] - offsets[middle], fanout)
             for j in range(inner):
                 second = offsets[middle] + j * stride
                 if neighbor[second] == tail:

@@ -19,9 +19,10 @@ from neo4j_relpred.config import ModelSettings
 from neo4j_relpred.data.knowledge_graph import IntArray, KnowledgeGraph
 from neo4j_relpred.model.features import Columns
 from neo4j_relpred.model.pools import WHOLE, Pool, answer_pool
-from neo4j_relpred.model.rules import RULE_FEATURES, Rules, any_rule
+from neo4j_relpred.model.rules import Rules, any_rule
 from neo4j_relpred.model.structure import ComplEx
 from neo4j_relpred.model.tower import Tower
+from neo4j_relpred.model.walks import any_walk, walk_shares
 from neo4j_relpred.model.words import WORD_FEATURES, Words
 
 __all__ = ["Members", "Proposal", "Weights", "standing"]
@@ -51,13 +52,13 @@ class Proposal:
 
 @dataclass(frozen=True)
 class Weights:
-    """Of structure, tower and rules in the sum that orders candidates: for anchors that were trained, and for new ones.
+    """Of structure, tower, rules and walks in the sum that orders candidates: for trained anchors, and for new ones.
 
     A member may know its own nodes by heart and say little of others.
     """
 
-    known: tuple[float, float, float] = (1.0, 1.0, 1.0)
-    new: tuple[float, float, float] = (0.0, 1.0, 1.0)
+    known: tuple[float, ...] = (1.0, 1.0, 1.0, 1.0)
+    new: tuple[float, ...] = (0.0, 1.0, 1.0, 1.0)
 
 
 @dataclass(frozen=True)
@@ -155,9 +156,10 @@ class Members:
         structure, tower = asked.structure_scores(index), asked.tower_scores(index)
         rules = self.rule_features(asked, anchors)
         rule_logs = np.log(any_rule(rules) + 1e-3)
+        walks = self.walk_shares(asked, anchors)
         known = anchors < self.trained
         weights = np.where(known[:, None], self.weights.known, self.weights.new).astype(np.float32)  # (q, members)
-        parts = zip(weights.T, (structure, tower, rule_logs), strict=True)
+        parts = zip(weights.T, (structure, tower, rule_logs, None if walks is None else any_walk(walks)), strict=True)
         weighed = [(weight, np.asarray(scores)) for weight, scores in parts if scores is not None]
         members = [scores for _, scores in weighed]
         base = np.zeros((len(anchors), len(asked.pool.entities)), np.float32)
@@ -170,7 +172,7 @@ class Members:
         columns = Columns((len(anchors), positions.shape[1]))
         chosen = torch.from_numpy(positions)
         if structure is not None:
-            self._member_features(columns, "structure", structure, chosen)
+            columns.set_member("structure", structure, chosen)
             for name, value in asked.structure_pairs(index, chosen).items():
                 columns.set(f"structure_{name}", value)
             pairs = columns.values["structure_known"] > 0
@@ -178,10 +180,12 @@ class Members:
             for name, mask in there.items():  # a new node has no vector: that says nothing rather than little
                 columns.set(f"structure_{name}", np.where(mask, columns.values[f"structure_{name}"], 0))
         if tower is not None:
-            self._member_features(columns, "tower", tower, chosen)
+            columns.set_member("tower", tower, chosen)
             for name, value in asked.tower_pairs(index, chosen).items():
                 columns.set(f"tower_{name}", value)
-        self._rule_features(columns, rules, rule_logs, positions)
+        columns.set_rules(rules, rule_logs, positions)
+        if walks is not None:
+            columns.set_walks(walks, positions)
         candidates = asked.pool.entities[positions]
         self._prior_features(columns, asked, anchors, candidates)
         if self.words is not None:
@@ -196,6 +200,12 @@ class Members:
         if not self.settings.rule_length:
             return (np.zeros((len(anchors), len(asked.pool.entities), 3), np.float32),) * 3
         return self.rules.features(self.graph, anchors, asked.relation, asked.pool)
+
+    def walk_shares(self, asked: Asked, anchors: IntArray) -> FloatArray | None:
+        """(q, p, walks), as walks.walk_shares has them; None where the settings leave walks out."""
+        if not self.settings.walks:
+            return None
+        return walk_shares(self.graph, anchors, asked.relation, asked.pool)
 
     def _choose(self, base: FloatArray, members: list[FloatArray], wanted: IntArray | None) -> IntArray:
         """(q, c) positions: the best of the sum, with the best of every member always in, sorted."""
@@ -212,27 +222,6 @@ class Members:
         if chosen is None:
             chosen = np.broadcast_to(np.arange(size), base.shape)
         return np.sort(chosen, axis=1).astype(np.int64)
-
-    @staticmethod
-    def _member_features(columns: Columns, member: str, scores: Tensor, chosen: Tensor) -> None:
-        total = torch.logsumexp(scores, 1, keepdim=True)
-        best = scores.amax(1, keepdim=True) - total
-        mine = scores.gather(1, chosen) - total
-        columns.set(f"{member}_log_probability", mine)
-        columns.set(f"{member}_gap", mine - best)
-        columns.set(f"{member}_best", best[:, 0])
-        columns.set(f"{member}_spread", scores.std(1))
-
-    @staticmethod
-    def _rule_features(columns: Columns, rules: tuple[FloatArray, ...], logs: FloatArray, positions: IntArray) -> None:
-        mine = np.concatenate([np.take_along_axis(part, positions[..., None], 1) for part in rules], axis=2)
-        for column, name in enumerate(RULE_FEATURES):
-            value = mine[..., column]
-            columns.set(name, value if name.endswith("count") else np.log(value + 1e-3))
-        best = logs.max(1, keepdims=True)
-        columns.set("rules_or", np.take_along_axis(logs, positions, 1))
-        columns.set("rules_gap", np.take_along_axis(logs, positions, 1) - best)
-        columns.set("rules_best", best[:, 0])
 
     def _prior_features(self, columns: Columns, asked: Asked, anchors: IntArray, candidates: IntArray) -> None:
         context, degrees = self.graph.context, self.graph.degrees

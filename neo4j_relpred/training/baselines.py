@@ -1,4 +1,4 @@
-"""The cheap rivals of every report: frequency, popularity, context only, text only, structure only, rules only."""
+"""The cheap rivals of every report: frequency and popularity, and context, text, structure, rules and walks alone."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from neo4j_relpred.evaluation.trial import Baseline
 from neo4j_relpred.model.members import Members
 from neo4j_relpred.model.relation_head import RelationHead, pair_inputs
 from neo4j_relpred.model.rules import any_rule
+from neo4j_relpred.model.walks import any_walk, walk_shares
 from neo4j_relpred.training.budget import Budget
 from neo4j_relpred.training.relation_head import fit_relation_head
 
@@ -41,6 +42,7 @@ def cheap_baselines(
         rivals.append(StructureOnly(asked))
     if len(asked.rules):
         rivals.append(RulesOnly(asked))
+    rivals.append(WalksOnly(asked))
     return tuple(rivals)
 
 
@@ -200,3 +202,20 @@ class RulesOnly:
         hidden = np.full(len(heads), -1, np.int64)
         pairs = self._members.rules.pairs(self._members.graph, heads, tails, hidden)
         return pairs[:, : self._members.graph.num_relations]
+
+
+class WalksOnly:
+    """Where short random walks end."""
+
+    name = "walks only"
+
+    def __init__(self, members: Members) -> None:
+        self._graph = members.graph
+
+    def entity_scores(self, relation: int, anchors: IntArray) -> FloatArray:
+        """(q, entities)."""
+        scores: FloatArray = any_walk(walk_shares(self._graph, anchors, relation)).astype(np.float64)
+        return scores
+
+    def relation_scores(self, heads: IntArray, tails: IntArray) -> None:
+        """It answers no such questions."""

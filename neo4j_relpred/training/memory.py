@@ -101,7 +101,7 @@ def _reasoners(size: Size, model: ModelSettings, training: TrainingSettings) -> 
     """Or the report: then there are three graphs (trained on, asked, true) and encodings of two."""
     structure = FLOAT * size.entities * 2 * model.structure_rank
     tower = FLOAT * size.entities * ((model.entity_width or 0) + model.hidden)
-    chunk = CHUNK_ARRAYS * FLOAT * min(MEMORY, 256 * 14 * size.entities)
+    chunk = CHUNK_ARRAYS * FLOAT * min(MEMORY, 256 * 18 * size.entities)
     seconds = LEAST_SECONDS[0] + LEAST_SECONDS[1] * size.entities
     queries = min(2 * size.held_out, HELD_SHARE * 60 * training.minutes / seconds)
     each = min(model.candidates, size.entities) * (FLOAT * len(FEATURE_NAMES) + 4 * INT)

@@ -12,6 +12,7 @@ from neo4j_relpred.data.knowledge_graph import IntArray, both_directions
 from neo4j_relpred.model.chunks import chunks_by_relation
 from neo4j_relpred.model.members import Members, Weights, standing
 from neo4j_relpred.model.rules import any_rule
+from neo4j_relpred.model.walks import any_walk
 
 __all__ = ["weigh"]
 
@@ -25,7 +26,7 @@ STEPS = 60
 
 @torch.no_grad()
 def weigh(members: Members, triples: IntArray) -> Weights:
-    """Weights of structure, tower and rules for which held-out answers (n, 3) stand out most, by softmax.
+    """Weights of structure, tower, rules and walks for which held-out answers (n, 3) stand out most, by softmax.
 
     The larger weights are what matters; none falls to nothing, since a member that says little on the whole may be the
     only one to know some answers. For new anchors the others are weighed without the structure member.
@@ -38,14 +39,14 @@ def weigh(members: Members, triples: IntArray) -> Weights:
     rows = torch.cat(found)  # (q, 1 + RIVALS, members), the answer first
     if not len(rows):
         return members.weights
-    known = np.array([members.structure is not None, members.tower is not None, True])
-    return Weights(_fitted(rows, known), _fitted(rows, known & [False, True, True]))
+    known = np.array([members.structure is not None, members.tower is not None, True, members.settings.walks])
+    return Weights(_fitted(rows, known), _fitted(rows, known & [False, True, True, True]))
 
 
-def _fitted(rows: Tensor, present: npt.NDArray[np.bool_]) -> tuple[float, float, float]:
+def _fitted(rows: Tensor, present: npt.NDArray[np.bool_]) -> tuple[float, ...]:
     """rows: (q, 1 + rivals, members), the answer first; present: (members,), the others weigh nothing."""
     rows = rows * torch.from_numpy(present)
-    logs = torch.zeros(3, requires_grad=True)
+    logs = torch.zeros(len(present), requires_grad=True)
     with torch.enable_grad():
         optimizer = torch.optim.LBFGS([logs], max_iter=STEPS, line_search_fn="strong_wolfe")
 
@@ -58,8 +59,7 @@ def _fitted(rows: Tensor, present: npt.NDArray[np.bool_]) -> tuple[float, float,
 
         optimizer.step(loss)
     weights = np.clip(logs.detach().exp().numpy(), LEAST, MOST)
-    structure, tower, rules = (weights * present).tolist()
-    return structure, tower, rules
+    return tuple((weights * present).tolist())
 
 
 def _standings(members: Members, relation: int, queries: IntArray) -> Tensor:
@@ -68,7 +68,13 @@ def _standings(members: Members, relation: int, queries: IntArray) -> Tensor:
     asked, index = members.asked(relation), torch.from_numpy(anchors)
     place = asked.pool.place
     rules = np.log(any_rule(members.rule_features(asked, anchors)) + 1e-3)
-    scores = asked.structure_scores(index), asked.tower_scores(index), rules
+    walks = members.walk_shares(asked, anchors)
+    scores = (
+        asked.structure_scores(index),
+        asked.tower_scores(index),
+        rules,
+        None if walks is None else any_walk(walks),
+    )
     shape = rules.shape
     stood = [np.zeros(shape, np.float32) if part is None else standing(np.asarray(part)) for part in scores]
     together = np.stack(stood, axis=2)  # (q, p, members)

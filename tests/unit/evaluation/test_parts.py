@@ -24,11 +24,12 @@ def part(trained: TrainedModel, name: str, **changes: object) -> Part:
 
 
 def test_every_member_has_its_weights(trained: TrainedModel) -> None:
-    members = replace(trained.members, weights=Weights((1.5, 2.0, 0.5), (0.0, 3.0, 0.25)))
+    members = replace(trained.members, weights=Weights((1.5, 2.0, 0.5, 0.75), (0.0, 3.0, 0.25, 0.125)))
     assert [(part.name, part.weight, part.new_weight) for part in parts_of(members)] == [
         ("structure", 1.5, 0.0),
         ("tower", 2.0, 3.0),
         ("rules", 0.5, 0.25),
+        ("walks", 0.75, 0.125),
     ]
 
 
@@ -40,6 +41,8 @@ def test_a_member_that_is_out_says_why(trained: TrainedModel) -> None:
     assert moved.why == "none for a graph of new nodes"
     rules = part(trained, "rules", settings=settings.model_copy(update={"rule_length": 0}))
     assert (rules.weight, rules.why) == (None, "model.rule_length is 0")
+    walks = part(trained, "walks", settings=settings.model_copy(update={"walks": False}))
+    assert (walks.weight, walks.why) == (None, "model.walks is false")
 
 
 def test_the_tower_says_how_many_nodes_have_a_text(trained: TrainedModel) -> None:

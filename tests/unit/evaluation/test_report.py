@@ -50,7 +50,7 @@ def report(trained: TrainedModel, world: World) -> Report:
 
 def test_every_cheap_rival_stands_beside_us(report: Report) -> None:
     names = {"frequency", "popularity", "context only", "text only", "rules only"}
-    names |= {"structure only", "text and graph only"}
+    names |= {"structure only", "text and graph only", "walks only"}
     assert set(report.baselines) == names | {"constant", "silent"}
     assert report.entities.queries == 2 * report.triples
     assert report.relations.queries == report.triples
