@@ -274,6 +274,11 @@ class PublishingSettings(Section):
     shrink_guard: float = Field(
         0.5, ge=0, le=1, description="A set smaller than this share of the present one stops until confirmed."
     )
+    lease_seconds: float = Field(
+        15.0,
+        ge=1,
+        description="How long a publication that no longer moves keeps others out of the database.",
+    )
     keep_sets: int = Field(5, ge=1, description="Published sets kept on disk for undo.")
 
 

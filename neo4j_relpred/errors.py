@@ -21,6 +21,7 @@ __all__ = [
     "GraphUnavailable",
     "InvalidQuery",
     "InvalidSettings",
+    "LeaseNotFound",
     "LoginRefused",
     "ModelNotFound",
     "NotFinite",
@@ -101,6 +102,14 @@ class RunNotFound(RelpredError):
     """No such run, or its set is no longer kept."""
 
     code = "run-not-found"
+    exit_code = 3
+    http_status = 404
+
+
+class LeaseNotFound(RelpredError):
+    """No such lease in the graph."""
+
+    code = "lease-not-found"
     exit_code = 3
     http_status = 404
 
@@ -221,7 +230,7 @@ class GraphQueryFailed(RelpredError):
 
 
 class PublicationStopped(RelpredError):
-    """A guard stopped a publication before it changed anything, or a lease was lost."""
+    """A guard stopped a publication before it changed anything, or its lease was lost on the way."""
 
     code = "publication-stopped"
     exit_code = 8
@@ -229,7 +238,7 @@ class PublicationStopped(RelpredError):
 
 
 class Busy(RelpredError):
-    """Another process is training or publishing with the same folder."""
+    """Another process is training or publishing with the same folder, or publishing into the same database."""
 
     code = "busy"
     exit_code = 9

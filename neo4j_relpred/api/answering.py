@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from neo4j_relpred.api.workspace import Workspace
+from neo4j_relpred.data.rejections import rows_of
 from neo4j_relpred.data.snapshot import Snapshot
 from neo4j_relpred.data.verbalize import verbalize
 from neo4j_relpred.errors import InvalidSettings, UnknownEntity
@@ -17,7 +18,7 @@ from neo4j_relpred.model.registry import ModelVersion
 from neo4j_relpred.scoring.scorer import Scorer
 from neo4j_relpred.scoring.serving import Serving, serve
 from neo4j_relpred.training.cores import prepare_torch
-from neo4j_relpred.triples import EntityId
+from neo4j_relpred.triples import EntityId, Triple
 
 __all__ = ["Answering", "Loaded"]
 
@@ -38,6 +39,7 @@ class Answering:
     def __init__(self, workspace: Workspace, client: Callable[[], GraphClient]) -> None:
         self._workspace, self._client = workspace, client
         self._loaded: Loaded | None = None
+        self._rejections: tuple[int, tuple[Triple, ...]] = (0, ())
 
     def live(self) -> Loaded:
         """Raises ModelNotFound, CheckpointCorrupt, InvalidSettings (another encoder)."""
@@ -64,7 +66,14 @@ class Answering:
         for entity in dict.fromkeys(ends):
             if entity not in serving.rows:
                 serving = self._joined(serving, self.read(entity))
-        return Scorer(serving, self._workspace.settings.training.base_rate or serving.model.base_rate)
+        wrong = rows_of(self._rejected(), serving.rows, serving.relation_rows)
+        return Scorer(serving, self._workspace.settings.training.base_rate or serving.model.base_rate, wrong)
+
+    def _rejected(self) -> tuple[Triple, ...]:
+        kept = self._workspace.rejections
+        if kept.stamp != self._rejections[0]:
+            self._rejections = kept.stamp, kept.read()
+        return self._rejections[1]
 
     def entity_of(self, element_id: str) -> EntityId:
         """The entity id of a node as it stands in the graph. Raises UnknownEntity."""

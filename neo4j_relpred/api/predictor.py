@@ -15,6 +15,7 @@ from typing import Self
 
 from neo4j_relpred.api.answering import Answering
 from neo4j_relpred.api.finetuning import Finetuned, finetune
+from neo4j_relpred.api.reviewing import Reviewing
 from neo4j_relpred.api.sampler import require_sampler
 from neo4j_relpred.api.training import evaluate_file, train
 from neo4j_relpred.api.tuning import Plan, Tuning, tune
@@ -27,6 +28,7 @@ from neo4j_relpred.data.target_set import TargetEdge, TargetSet
 from neo4j_relpred.errors import ModelNotFound, PublicationStopped, RunNotFound, SnapshotCorrupt
 from neo4j_relpred.evaluation.report import Report
 from neo4j_relpred.graph.client import Neo4jClient
+from neo4j_relpred.graph.leases import PUBLISH, Lease, break_lease, held, list_leases
 from neo4j_relpred.graph.predicted import PredictedType
 from neo4j_relpred.graph.reader import read_snapshot
 from neo4j_relpred.graph.runs import Run, get_run, list_runs
@@ -110,6 +112,7 @@ class RelationPredictor:
             check_settings(schema, graph)
         data = read_snapshot(self.client, graph, lambda what, n, of: progress(f"read {what}", n / max(1, of)), before)
         self._workspace.snapshots.add(data)
+        self.review.keep()
         return data
 
     @property
@@ -223,6 +226,7 @@ class RelationPredictor:
         if min_probability is not None:
             settings = PublishingSettings(**{**settings.model_dump(), "min_probability": min_probability})
         relations = settings.relations or loaded.serving.relations
+        self.review.keep()
         scorer = self._answering.scorer()
         scored = scorer.sweep(relations, settings, lambda n, of: progress("score", n / max(1, of)))
         target = TargetSet.of(TargetEdge.of(triple, loaded.version.label, run) for triple in scored)
@@ -245,6 +249,14 @@ class RelationPredictor:
     def run(self, run: str) -> Run:
         """One run of the ledger. Raises RunNotFound."""
         return get_run(self.client, run)
+
+    def leases(self) -> list[Lease]:
+        """Who may write into the database at present."""
+        return list_leases(self.client)
+
+    def break_lease(self, name: str) -> Lease:
+        """Takes a lease away from its holder, whose next write is refused. Raises LeaseNotFound."""
+        return break_lease(self.client, name)
 
     def _plan(self, run: str, target: TargetSet, relations: Iterable[Relation], progress: Progress) -> PublicationPlan:
         owned = {*relations, *target.relations}
@@ -276,16 +288,23 @@ class RelationPredictor:
         client, sets = self.client, self._workspace.sets  # who cannot connect leaves no set behind
         if plan.dry_run:
             return publish(client, target, plan)
-        with self._workspace.exclusive():
+        patience = self.settings.graph.timeout_seconds
+        lease = held(client, PUBLISH, seconds=plan.publishing.lease_seconds, patience=patience)
+        with self._workspace.exclusive(), lease as fence:
             sets.add(plan.run, target, plan.model)
             try:
-                report = publish(client, target, plan)
+                report = publish(client, target, replace(plan, fence=fence))
             except PublicationStopped:
                 if plan.run not in {run.id for run in list_runs(client)}:  # a guard stopped it before it began
                     shutil.rmtree(sets.folder / plan.run)
                 raise
             sets.settle(plan.run, plan.model)
         return report
+
+    @property
+    def review(self) -> Reviewing:
+        """Decisions of people about what was published."""
+        return Reviewing(self._workspace, lambda: self.client)
 
     # refreshing
 

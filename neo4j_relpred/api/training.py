@@ -16,6 +16,7 @@ from neo4j_relpred.api.cautions import cautions, tuned_otherwise
 from neo4j_relpred.api.workspace import Progress, Workspace
 from neo4j_relpred.config import Settings
 from neo4j_relpred.data.knowledge_graph import IntArray, KnowledgeGraph
+from neo4j_relpred.data.rejections import rows_of
 from neo4j_relpred.data.snapshot import Snapshot
 from neo4j_relpred.data.splits import Split, draw_lots, split_by_time, split_triples
 from neo4j_relpred.data.triple_file import read_triple_file
@@ -60,7 +61,8 @@ def train(
         fits = before is not None and before[1].entities == tuple(data.ids) and before[1].relations == data.relations
         started = time.monotonic()
         lent = before[1].model if before and fits else None
-        lesson = Lesson(graph, split.holdout, vectors, workspace.words(data))
+        wrong = rows_of(workspace.rejections.read(), data.index, data.relation_index)
+        lesson = Lesson(graph, split.holdout, vectors, workspace.words(data), wrong)
         model = fit(lesson, settings.model, settings.training, progress, lent, unfinished)
         seconds = unfinished.earlier + time.monotonic() - started
         report = _evaluate(workspace, model, data, split, progress)

@@ -13,6 +13,7 @@ from filelock import FileLock, Timeout
 from neo4j_relpred.config import Settings
 from neo4j_relpred.data.kept import KeptSnapshots
 from neo4j_relpred.data.published import PublishedSets
+from neo4j_relpred.data.rejections import KeptRejections
 from neo4j_relpred.data.snapshot import Snapshot
 from neo4j_relpred.data.verbalize import display_name, verbalize
 from neo4j_relpred.errors import Busy
@@ -56,6 +57,11 @@ class Workspace:
     def sets(self) -> PublishedSets:
         """The published sets."""
         return PublishedSets(self.settings.home / "runs", self.settings.publishing.keep_sets)
+
+    @property
+    def rejections(self) -> KeptRejections:
+        """The triples that people rejected, as last read from the graph."""
+        return KeptRejections(self.settings.home / "rejected.json")
 
     @cached_property
     def encoder(self) -> CachedEncoder:

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
 import click
 
 from neo4j_relpred.cli.lazy import Opened
-from neo4j_relpred.cli.show import json_option, print_json, show_report, show_slices, table
+from neo4j_relpred.cli.show import json_option, print_json, show_live, show_report, show_slices, table
+from neo4j_relpred.errors import DatabaseNotFound, GraphUnavailable, LoginRefused
+
+if TYPE_CHECKING:
+    from neo4j_relpred.api import RelationPredictor
+    from neo4j_relpred.evaluation.live import LivePrecision
 
 __all__ = ["model"]
 
@@ -49,11 +57,16 @@ def show_model(opened: Opened, version: int | None, as_json: bool) -> None:
     """
     with opened.predictor() as predictor:
         found, report = predictor.report(version)
-    show_report(report, f"Model {found.label}{' (live)' if found.live else ''}", as_json=as_json)
-    if not as_json:
-        rows = [(name, f"{mrr:.3f}") for name, mrr in sorted(report.per_relation.items(), key=lambda pair: -pair[1])]
-        table("Entity MRR by relation", ("relation", "MRR"), rows, numbers=(1,))
-        show_slices(report)
+        live = _live(predictor)
+    if as_json:
+        print_json({**report.to_json(), "live": [asdict(one) for one in live]})
+        return
+    show_report(report, f"Model {found.label}{' (live)' if found.live else ''}", as_json=False)
+    if live:
+        show_live(live)
+    rows = [(name, f"{mrr:.3f}") for name, mrr in sorted(report.per_relation.items(), key=lambda pair: -pair[1])]
+    table("Entity MRR by relation", ("relation", "MRR"), rows, numbers=(1,))
+    show_slices(report)
 
 
 @model.command()
@@ -67,3 +80,11 @@ def promote(opened: Opened, version: int) -> None:
     with opened.predictor() as predictor:
         predictor.promote(version)
         click.echo(f"Version {version} of {predictor.settings.model_name} is live.")
+
+
+def _live(predictor: RelationPredictor) -> list[LivePrecision]:
+    """What people decided; nothing where the graph cannot be asked, since the report needs none."""
+    try:
+        return predictor.review.precision()
+    except (GraphUnavailable, LoginRefused, DatabaseNotFound):
+        return []

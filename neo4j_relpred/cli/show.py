@@ -16,6 +16,7 @@ from rich.table import Table
 
 if TYPE_CHECKING:
     from neo4j_relpred.evaluation.calibration import CalibrationReport
+    from neo4j_relpred.evaluation.live import LivePrecision
     from neo4j_relpred.evaluation.report import Report
     from neo4j_relpred.graph.writer import PublicationReport
     from neo4j_relpred.triples import ScoredTriple
@@ -25,6 +26,7 @@ __all__ = [
     "print_json",
     "progress_bars",
     "show_answers",
+    "show_live",
     "show_publication",
     "show_report",
     "show_slices",
@@ -155,6 +157,22 @@ def show_report(report: Report, title: str, *, as_json: bool) -> None:
         click.echo(f"Trained in {report.seconds:.0f} s on {report.device}, {report.threads} thread(s).")
     for warning in report.warnings:
         click.secho(f"Warning: {warning}", fg="yellow", err=True)
+
+
+def show_live(live: Sequence[LivePrecision]) -> None:
+    """How often people accepted what was published, with the interval that the number of decisions leaves."""
+    rows = [
+        (
+            one.relation or "all types",
+            f"{one.threshold:g}",
+            one.decided,
+            f"{one.precision:.2f}",
+            f"{one.low:.2f} to {one.high:.2f}",
+        )
+        for one in live
+    ]
+    columns = ("type", "probability from", "decided", "accepted", "95 % interval")
+    table("What people decided", columns, rows, numbers=(1, 2, 3))
 
 
 def show_slices(report: Report) -> None:

@@ -13,14 +13,14 @@ from datetime import datetime
 from typing import Any, LiteralString
 
 from neo4j_relpred.data.target_set import TargetEdge
-from neo4j_relpred.errors import PublicationStopped
 from neo4j_relpred.graph.client import GraphClient, Row
 from neo4j_relpred.graph.difference import PresentEdge
 from neo4j_relpred.graph.identity import Found
+from neo4j_relpred.graph.leases import Fence, write_fenced
 from neo4j_relpred.graph.names import quoted
 from neo4j_relpred.triples import Relation
 
-__all__ = ["Fence", "PredictedType", "Stamp"]
+__all__ = ["ENDS", "PredictedType", "Stamp", "bound_ends"]
 
 PAGE_EDGES = 20_000
 OURS: LiteralString = "e.key > $after AND e.model IS NOT NULL AND e.run IS NOT NULL"
@@ -36,19 +36,6 @@ WRITTEN: LiteralString = (
     "e.score = row.score, e.probability = row.probability, e.rank = row.rank, e.evidence = row.evidence, "
     "e.model = row.model, e.run = $run, e.predictedAt = $at"
 )
-# Takes the lock of the lease first, so that nobody can move the fence before this transaction has ended.
-HELD: LiteralString = (
-    "MATCH (lease:RelpredLease {name: $lease}) SET lease.touched = coalesce(lease.touched, 0) + 1 "
-    "WITH lease WHERE lease.fence = $fence "
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Fence:
-    """The lease under which is written, and its number when it was taken: a batch fails once that has moved."""
-
-    lease: str
-    number: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,18 +134,7 @@ class PredictedType:
         )
 
     def _change(self, statement: LiteralString, **parameters: object) -> tuple[Row, ...]:
-        """Runs a statement that gives at least one row a batch; under a fence that has moved it gives none."""
-        if self._fence is None:
-            return self._client.write(statement, **parameters, fence=None).rows
-        rows = self._client.write(
-            HELD + statement, **parameters, lease=self._fence.lease, fence=self._fence.number
-        ).rows
-        if not rows:
-            raise PublicationStopped(
-                f"The lease {self._fence.lease!r} was lost while publishing.",
-                hint="Another process took over; what was written so far is valid.",
-            )
-        return rows
+        return write_fenced(self._client, self._fence, statement, **parameters)
 
 
 def _row(edge: TargetEdge, nodes: Mapping[str, Found]) -> dict[str, Any]:
@@ -171,7 +147,12 @@ def _row(edge: TargetEdge, nodes: Mapping[str, Found]) -> dict[str, Any]:
         "evidence": edge.evidence,
         "model": edge.model,
     }
-    if head is not None and tail is not None:
-        row |= {"h": head.element_id, "hk": head.key, "hv": head.value}
-        row |= {"t": tail.element_id, "tk": tail.key, "tv": tail.value}
-    return row
+    return row | bound_ends(head, tail)
+
+
+def bound_ends(head: Found | None, tail: Found | None) -> dict[str, Any]:
+    """What ENDS wants to know of the nodes of a row; nothing unless both are known."""
+    if head is None or tail is None:
+        return {}
+    ends = {"h": head.element_id, "hk": head.key, "hv": head.value}
+    return ends | {"t": tail.element_id, "tk": tail.key, "tv": tail.value}

@@ -11,6 +11,7 @@ from typing import Literal, LiteralString
 
 from neo4j_relpred.errors import RunNotFound, did_you_mean
 from neo4j_relpred.graph.client import CommitLost, GraphClient, Row
+from neo4j_relpred.graph.leases import Fence, write_fenced
 
 __all__ = ["Run", "RunStatus", "ensure_run_constraint", "fail_run", "finish_run", "get_run", "list_runs", "start_run"]
 
@@ -47,17 +48,18 @@ def ensure_run_constraint(client: GraphClient) -> None:
     client.schema("CREATE CONSTRAINT relpred_run_id IF NOT EXISTS FOR (run:RelpredRun) REQUIRE run.id IS UNIQUE")
 
 
-def start_run(client: GraphClient, run: Run) -> None:
+def start_run(client: GraphClient, run: Run, fence: Fence | None = None) -> None:
     """Records that a run begins, by the clock of the database. A run of the same id begins anew.
 
-    Raises what `client.write` raises.
+    Raises what `write_fenced` raises.
     """
     _record(
         client,
+        fence,
         "MERGE (run:RelpredRun {id: $id}) "
         "SET run.kind = $kind, run.model = $model, run.status = 'publishing', run.startedAt = datetime(), "
         "run.targetHash = $target_hash, run.targetEdges = $target_edges "
-        "REMOVE run.finishedAt, run.created, run.updated, run.removed, run.unchanged, run.reason",
+        "REMOVE run.finishedAt, run.created, run.updated, run.removed, run.unchanged, run.reason RETURN run.id AS id",
         id=run.id,
         kind=run.kind,
         model=run.model,
@@ -66,12 +68,14 @@ def start_run(client: GraphClient, run: Run) -> None:
     )
 
 
-def finish_run(client: GraphClient, run: Run) -> None:
-    """Records that a run has ended well, with its counts. Raises what `client.write` raises."""
+def finish_run(client: GraphClient, run: Run, fence: Fence | None = None) -> None:
+    """Records that a run has ended well, with its counts. Raises what `write_fenced` raises."""
     _record(
         client,
+        fence,
         "MATCH (run:RelpredRun {id: $id}) SET run.status = 'published', run.finishedAt = datetime(), "
-        "run.created = $created, run.updated = $updated, run.removed = $removed, run.unchanged = $unchanged",
+        "run.created = $created, run.updated = $updated, run.removed = $removed, run.unchanged = $unchanged "
+        "RETURN run.id AS id",
         id=run.id,
         created=run.created,
         updated=run.updated,
@@ -83,10 +87,11 @@ def finish_run(client: GraphClient, run: Run) -> None:
 def fail_run(client: GraphClient, run_id: str, reason: str) -> None:
     """Records that a run has ended badly. `reason` is the code of an error, never text of the data.
 
-    Raises what `client.write` raises.
+    No fence: who has lost the lease says so as well. Raises what `client.write` raises.
     """
     _record(
         client,
+        None,
         "MATCH (run:RelpredRun {id: $id}) SET run.status = 'failed', run.finishedAt = datetime(), run.reason = $reason",
         id=run_id,
         reason=reason,
@@ -111,12 +116,12 @@ def get_run(client: GraphClient, run_id: str) -> Run:
     return _run(rows[0]["run"])
 
 
-def _record(client: GraphClient, statement: LiteralString, **values: str | int) -> None:
+def _record(client: GraphClient, fence: Fence | None, statement: LiteralString, **values: str | int) -> None:
     """Says the same however often it is said, so a lost commit is no loss."""
     try:
-        client.write(statement, **values)
+        write_fenced(client, fence, statement, **values)
     except CommitLost:
-        client.write(statement, **values)
+        write_fenced(client, fence, statement, **values)
 
 
 def _run(found: Row) -> Run:

@@ -20,17 +20,20 @@ from neo4j_relpred.config import GraphSettings, PublishingSettings
 from neo4j_relpred.data.target_set import TargetEdge, TargetSet
 from neo4j_relpred.errors import PublicationStopped, RelpredError
 from neo4j_relpred.graph.client import CommitLost, GraphClient
+from neo4j_relpred.graph.decisions import decided_keys
 from neo4j_relpred.graph.difference import Difference, difference
 from neo4j_relpred.graph.identity import Identity, Resolution
-from neo4j_relpred.graph.predicted import Fence, PredictedType, Stamp
+from neo4j_relpred.graph.leases import Fence
+from neo4j_relpred.graph.predicted import PredictedType, Stamp
 from neo4j_relpred.graph.runs import Run, ensure_run_constraint, fail_run, finish_run, start_run
 from neo4j_relpred.triples import Relation
 
-__all__ = ["Fence", "PublicationPlan", "PublicationReport", "model_name_of", "publish"]
+__all__ = ["PublicationPlan", "PublicationReport", "model_name_of", "publish"]
 
 T = TypeVar("T")
 ATTEMPTS = 3  # after a lost commit, or when somebody else changed nodes or edges meanwhile
 MISSING, AMBIGUOUS, REAL = "missing node", "ambiguous node", "already a relationship"
+DECIDED = "decided by a person"
 
 log = logging.getLogger(__name__)
 
@@ -108,11 +111,13 @@ class _Publication:
         }
         for edge in target:
             self._wanted[edge.relation].append(edge)
+        self._decided = 0
         self._types = {name: PredictedType(client, plan.graph.prefix, name, plan.fence) for name in self._wanted}
         self._stamp = Stamp(plan.run, datetime.now(UTC))
 
     def carry_out(self) -> PublicationReport:
         started = time.monotonic()
+        self._leave_out_decided()
         look = self._look()
         self._guard(look)
         if self._plan.dry_run:
@@ -128,15 +133,24 @@ class _Publication:
             target_hash=self._target.content_hash,
             target_edges=len(self._target),
         )
-        start_run(self._client, run)
+        start_run(self._client, run, self._plan.fence)
         try:
             report = self._report(look, self._write_until_equal(look), started)
         except BaseException as error:
             self._mark_failed(error)
             raise
         counts = (report.created, report.updated, report.removed, report.unchanged)
-        finish_run(self._client, Run(run.id, run.kind, run.model, "published", None, None, *counts))
+        finish_run(self._client, Run(run.id, run.kind, run.model, "published", None, None, *counts), self._plan.fence)
         return report
+
+    def _leave_out_decided(self) -> list[TargetEdge]:
+        """Edges of triples that a person accepted or rejected are wanted no more. Gives back those that were."""
+        decided = decided_keys(self._client, self._wanted)
+        left_out = [edge for edges in self._wanted.values() for edge in edges if edge.key in decided]
+        for relation in {edge.relation for edge in left_out}:
+            self._wanted[relation] = [edge for edge in self._wanted[relation] if edge.key not in decided]
+        self._decided += len(left_out)
+        return left_out
 
     def _look(self) -> _Look:
         differences: dict[Relation, Difference] = {}
@@ -180,6 +194,8 @@ class _Publication:
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 skipped = self._write(look)
+                for edge in self._leave_out_decided():  # decided while this was written, and maybe written after that
+                    self._types[edge.relation].remove([edge.key])
                 wrong = self._wrong_counts(skipped)
                 if not wrong:
                     return sum(skipped.values(), Counter())
@@ -187,6 +203,7 @@ class _Publication:
                 if attempt == ATTEMPTS:
                     raise
             log.info("publication %s looks at the graph again, attempt %d", self._plan.run, attempt + 1)
+            self._leave_out_decided()
             look = self._look()
         raise PublicationStopped(
             f"The number of edges is not as it should be after writing: {', '.join(wrong)}.",
@@ -261,7 +278,7 @@ class _Publication:
             updated=sum(len(one.changed) for one in found),
             removed=sum(len(one.gone) for one in found),
             unchanged=sum(one.unchanged for one in found),
-            skipped=dict(skipped),
+            skipped={**skipped, DECIDED: self._decided} if self._decided else dict(skipped),
             seconds=time.monotonic() - started,
             dry_run=self._plan.dry_run,
         )

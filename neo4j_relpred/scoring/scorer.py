@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
 from neo4j_relpred.config import PublishingSettings
-from neo4j_relpred.data.knowledge_graph import IntArray
+from neo4j_relpred.data.knowledge_graph import IntArray, KnowledgeGraph
 from neo4j_relpred.model.chunks import chunks_by_relation
 from neo4j_relpred.model.trained import EntityAnswers
 from neo4j_relpred.scoring.evidence import ENTITY_COLUMNS, RELATION_COLUMNS, evidence_shares, explain
@@ -26,10 +27,29 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Scorer:
-    """`base_rate` is the share of questions taken to have a missing answer where nobody asked (scores and sweeps)."""
+    """`base_rate` is the share of questions taken to have a missing answer where nobody asked (scores and sweeps).
+
+    rejected: (n, 3) triples that people found false, which are no answers.
+    """
 
     serving: Serving
     base_rate: float
+    rejected: IntArray = field(default_factory=lambda: np.empty((0, 3), np.int64))
+
+    @cached_property
+    def _false(self) -> KnowledgeGraph:
+        """The rejected triples as a graph, which can be asked for them in both directions."""
+        graph = self.serving.model.graph
+        return KnowledgeGraph(graph.num_entities, graph.num_relations, self.rejected)
+
+    def _open(self, relation: int, anchors: IntArray, answers: EntityAnswers) -> npt.NDArray[np.bool_]:
+        """(q, c): candidates that are real, not the anchor itself, and were not rejected."""
+        free: npt.NDArray[np.bool_] = answers.real & (answers.candidates != anchors[:, None])
+        if len(self.rejected):
+            rows, wrong = self._false.answers(anchors, np.full(len(anchors), relation))
+            for row, entity in zip(rows.tolist(), wrong.tolist(), strict=True):
+                free[row] &= answers.candidates[row] != entity
+        return free
 
     def predict(self, query: Query, top_k: int, min_probability: float = 0.0) -> list[ScoredTriple]:
         """The most probable answers that are not in the graph yet, given that the question has one."""
@@ -101,8 +121,8 @@ class Scorer:
         known = model.graph.answers(heads, np.full(len(heads), relation))
         proposal = model.members.propose(relation, heads, known)
         answers = model.reason(relation, proposal, self.base_rate)
-        fits = tails[answers.candidates] & answers.real
-        probabilities = np.where(fits & (answers.candidates != heads[:, None]), answers.probabilities, 0.0)
+        fits = tails[answers.candidates] & self._open(relation, heads, answers)
+        probabilities = np.where(fits, answers.probabilities, 0.0)
         for line in np.flatnonzero(probabilities.max(1) >= settings.min_probability).tolist():
             order = np.argsort(-probabilities[line], kind="stable")[: settings.top_k]
             order = order[probabilities[line, order] >= settings.min_probability]
@@ -125,7 +145,7 @@ class Scorer:
         known = model.graph.answers(anchors, np.array([step]))
         proposal = model.members.propose(step, anchors, known)
         answers = model.reason(step, proposal)
-        keep = serving.alive[answers.candidates[0]] & answers.real[0] & (answers.candidates[0] != anchor)
+        keep = serving.alive[answers.candidates[0]] & self._open(step, anchors, answers)[0]
         order = self._best(answers, keep, top_k)
         asked = np.array([step])
         shares = evidence_shares(model.entity_reasoner, proposal.features[0], asked, order, ENTITY_COLUMNS)
@@ -149,7 +169,8 @@ class Scorer:
         known = model.known_relations(*ends)
         answers = model.answer_relations(*ends, known)
         order = np.argsort(-answers.logits[0], kind="stable")
-        order = order[~np.isin(order, known[1])][:top_k]
+        wrong = self._false.linking_relations(*ends)[1]
+        order = order[~np.isin(order, np.concatenate([known[1], wrong]))][:top_k]
         every = np.arange(len(serving.relations))
         shares = evidence_shares(model.relation_reasoner, answers.features[0], every, order, RELATION_COLUMNS)
         found = []

@@ -38,6 +38,7 @@ from neo4j_relpred.training.holdout import (
 from neo4j_relpred.training.lesson import Lesson, fingerprint
 from neo4j_relpred.training.memory import Size, give_back, refuse_too_large
 from neo4j_relpred.training.plan import plan_training, untrained
+from neo4j_relpred.training.rejections import with_rejected_entities, with_rejected_relations
 from neo4j_relpred.training.relation_head import fit_relation_head
 from neo4j_relpred.training.structure import fit_structure
 from neo4j_relpred.training.tower import fit_tower, with_entity_width
@@ -62,6 +63,7 @@ class _Stage:
     graph: KnowledgeGraph
     text: Tensor
     words: Words | None
+    rejected: IntArray
     workers: int
     model: ModelSettings
     settings: TrainingSettings
@@ -92,7 +94,8 @@ def fit(
     prepare_torch(settings)
     train = replace(train)  # what is worked out about the graph goes when the graph does: the caller keeps theirs
     centre = vectors.mean(0) if start is None or start.centre.shape != vectors.shape[1:] else start.centre
-    stage = _Stage(train, centred(vectors, centre), lesson.words, workers, model, settings, progress, kept)
+    text = centred(vectors, centre)
+    stage = _Stage(train, text, lesson.words, lesson.rejected, workers, model, settings, progress, kept)
     holdout = holdout[np.random.default_rng([settings.seed, 5]).permutation(len(holdout))]
     base_rate = _base_rate(train, holdout)
     rng = np.random.default_rng([settings.seed, 7])
@@ -104,18 +107,16 @@ def fit(
     questions = questions.first(affordable)
     members = _fit_members(stage, rules, budget, free * (1 - HEAD_SHARE), start)
     members = replace(members, weights=weigh(members, holdout))
-    progress("reasoner", 0.0)
     entities = _reasoned(
         stage,
         "entities",
-        lambda: entity_data(members, questions, linked=not links_tell(train, holdout), workers=workers),
+        lambda: _entity_queries(stage, members, questions, linked=not links_tell(train, holdout)),
         lambda: budget.part(max(0.0, budget.left - free * HEAD_SHARE)),
     )
     # What the entity reasoner left goes to the relation head, and its pace tells what relation queries will need.
     needed = SLACK * entities.pace * len(pairs) * train.num_relations
     head = _fit_head(stage, budget.part(budget.left - min(0.5 * budget.left, needed)))
-    progress("relation reasoner", 0.0)
-    relations = _reasoned(stage, "relations", lambda: relation_data(members, head, pairs), budget.rest)
+    relations = _reasoned(stage, "relations", lambda: _relation_queries(stage, members, head, pairs), budget.rest)
     progress("relation reasoner", 1.0)
     trained = TrainedModel(
         members=replace(members),  # without what was worked out while asking
@@ -129,6 +130,18 @@ def fit(
     )
     check_model(trained)
     return trained
+
+
+def _entity_queries(stage: _Stage, members: Members, questions: Questions, *, linked: bool) -> HeldOut:
+    stage.progress("reasoner", 0.0)
+    held = entity_data(members, questions, linked=linked, workers=stage.workers)
+    return with_rejected_entities(held, members, stage.rejected, stage.settings.seed)
+
+
+def _relation_queries(stage: _Stage, members: Members, head: RelationHead, pairs: Questions) -> HeldOut:
+    stage.progress("relation reasoner", 0.0)
+    held = relation_data(members, head, pairs)
+    return with_rejected_relations(held, members, head, stage.rejected, stage.settings.seed)
 
 
 def _refuse(lesson: Lesson, model: ModelSettings, settings: TrainingSettings) -> Size:

@@ -12,6 +12,7 @@ know what is left then.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -47,7 +48,7 @@ class HeldOut:
 
     questions (q,): equal numbers are the same question, asked twice; features (q, c, f); relations (q, 1) or (q, c);
     groups (q, c): the relation of each candidate triple; real, labels (q, c): which are candidates, and which of them
-    are answers; known (q,): answers that the graph has; base: see Reasoner.
+    are answers; known (q,): answers that the graph has; base: see Reasoner; beside: more queries, to be fitted on only.
     """
 
     questions: IntArray
@@ -58,6 +59,7 @@ class HeldOut:
     labels: npt.NDArray[np.bool_]
     known: IntArray
     base: int | None = None
+    beside: RankingData | None = None
 
     def __len__(self) -> int:
         return len(self.features)
@@ -65,7 +67,7 @@ class HeldOut:
     def joined(self, other: HeldOut) -> HeldOut:
         """These queries, then those."""
         names = ("questions", "features", "relations", "groups", "real", "labels", "known")
-        parts = {name: np.concatenate([getattr(self, name), getattr(other, name)]) for name in names}
+        parts: dict[str, Any] = {name: np.concatenate([getattr(self, name), getattr(other, name)]) for name in names}
         return HeldOut(**parts, base=self.base)
 
     def data(self, rows: IntArray | slice = slice(None)) -> RankingData:
@@ -77,6 +79,10 @@ class HeldOut:
             real=torch.from_numpy(self.real[rows]),
             base=self.base,
         )
+
+    def to_fit(self, rows: IntArray | slice = slice(None)) -> RankingData:
+        """Some of the queries, and all of those beside."""
+        return self.data(rows) if self.beside is None else self.data(rows).joined(self.beside)
 
 
 def links_tell(graph: KnowledgeGraph, holdout: IntArray) -> bool:
@@ -241,7 +247,7 @@ def fit_on_folds(
         rows, others = np.flatnonzero(fold == number), np.flatnonzero(fold != number)
         if not len(rows) or not len(others):
             continue
-        reasoner = fit_reasoner(held.data(others), kind, num_groups, settings, budget.part(seconds))
+        reasoner = fit_reasoner(held.to_fit(others), kind, num_groups, settings, budget.part(seconds))
         fitted.append(reasoner)
         size = queries_at_once(held.real.shape[1])
         for first in range(0, len(rows), size):
@@ -250,7 +256,7 @@ def fit_on_folds(
             with torch.no_grad():
                 logits[block] = reasoner(data.features, data.relations, data.real).numpy()
     check_numbers(logits, "logits of a reasoner for queries that it did not see")
-    fitted.append(fit_reasoner(held.data(), kind, num_groups, settings, budget.rest()))
+    fitted.append(fit_reasoner(held.to_fit(), kind, num_groups, settings, budget.rest()))
     together = Reasoners(fitted).train(mode=False)
     if len(held) < FOLDS:
         return together, Calibration.plain(num_groups)

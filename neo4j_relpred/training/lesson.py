@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
@@ -27,13 +27,15 @@ __all__ = ["Lesson", "fingerprint"]
 class Lesson:
     """train: the graph; holdout (n, 3): triples that no member sees, for the reasoners and the calibration.
 
-    vectors: (entities, text width) from the encoder; words: one row per entity.
+    vectors: (entities, text width) from the encoder; words: one row per entity; rejected (n, 3): triples that people
+    found false.
     """
 
     train: KnowledgeGraph
     holdout: IntArray
     vectors: Tensor
     words: Words | None = None
+    rejected: IntArray = field(default_factory=lambda: np.empty((0, 3), np.int64))
 
     def distinct(self) -> Lesson:
         """Each edge once, and none held out that is trained on: a second copy would give the first's answer away."""
@@ -64,12 +66,13 @@ def fingerprint(lesson: Lesson, model: ModelSettings, settings: TrainingSettings
 def _arrays(lesson: Lesson, start: TrainedModel | None) -> Iterator[tuple[str, npt.NDArray[Any]]]:
     yield "train", lesson.train.triples
     yield "holdout", lesson.holdout
+    yield "rejected", lesson.rejected
     yield "vectors", lesson.vectors.numpy()
     if lesson.words is not None:
-        for field in fields(lesson.words):
-            bags = getattr(lesson.words, field.name)
-            yield f"{field.name}.offsets", bags.offsets
-            yield f"{field.name}.tokens", bags.tokens
+        for kind in fields(lesson.words):
+            bags = getattr(lesson.words, kind.name)
+            yield f"{kind.name}.offsets", bags.offsets
+            yield f"{kind.name}.tokens", bags.tokens
     if start is not None:
         yield "centre", start.centre.numpy()
         for name in ("structure", "tower"):

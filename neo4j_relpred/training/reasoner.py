@@ -44,6 +44,16 @@ class RankingData:
         parts = (self.features[chosen], self.relations[chosen], self.labels[chosen], self.real[chosen])
         return RankingData(*parts, self.base)
 
+    def joined(self, other: RankingData) -> RankingData:
+        """These queries, then those."""
+        return RankingData(
+            torch.cat([self.features, other.features]),
+            torch.cat([self.relations, other.relations]),
+            torch.cat([self.labels, other.labels]),
+            torch.cat([self.real, other.real]),
+            self.base,
+        )
+
     def to(self, device: str) -> RankingData:
         """The same on another device."""
         names = ("features", "relations", "labels", "real")

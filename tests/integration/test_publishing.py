@@ -19,10 +19,11 @@ from neo4j_relpred.config import GraphSettings, PublishingSettings
 from neo4j_relpred.data.target_set import TargetEdge, TargetSet
 from neo4j_relpred.errors import GraphQueryFailed, GraphUnavailable, PublicationStopped, RunNotFound
 from neo4j_relpred.graph.client import CommitLost, Counters, GraphClient, Neo4jClient, Row
+from neo4j_relpred.graph.leases import Fence
 from neo4j_relpred.graph.names import quoted
 from neo4j_relpred.graph.reader import read_snapshot
 from neo4j_relpred.graph.runs import get_run, list_runs
-from neo4j_relpred.graph.writer import Fence, PublicationPlan, publish
+from neo4j_relpred.graph.writer import PublicationPlan, publish
 from neo4j_relpred.triples import Evidence, ScoredTriple, Triple
 from tests.integration.graphs import ask
 

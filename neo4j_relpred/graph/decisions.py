@@ -1,0 +1,212 @@
+"""What people decided about candidate triples: (:RelpredDecision) nodes, one per triple, whatever run proposed it.
+
+A decision is keyed like a predicted edge, by head, type and tail, so it outlives training, publications, undo, and a
+node that is made again with the same key. Accepting makes the real relationship, with where it came from on it, and
+takes the predicted edge away in the same transaction; rejecting takes it away. Both can be withdrawn.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal, LiteralString
+
+from neo4j_relpred.config import GraphSettings
+from neo4j_relpred.graph.client import CommitLost, Counters, GraphClient, Row
+from neo4j_relpred.graph.identity import Identity, Resolution
+from neo4j_relpred.graph.names import quoted
+from neo4j_relpred.graph.predicted import ENDS, bound_ends
+from neo4j_relpred.triples import Relation, Triple, edge_key
+
+__all__ = ["Decision", "Reason", "Verdict", "Wish", "decide", "decided_keys", "list_decisions", "rejected", "withdraw"]
+
+Verdict = Literal["accepted", "rejected"]
+# Why suggestions are rejected: the reasons that reviewers of Wikidata's Primary Sources tool gave most often.
+Reason = Literal["", "duplicate", "contradiction", "less-specific", "unsupported", "wrong-kind", "other"]
+BATCH = 1_000
+MISSING, AMBIGUOUS = "missing node", "ambiguous node"
+
+# What was predicted is kept with the decision; a second decision finds no edge any more, and keeps what the first saw.
+REMEMBERED: LiteralString = ", ".join(
+    f"d.{name} = coalesce(e.{name}, d.{name})" for name in ("score", "probability", "rank", "model", "run", "evidence")
+)
+DECIDED: LiteralString = (
+    "MERGE (d:RelpredDecision {key: row.key}) SET d.head = row.head, d.relation = $relation, d.tail = row.tail, "
+    "d.verdict = $verdict, d.reason = row.reason, d.note = row.note, d.by = $by, d.decidedAt = datetime(), "
+    + REMEMBERED
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """A decision to be made."""
+
+    triple: Triple
+    verdict: Verdict
+    reason: Reason = ""
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """A decision that was made, and what was predicted then; nothing of that where nothing was."""
+
+    triple: Triple
+    verdict: Verdict
+    reason: str
+    note: str
+    by: str
+    decided_at: datetime
+    probability: float | None
+    model: str
+
+
+def ensure_decision_constraint(client: GraphClient) -> None:
+    """Makes decisions unique by triple. Raises what `client.schema` raises."""
+    client.schema(
+        "CREATE CONSTRAINT relpred_decision_key IF NOT EXISTS FOR (d:RelpredDecision) REQUIRE d.key IS UNIQUE"
+    )
+
+
+def decide(client: GraphClient, settings: GraphSettings, wishes: Iterable[Wish], by: str) -> dict[str, int]:
+    """Carries decisions out, in batches of one type and verdict; the last wish about a triple counts.
+
+    Gives back how many were accepted and rejected, and how many were not since a node is missing or ambiguous. A triple
+    can be rejected whose nodes are gone: it may come back with them. Raises what `client.write` raises.
+    """
+    ensure_decision_constraint(client)
+    latest = {wish.triple: wish for wish in wishes}
+    nodes = _nodes(client, settings, latest)
+    done: Counter[str] = Counter()
+    for relation, verdict in sorted({(wish.triple.relation, wish.verdict) for wish in latest.values()}):
+        chosen = [wish for wish in latest.values() if (wish.triple.relation, wish.verdict) == (relation, verdict)]
+        for first in range(0, len(chosen), BATCH):
+            rows = [_row(wish, nodes) for wish in chosen[first : first + BATCH]]
+            statement = _acceptance(settings, relation) if verdict == "accepted" else _rejection(settings, relation)
+            found = _repeated(client, statement, rows=rows, relation=relation, verdict=verdict, by=by).rows
+            done.update({row["state"]: row["number"] for row in found})
+    return dict(done)
+
+
+def withdraw(client: GraphClient, settings: GraphSettings, triples: Iterable[Triple]) -> int:
+    """Takes decisions back: what accepting made is removed again. Predicted edges come back when next published.
+
+    Gives back how many there were. Raises what `client.write` raises.
+    """
+    wanted = sorted(set(triples))
+    nodes = _nodes(client, settings, wanted)
+    withdrawn = 0
+    for relation in sorted({triple.relation for triple in wanted}):
+        own = [triple for triple in wanted if triple.relation == relation]
+        for first in range(0, len(own), BATCH):
+            (row,) = _repeated(
+                client,
+                f"{ENDS} MATCH (d:RelpredDecision {{key: row.key}}) {_made(relation)} "
+                "DELETE made, d RETURN count(DISTINCT row.key) AS number",
+                rows=[_row(Wish(triple, "rejected"), nodes) for triple in own[first : first + BATCH]],
+            ).rows
+            withdrawn += row["number"]
+    return withdrawn
+
+
+def list_decisions(client: GraphClient, *, relation: Relation | None = None, most: int | None = None) -> list[Decision]:
+    """Decisions, the latest first. Raises what `client.read` raises."""
+    rows = client.read(
+        "MATCH (d:RelpredDecision) WHERE $relation IS NULL OR d.relation = $relation "
+        "WITH d ORDER BY d.decidedAt DESC, d.key LIMIT coalesce($most, 9223372036854775807) "
+        "RETURN properties(d) AS decision",
+        relation=relation,
+        most=most,
+    )
+    return [_decision(row["decision"]) for row in rows]
+
+
+def decided_keys(client: GraphClient, relations: Iterable[Relation]) -> frozenset[str]:
+    """The keys of all decided triples of some types. Raises what `client.read` raises."""
+    (row,) = client.read(
+        "MATCH (d:RelpredDecision) WHERE d.relation IN $relations RETURN collect(d.key) AS keys",
+        relations=list(relations),
+    )
+    return frozenset(row["keys"])
+
+
+def rejected(client: GraphClient) -> list[Triple]:
+    """The triples that people rejected, sorted. Raises what `client.read` raises."""
+    (row,) = client.read(
+        "MATCH (d:RelpredDecision {verdict: 'rejected'}) RETURN collect([d.head, d.relation, d.tail]) AS triples"
+    )
+    return sorted(Triple(*parts) for parts in row["triples"])
+
+
+def _acceptance(settings: GraphSettings, relation: Relation) -> LiteralString:
+    """A relationship that stands there already is left as it is, and not claimed as ours."""
+    real = quoted(relation)
+    return (
+        f"{ENDS} WITH row, h, t, CASE WHEN h IS NULL OR t IS NULL THEN row.lost ELSE 'accepted' END AS state "
+        f"OPTIONAL MATCH (h)-[e:{quoted(settings.prefix + relation)} {{key: row.key}}]->(t) "
+        "WHERE e.model IS NOT NULL AND e.run IS NOT NULL "
+        f"WITH row, h, t, e, state, EXISTS {{ (h)-[:{real}]->(t) }} AS present "
+        f"FOREACH (_ IN CASE state WHEN 'accepted' THEN [1] ELSE [] END | {DECIDED} "
+        f"FOREACH (_ IN CASE WHEN present THEN [] ELSE [1] END | CREATE (h)-[made:{real} {{relpredKey: row.key}}]->(t) "
+        "SET made.relpredProbability = d.probability, made.relpredModel = d.model, made.relpredRun = d.run, "
+        "made.relpredAcceptedBy = d.by, made.relpredAcceptedAt = d.decidedAt)) "
+        "DELETE e RETURN state, count(*) AS number"
+    )
+
+
+def _rejection(settings: GraphSettings, relation: Relation) -> LiteralString:
+    """Whoever rejects what was accepted before takes that back along with it."""
+    return (
+        f"{ENDS} OPTIONAL MATCH ()-[e:{quoted(settings.prefix + relation)} {{key: row.key}}]->() "
+        f"WHERE e.model IS NOT NULL AND e.run IS NOT NULL {_made(relation)} {DECIDED} "
+        "DELETE made, e RETURN 'rejected' AS state, count(DISTINCT row.key) AS number"
+    )
+
+
+def _made(relation: Relation) -> LiteralString:
+    """Binds the relationship that accepting made between `h` and `t`; others of the type are people's own."""
+    return f"OPTIONAL MATCH (h)-[made:{quoted(relation)} {{relpredKey: row.key}}]->(t)"
+
+
+def _nodes(client: GraphClient, settings: GraphSettings, triples: Iterable[Triple]) -> Resolution:
+    return Identity(settings).resolve(client, {end for triple in triples for end in (triple.head, triple.tail)})
+
+
+def _row(wish: Wish, nodes: Resolution) -> dict[str, Any]:
+    triple = wish.triple
+    return {
+        "key": _key(triple),
+        "head": triple.head,
+        "tail": triple.tail,
+        "reason": wish.reason,
+        "note": wish.note,
+        "lost": AMBIGUOUS if {triple.head, triple.tail} & nodes.ambiguous else MISSING,
+        **bound_ends(nodes.found.get(triple.head), nodes.found.get(triple.tail)),
+    }
+
+
+def _key(triple: Triple) -> str:
+    return edge_key(triple.head, triple.relation, triple.tail)
+
+
+def _repeated(client: GraphClient, statement: LiteralString, **parameters: object) -> Counters:
+    """Decisions say the same however often they are made, so a lost commit is no loss."""
+    try:
+        return client.write(statement, **parameters)
+    except CommitLost:
+        return client.write(statement, **parameters)
+
+
+def _decision(found: Row) -> Decision:
+    return Decision(
+        Triple(found["head"], found["relation"], found["tail"]),
+        found["verdict"],
+        found.get("reason", ""),
+        found.get("note", ""),
+        found.get("by", ""),
+        found["decidedAt"].to_native(),
+        found.get("probability"),
+        found.get("model", ""),
+    )
