@@ -55,6 +55,8 @@ def read_wishes(file: Path) -> list[Wish]:
     try:
         with file.open(encoding="utf-8-sig", newline="") as lines:  # spreadsheets put a mark before UTF-8
             return list(_wishes(file, map(json.loads, lines) if file.suffix == ".jsonl" else _csv_rows(lines)))
+    except OSError as error:
+        raise InvalidQuery(f"{file} cannot be read.", hint="Name a file that `relpred review export` wrote.") from error
     except (KeyError, ValueError, AttributeError, TypeError, csv.Error) as error:
         raise InvalidQuery(
             f"{file} is not a file of decisions.", hint=f"It needs the columns {', '.join(TRIPLE)} and decision."

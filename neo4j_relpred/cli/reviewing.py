@@ -151,7 +151,7 @@ def export_review(opened: Opened, file: Path, relation: str | None, min_probabil
 
 
 @review.command("import")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("file", type=click.Path(path_type=Path))
 @by_option
 @json_option
 @click.pass_obj

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from neo4j_relpred.config import Gnn, Section, Settings, choices, load_settings
+from neo4j_relpred.config import Gnn, Settings, choices, load_settings
+from neo4j_relpred.config.sections import Section
 from neo4j_relpred.errors import InvalidSettings
 
 

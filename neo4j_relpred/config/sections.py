@@ -1,29 +1,23 @@
-"""The one list of settings. Default < relpred.toml < environment (RELPRED_...) < flag.
-
-Nothing is read at import: a face calls `load_settings` once and hands each room its own section.
-Descriptions become docs/reference/settings.md and the comments of `relpred init`.
-"""
+"""The one list of settings. Descriptions become docs/reference/settings.md and the comments of `relpred init`."""
 
 from __future__ import annotations
 
-import difflib
-import re
-import tomllib
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
-from neo4j_relpred.errors import InvalidSettings, did_you_mean
+from neo4j_relpred.config.templates import template_parts
 
 __all__ = [
+    "LOOPBACK_HOSTS",
     "Backend",
     "ChangeDetection",
     "DaemonSettings",
     "Device",
     "EvaluationSettings",
+    "Gate",
     "Gnn",
     "GraphSettings",
     "ModelSettings",
@@ -35,8 +29,6 @@ __all__ = [
     "Settings",
     "TextSettings",
     "TrainingSettings",
-    "load_settings",
-    "template_parts",
 ]
 
 Gnn = Literal["gcn", "sage", "gat", "rgcn", "compgcn"]
@@ -48,40 +40,7 @@ Backend = Literal["torch", "onnx"]
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
 ChangeDetection = Literal["scan", "watermark", "cdc"]
 
-DEFAULT_FILE = Path("relpred.toml")
-NOT_IN_TEMPLATES = frozenset(".:![\n\r")  # what str.format would take for an access, a conversion or a form
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
-
-
-def template_parts(template: str, label: str = "") -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The literal texts of a template and the properties between them; there is one more of the former.
-
-    Only plain names of properties stand in braces: a template is data, and nothing in it is looked up or run. Raises
-    InvalidSettings that names the label and the place.
-    """
-    literals, properties, start = [""], [], 0
-    for brace in re.finditer(r"\{\{|\}\}|\{([^{}]*)\}|[{}]", template):
-        literals[-1] += template[start : brace.start()]
-        start = brace.end()
-        name = brace.group(1)
-        if brace.group() in ("{{", "}}"):
-            literals[-1] += brace.group()[0]
-        elif name is None or not name.strip() or name != name.strip() or set(name) & NOT_IN_TEMPLATES:
-            wrong = f"{brace.group()!r} at character {brace.start() + 1} of {template!r}"
-            raise InvalidSettings(
-                f"graph.templates has for label {label!r} what is no template: {wrong}.",
-                hint="Between braces stands nothing but the name of a property, {title}; {{ and }} are braces as text.",
-            )
-        else:
-            properties.append(name)
-            literals.append("")
-    literals[-1] += template[start:]
-    if not template.strip():
-        raise InvalidSettings(
-            f"graph.templates has an empty template for label {label!r}.",
-            hint="Leave the label out, or give it a text.",
-        )
-    return tuple(literals), tuple(properties)
 
 
 class Section(BaseModel):
@@ -340,62 +299,3 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Flags over environment over the TOML file that `load_settings` names."""
         return (init_settings, env_settings, TomlConfigSettingsSource(settings_cls))
-
-
-def load_settings(
-    file: Path | None = None, overrides: Mapping[str, Any] | None = None, *, read_default: bool = True
-) -> Settings:
-    """Reads the settings once.
-
-    `file` must exist when it is given; without it relpred.toml of the working folder is read where there is one,
-    unless `read_default` is False.
-    `overrides` are nested as the settings are (flags). Raises InvalidSettings.
-    """
-    if file is not None and not file.is_file():
-        raise InvalidSettings(f"There is no settings file {file}.", hint="`relpred init` writes one.")
-    path = file or (DEFAULT_FILE if read_default and DEFAULT_FILE.is_file() else None)
-
-    class FromFile(Settings):
-        model_config = SettingsConfigDict(toml_file=path)
-
-    try:
-        return FromFile(**(dict(overrides) if overrides else {}))
-    except tomllib.TOMLDecodeError as error:
-        raise InvalidSettings(f"{path} is not valid TOML: {error}.", hint="Correct that line.") from error
-    except ValidationError as error:
-        raise _explained(error, path) from error
-
-
-def _explained(error: ValidationError, path: Path | None) -> InvalidSettings:
-    """The first fault in words, with the nearest known key where a key is unknown."""
-    fault = error.errors()[0]
-    place = ".".join(str(part) for part in fault["loc"])
-    where = f" in {path}" if path else ""
-    if fault["type"] == "extra_forbidden":
-        return InvalidSettings(f"There is no setting {place}{where}.", hint=_nearest_setting(fault["loc"]))
-    return InvalidSettings(
-        f"The setting {place}{where} cannot be used: {fault['msg']}.", hint="See docs/reference/settings.md."
-    )
-
-
-def _nearest_setting(location: tuple[int | str, ...]) -> str:
-    sections = {name: field.annotation for name, field in Settings.model_fields.items()}
-    section = sections.get(str(location[0]))
-    if len(location) > 1 and isinstance(section, type) and issubclass(section, Section):
-        return did_you_mean(str(location[-1]), section.model_fields)
-    wrong = str(location[0])
-    nested = {
-        f"{name}.{key}"
-        for name, annotation in sections.items()
-        if isinstance(annotation, type) and issubclass(annotation, Section)
-        for key in annotation.model_fields
-    }
-    owners = [name for name in nested if name.split(".")[1] == wrong]
-    if owners:
-        return f"Did you mean {' or '.join(sorted(owners))}?"
-    return did_you_mean(wrong, sections) if difflib.get_close_matches(wrong, sections) else did_you_mean(wrong, nested)
-
-
-def choices(annotation: object) -> tuple[str, ...]:
-    """The words that a closed choice allows."""
-    return tuple(str(word) for word in get_args(annotation))

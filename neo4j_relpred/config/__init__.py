@@ -1,0 +1,50 @@
+"""The settings: one list of them, read once.
+
+Nothing is read at import: a face calls `load_settings` and hands each room its own section.
+"""
+
+from neo4j_relpred.config.loading import load_settings
+from neo4j_relpred.config.sections import (
+    LOOPBACK_HOSTS,
+    Backend,
+    ChangeDetection,
+    DaemonSettings,
+    Device,
+    EvaluationSettings,
+    Gate,
+    Gnn,
+    GraphSettings,
+    ModelSettings,
+    Pooling,
+    Precision,
+    PublishingSettings,
+    ReasonerKind,
+    ServiceSettings,
+    Settings,
+    TextSettings,
+    TrainingSettings,
+)
+from neo4j_relpred.config.templates import template_parts
+
+__all__ = [
+    "LOOPBACK_HOSTS",
+    "Backend",
+    "ChangeDetection",
+    "DaemonSettings",
+    "Device",
+    "EvaluationSettings",
+    "Gate",
+    "Gnn",
+    "GraphSettings",
+    "ModelSettings",
+    "Pooling",
+    "Precision",
+    "PublishingSettings",
+    "ReasonerKind",
+    "ServiceSettings",
+    "Settings",
+    "TextSettings",
+    "TrainingSettings",
+    "load_settings",
+    "template_parts",
+]
