@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from neo4j_relpred.config import Gnn, Settings, choices, load_settings
+from neo4j_relpred.config import Settings, load_settings
 from neo4j_relpred.config.sections import Section
 from neo4j_relpred.errors import InvalidSettings
 
@@ -125,10 +125,6 @@ def test_every_setting_is_described(section: str) -> None:
     for name, field in sections()[section].model_fields.items():
         assert field.description, f"{section}.{name}"
         assert field.description.endswith((".", "'.")), f"{section}.{name}"
-
-
-def test_closed_choices_are_listed() -> None:
-    assert choices(Gnn) == ("gcn", "sage", "gat", "rgcn", "compgcn")
 
 
 def test_settings_do_not_change() -> None:
