@@ -13,6 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from neo4j_relpred.api.administration import Administration
 from neo4j_relpred.api.answering import Answering
 from neo4j_relpred.api.finetuning import Finetuned, finetune
 from neo4j_relpred.api.reviewing import Reviewing
@@ -28,7 +29,7 @@ from neo4j_relpred.data.target_set import TargetEdge, TargetSet
 from neo4j_relpred.errors import ModelNotFound, PublicationStopped, RunNotFound, SnapshotCorrupt
 from neo4j_relpred.evaluation.report import Report
 from neo4j_relpred.graph.client import Neo4jClient
-from neo4j_relpred.graph.leases import PUBLISH, Lease, break_lease, held, list_leases
+from neo4j_relpred.graph.leases import PUBLISH, held
 from neo4j_relpred.graph.predicted import PredictedType
 from neo4j_relpred.graph.reader import read_snapshot
 from neo4j_relpred.graph.runs import Run, get_run, list_runs
@@ -250,14 +251,6 @@ class RelationPredictor:
         """One run of the ledger. Raises RunNotFound."""
         return get_run(self.client, run)
 
-    def leases(self) -> list[Lease]:
-        """Who may write into the database at present."""
-        return list_leases(self.client)
-
-    def break_lease(self, name: str) -> Lease:
-        """Takes a lease away from its holder, whose next write is refused. Raises LeaseNotFound."""
-        return break_lease(self.client, name)
-
     def _plan(self, run: str, target: TargetSet, relations: Iterable[Relation], progress: Progress) -> PublicationPlan:
         owned = {*relations, *target.relations}
         return PublicationPlan(
@@ -305,6 +298,11 @@ class RelationPredictor:
     def review(self) -> Reviewing:
         """Decisions of people about what was published."""
         return Reviewing(self._workspace, lambda: self.client)
+
+    @property
+    def admin(self) -> Administration:
+        """Leases, and taking everything out again."""
+        return Administration(self._workspace, lambda: self.client)
 
     # refreshing
 

@@ -1,11 +1,17 @@
-"""Commands for administrators: admin lease list|break."""
+"""Commands for administrators: admin lease list|break, admin purge."""
 
 from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import click
 
 from neo4j_relpred.cli.lazy import Opened
-from neo4j_relpred.cli.show import json_option, print_json, table
+from neo4j_relpred.cli.show import json_option, print_json, progress_bars, table
+
+if TYPE_CHECKING:
+    from neo4j_relpred.graph.purge import Purge
 
 __all__ = ["admin"]
 
@@ -29,7 +35,7 @@ def list_leases(opened: Opened, as_json: bool) -> None:
     Example: relpred admin lease list
     """
     with opened.predictor() as predictor:
-        leases = predictor.leases()
+        leases = predictor.admin.leases()
     if as_json:
         print_json([{name: getattr(one, name) for name in one.__dataclass_fields__} for one in leases])
         return
@@ -48,5 +54,43 @@ def break_lease(opened: Opened, name: str) -> None:
     Example: relpred admin lease break publish
     """
     with opened.predictor() as predictor:
-        was = predictor.break_lease(name)
+        was = predictor.admin.break_lease(name)
     click.echo(f"Lease {name} is free; {was.owner} has lost it." if was.held else f"Lease {name} was free already.")
+
+
+@admin.command()
+@click.option("--accepted/--no-accepted", default=False, help="Also the relationships that people made by accepting.")
+@click.option("--dry-run/--no-dry-run", default=False, help="Count, and change nothing.")
+@click.option("--yes/--ask", default=False, help="Do not ask before.")
+@json_option
+@click.pass_obj
+def purge(opened: Opened, accepted: bool, dry_run: bool, yes: bool, as_json: bool) -> None:
+    """Take everything out of the graph that was ever written into it: edges, runs, decisions, leases, constraints.
+
+    What people wrote themselves stays, whatever it is called. Models, snapshots and sets on disk stay as well.
+
+    Example: relpred admin purge --dry-run
+    """
+    with opened.predictor() as predictor:
+        found = predictor.admin.count_ours()
+        if not as_json:
+            _show_purge(found)
+        if not dry_run and (found.total or found.accepted or found.constraints):
+            if not yes:
+                click.confirm("Remove all of it?", abort=True)
+            with progress_bars() as progress:
+                found = predictor.admin.purge(accepted=accepted, progress=progress)
+            if not as_json:
+                click.echo("Removed." if accepted or not found.accepted else "Removed; what was accepted stays.")
+    if as_json:
+        print_json(asdict(found))
+
+
+def _show_purge(found: Purge) -> None:
+    rows = [("predicted edges", name, number) for name, number in found.edges.items()]
+    rows += [("nodes", name, number) for name, number in found.nodes.items()]
+    rows += [("accepted relationships", name, number) for name, number in found.accepted.items()]
+    rows += [("constraints", "", len(found.constraints))] if found.constraints else []
+    table("", ("what", "type or label", "number"), rows, numbers=(2,))
+    if not rows:
+        click.echo("Nothing of ours is in the graph.")

@@ -20,7 +20,7 @@ from neo4j_relpred.graph.leases import Fence, write_fenced
 from neo4j_relpred.graph.names import quoted
 from neo4j_relpred.triples import Relation
 
-__all__ = ["ENDS", "PredictedType", "Stamp", "bound_ends"]
+__all__ = ["ENDS", "PredictedType", "Stamp", "bound_ends", "constraint_name"]
 
 PAGE_EDGES = 20_000
 OURS: LiteralString = "e.key > $after AND e.model IS NOT NULL AND e.run IS NOT NULL"
@@ -57,10 +57,9 @@ class PredictedType:
         self._fence = fence
 
     def ensure_constraint(self) -> None:
-        """Makes keys unique for the type. The name of the constraint is a hash: a type may have any name."""
-        digest = hashlib.sha256(self.name.encode("utf-8")).hexdigest()[:24]
+        """Makes keys unique for the type."""
         self._client.schema(
-            f"CREATE CONSTRAINT {quoted(f'relpred_{digest}')} IF NOT EXISTS "
+            f"CREATE CONSTRAINT {quoted(constraint_name(self.name))} IF NOT EXISTS "
             f"FOR ()-[e:{self._type}]-() REQUIRE e.key IS UNIQUE"
         )
 
@@ -135,6 +134,11 @@ class PredictedType:
 
     def _change(self, statement: LiteralString, **parameters: object) -> tuple[Row, ...]:
         return write_fenced(self._client, self._fence, statement, **parameters)
+
+
+def constraint_name(predicted_type: str) -> str:
+    """The name of the constraint on the keys of a type: a hash, since a type may have any name."""
+    return f"relpred_{hashlib.sha256(predicted_type.encode('utf-8')).hexdigest()[:24]}"
 
 
 def _row(edge: TargetEdge, nodes: Mapping[str, Found]) -> dict[str, Any]:

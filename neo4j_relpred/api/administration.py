@@ -1,0 +1,46 @@
+"""What administrators do to what stands in the graph beside the predictions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from neo4j_relpred.api.workspace import Progress, Workspace, silent
+from neo4j_relpred.graph.client import GraphClient
+from neo4j_relpred.graph.leases import PUBLISH, Lease, break_lease, held, list_leases
+from neo4j_relpred.graph.purge import Purge, count_ours, purge, remove_leases
+
+__all__ = ["Administration"]
+
+
+@dataclass(frozen=True)
+class Administration:
+    """Reached as `predictor.admin`. Connects when it is asked."""
+
+    workspace: Workspace
+    client: Callable[[], GraphClient]
+
+    def leases(self) -> list[Lease]:
+        """Who may write into the database at present."""
+        return list_leases(self.client())
+
+    def break_lease(self, name: str) -> Lease:
+        """Takes a lease away from its holder, whose next write is refused. Raises LeaseNotFound."""
+        return break_lease(self.client(), name)
+
+    def count_ours(self) -> Purge:
+        """What `purge` would remove."""
+        return count_ours(self.client(), self.workspace.settings.graph)
+
+    def purge(self, *, accepted: bool = False, progress: Progress = silent) -> Purge:
+        """Removes every predicted edge, run, decision, lease and constraint of ours; gives back what there was.
+
+        `accepted` removes the relationships that people made by accepting, too. Files are not touched. Raises Busy.
+        """
+        client, settings = self.client(), self.workspace.settings
+        seconds, patience = settings.publishing.lease_seconds, settings.graph.timeout_seconds
+        with held(client, PUBLISH, seconds=seconds, patience=patience) as fence:
+            found = count_ours(client, settings.graph)
+            purge(client, found, fence, accepted=accepted, progress=lambda n, of: progress("purge", n / max(1, of)))
+        remove_leases(client)
+        return found
