@@ -21,7 +21,7 @@ from neo4j_relpred.api.sampler import require_sampler
 from neo4j_relpred.api.training import evaluate_file, train
 from neo4j_relpred.api.tuning import Plan, Tuning, tune
 from neo4j_relpred.api.workspace import Progress, Workspace, silent
-from neo4j_relpred.config import PublishingSettings, Settings
+from neo4j_relpred.config import Settings
 from neo4j_relpred.data.changes import compare
 from neo4j_relpred.data.kept import KeptSnapshots
 from neo4j_relpred.data.snapshot import Snapshot
@@ -218,14 +218,21 @@ class RelationPredictor:
         progress: Progress = silent,
         *,
         min_probability: float | None = None,
+        precision: float | None = None,
         dry_run: bool = False,
         confirm_shrink: bool = False,
         take_over: bool = False,
     ) -> PublicationReport:
-        """Sweeps the graph and leaves exactly the predicted edges of the sweep in it. Raises PublicationStopped."""
+        """Sweeps the graph and leaves exactly the predicted edges of the sweep in it.
+
+        `precision` instead of `min_probability` publishes what is expected to hold that often, type by type. Raises
+        PublicationStopped, Busy.
+        """
         loaded, settings, run = self._answering.live(), self.settings.publishing, _new_run()
         if min_probability is not None:
-            settings = PublishingSettings(**{**settings.model_dump(), "min_probability": min_probability})
+            settings = settings.model_copy(update={"min_probability": min_probability, "precision": None})
+        if precision is not None:
+            settings = settings.model_copy(update={"precision": precision})
         relations = settings.relations or loaded.serving.relations
         self.review.keep()
         scorer = self._answering.scorer()

@@ -16,6 +16,11 @@ dry_run_option = click.option(
 
 @click.command()
 @click.option("--min-probability", type=click.FloatRange(0, 1), help="Publish nothing less probable.")
+@click.option(
+    "--precision",
+    type=click.FloatRange(0, 1, min_open=True),
+    help="Publish of each type as many as are expected to hold this often.",
+)
 @dry_run_option
 @click.option(
     "--confirm-shrink/--no-confirm-shrink", default=False, help="Publish a set much smaller than the present one."
@@ -24,16 +29,25 @@ dry_run_option = click.option(
 @json_option
 @click.pass_obj
 def publish(
-    opened: Opened, min_probability: float | None, dry_run: bool, confirm_shrink: bool, take_over: bool, as_json: bool
+    opened: Opened,
+    min_probability: float | None,
+    precision: float | None,
+    dry_run: bool,
+    confirm_shrink: bool,
+    take_over: bool,
+    as_json: bool,
 ) -> None:
     """Leave exactly the probable new relationships in the graph, as PREDICTED_ edges.
 
-    Example: relpred publish --min-probability 0.8 --dry-run
+    Example: relpred publish --precision 0.9 --dry-run
     """
+    if min_probability is not None and precision is not None:
+        raise click.UsageError("--min-probability and --precision are two ways to say one thing: give one of them.")
     with opened.predictor() as predictor, progress_bars() as progress:
         report = predictor.publish(
             progress,
             min_probability=min_probability,
+            precision=precision,
             dry_run=dry_run,
             confirm_shrink=confirm_shrink,
             take_over=take_over,

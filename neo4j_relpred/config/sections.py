@@ -220,7 +220,17 @@ class PublishingSettings(Section):
 
     relations: tuple[str, ...] = Field((), description="Types to publish; empty publishes every trained type.")
     min_probability: float = Field(0.5, ge=0, le=1, description="Less probable triples are not published.")
+    precision: float | None = Field(
+        None,
+        gt=0,
+        le=1,
+        description="Instead of min_probability: each type publishes its most probable triples, as many as keep their "
+        "mean probability from falling below this.",
+    )
     top_k: int = Field(5, ge=1, description="Predicted edges per head and type at most.")
+    per_tail: int | None = Field(None, ge=1, description="Predicted edges per tail and type at most; unset for any.")
+    per_node: int | None = Field(None, ge=1, description="Predicted edges at one node at most, of all types together.")
+    per_type: int | None = Field(None, ge=1, description="Predicted edges of one type at most.")
     max_edges: int = Field(100_000, ge=1, description="Predicted edges in all at most, the most probable first.")
     minutes: float = Field(
         3.0,

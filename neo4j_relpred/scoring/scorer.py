@@ -16,6 +16,7 @@ from neo4j_relpred.data.knowledge_graph import IntArray, KnowledgeGraph
 from neo4j_relpred.model.chunks import chunks_by_relation
 from neo4j_relpred.model.trained import EntityAnswers
 from neo4j_relpred.scoring.evidence import ENTITY_COLUMNS, RELATION_COLUMNS, evidence_shares, explain
+from neo4j_relpred.scoring.limits import PRECISION_FLOOR, limit
 from neo4j_relpred.scoring.serving import Serving
 from neo4j_relpred.scoring.sweep import free_tails, questions_of
 from neo4j_relpred.triples import Evidence, Query, Relation, ScoredTriple, Triple
@@ -107,11 +108,11 @@ class Scorer:
                         f"Scoring stopped after {settings.minutes:g} minutes (publishing.minutes): {done:,} of "
                         f"{total:,} questions were asked, the most promising first."
                     )
-                    return _best_of(found, settings.max_edges)
+                    return limit(found, settings).triples
                 found.extend(self._swept(relation, questions.heads[rows], tails, settings))
                 done += len(rows)
                 progress(done, total)
-        return _best_of(found, settings.max_edges)
+        return limit(found, settings).triples
 
     def _swept(
         self, relation: int, heads: IntArray, tails: npt.NDArray[np.bool_], settings: PublishingSettings
@@ -123,9 +124,10 @@ class Scorer:
         answers = model.reason(relation, proposal, self.base_rate)
         fits = tails[answers.candidates] & self._open(relation, heads, answers)
         probabilities = np.where(fits, answers.probabilities, 0.0)
-        for line in np.flatnonzero(probabilities.max(1) >= settings.min_probability).tolist():
+        least = settings.min_probability if settings.precision is None else PRECISION_FLOOR
+        for line in np.flatnonzero(probabilities.max(1) >= least).tolist():
             order = np.argsort(-probabilities[line], kind="stable")[: settings.top_k]
-            order = order[probabilities[line, order] >= settings.min_probability]
+            order = order[probabilities[line, order] >= least]
             asked = np.array([relation])
             reasoner, features = model.entity_reasoner, proposal.features[line]
             shares = evidence_shares(reasoner, features, asked, order, ENTITY_COLUMNS)
@@ -190,8 +192,3 @@ class Scorer:
     def _row(self, triple: Triple) -> tuple[int, int, int]:
         serving = self.serving
         return serving.row(triple.head), serving.relation_row(triple.relation), serving.row(triple.tail)
-
-
-def _best_of(found: list[ScoredTriple], limit: int) -> list[ScoredTriple]:
-    found.sort(key=lambda scored: (-scored.probability, scored.triple))
-    return found[:limit]
