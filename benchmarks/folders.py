@@ -30,10 +30,12 @@ class DataSet:
     valid: IntArray
     test: IntArray
     negatives: Mapping[str, IntArray]
+    symmetric: frozenset[int] = frozenset()
 
     def graph(self, *parts: IntArray) -> KnowledgeGraph:
-        """The graph of these triples."""
-        return KnowledgeGraph(len(self.texts), len(self.relations), np.unique(np.concatenate(parts), axis=0))
+        """The graph of these triples, which those of a symmetric relation state both ways."""
+        triples = np.unique(np.concatenate(parts), axis=0)
+        return KnowledgeGraph.of(len(self.texts), len(self.relations), triples, self.symmetric)
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ import argparse
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -28,34 +29,23 @@ from neo4j_relpred.training.cores import workers_asking
 
 FloatArray = npt.NDArray[np.float64]
 CHUNK = 200
-CERTAIN = np.inf
 
 
 class ModelScorer:
-    """Our model. What it knows the other way round of a symmetric relation is certain."""
+    """Our model."""
 
-    def __init__(self, model: TrainedModel, relation: int, *, symmetric: bool, workers: int = 1) -> None:
-        self._model, self._relation, self._symmetric, self._workers = model, relation, symmetric, workers
-        self._back = model.graph.inverse(relation)
+    def __init__(self, model: TrainedModel, relation: int, workers: int = 1) -> None:
+        self._model, self._relation, self._workers = model, relation, workers
 
     def pairs(self, pairs: IntArray) -> FloatArray:
         """(n, 2) -> (n,)."""
         heads, tails = pairs.T
         triples = np.stack([heads, np.full(len(pairs), self._relation), tails], axis=1)
-        scores = log_odds(self._model, triples, self._workers)
-        if self._symmetric:
-            scores += log_odds(self._model, triples[:, ::-1], self._workers)
-            rows, relations = self._model.graph.linking_relations(heads, tails)
-            scores[rows[relations == self._back]] = CERTAIN
-        return scores
+        return log_odds(self._model, triples, self._workers)
 
     def tails(self, heads: IntArray) -> FloatArray:
         """(q,) -> (q, entities)."""
-        scores = self._model.answer_entities(self._relation, heads).full_scores()
-        if self._symmetric:
-            scores += self._model.answer_entities(self._back, heads).full_scores()
-            scores[self._model.graph.answers(heads, np.full(len(heads), self._back))] = CERTAIN
-        return scores
+        return self._model.answer_entities(self._relation, heads).full_scores()
 
 
 class _ByHead(ABC):
@@ -117,7 +107,7 @@ class ShortPaths(_ByHead):
 def measure(task: PairTask, model: TrainedModel, workers: int = 1) -> dict[str, float]:
     """Figures of the model, and with their names before them those of the rivals."""
     started = time.monotonic()
-    found = figures(task, ModelScorer(model, task.relation, symmetric=task.symmetric, workers=workers))
+    found = figures(task, ModelScorer(model, task.relation, workers))
     found["scoring_seconds"] = time.monotonic() - started
     for name, rival in (("popularity", Popularity(task)), ("short_paths", ShortPaths(task))):
         found |= {f"{name}_{figure}": value for figure, value in figures(task, rival).items()}
@@ -137,7 +127,9 @@ def main(words: Sequence[str] | None = None) -> None:
     data = read_data_set(options.folder)
     if options.relation not in data.relations:
         parser.error(f"{options.folder} has no relation {options.relation!r}; it has {', '.join(data.relations)}")
-    task = PairTask(data, data.relations.index(options.relation), options.symmetric)
+    relation = data.relations.index(options.relation)
+    data = replace(data, symmetric=frozenset({relation} if options.symmetric else ()))
+    task = PairTask(data, relation, options.symmetric)
     if not len(task.test):
         parser.error(f"The test part of {options.folder} has no triple of {options.relation!r}.")
     say(f"{len(task.train):,} pairs in train, {len(task.test):,} in test, {len(task.queries()):,} ranked")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -28,27 +29,31 @@ TINY_TRAINING = TrainingSettings(minutes=ENDLESS, max_epochs=12, batch_size=128)
 BRIEF_TRAINING = TrainingSettings(minutes=ENDLESS, max_epochs=1, batch_size=256)  # where weights do not matter
 
 
-def graph_of(num_entities: int, num_relations: int, triples: object) -> KnowledgeGraph:
+def graph_of(num_entities: int, num_relations: int, triples: object, symmetric: Collection[int] = ()) -> KnowledgeGraph:
     rows = np.unique(np.array(triples, np.int64).reshape(-1, 3), axis=0)
-    return KnowledgeGraph(num_entities, num_relations, rows)
+    return KnowledgeGraph.of(num_entities, num_relations, rows, symmetric)
 
 
 def without(graph: KnowledgeGraph, triple: IntArray) -> KnowledgeGraph:
-    kept = graph.triples[(graph.triples != triple).any(axis=1)]
-    return KnowledgeGraph(graph.num_entities, graph.num_relations, kept)
+    """The graph that never held a triple, nor its twin where the relation is symmetric."""
+    kept = (graph.triples != triple).any(axis=1)
+    if int(triple[1]) in graph.symmetric:
+        kept &= (graph.triples != triple[::-1]).any(axis=1)
+    return replace(graph, triples=graph.triples[kept])
 
 
 @st.composite
 def graphs(
     draw: st.DrawFn, max_entities: int = MAX_ENTITIES, max_relations: int = 3, max_triples: int = 16
 ) -> KnowledgeGraph:
-    """Graphs that often hold parallel relations, self-loops, symmetric pairs and isolated nodes."""
+    """Graphs that often hold parallel and symmetric relations, self-loops, pairs both ways and isolated nodes."""
     entities, relations = draw(st.integers(2, max_entities)), draw(st.integers(1, max_relations))
     ends = st.integers(0, entities - 1)
     triples = draw(st.lists(st.tuples(ends, st.integers(0, relations - 1), ends), min_size=1, max_size=max_triples))
     reversed_ = draw(st.lists(st.sampled_from([(t, r, h) for h, r, t in triples]), max_size=3))
     parallel = draw(st.lists(st.sampled_from([(h, relations - 1 - r, t) for h, r, t in triples]), max_size=3))
-    return graph_of(entities, relations, [*triples, *reversed_, *parallel])
+    symmetric = draw(st.sets(st.integers(0, relations - 1), max_size=1))
+    return graph_of(entities, relations, [*triples, *reversed_, *parallel], symmetric)
 
 
 @st.composite

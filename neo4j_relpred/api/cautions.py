@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 
 from neo4j_relpred.config import Settings
 from neo4j_relpred.data.folder import MANIFEST
+from neo4j_relpred.data.knowledge_graph import KnowledgeGraph
 from neo4j_relpred.data.snapshot import Snapshot
 from neo4j_relpred.text.vectors import Vectors
 
@@ -18,10 +19,11 @@ __all__ = ["cautions", "decides_split", "is_tuned", "tuned_otherwise"]
 
 MOST_NAMED = 5
 HUB = 0.5  # share of the relationships
+FEW, BOTH_WAYS = 20, 0.9  # edges of a type, and the share of them that stands there the other way round, too
 
 
-def cautions(data: Snapshot, vectors: Vectors) -> Iterator[str]:
-    """Sentences for the report. vectors: (nodes, text width)."""
+def cautions(data: Snapshot, vectors: Vectors, symmetric: Collection[str] = ()) -> Iterator[str]:
+    """Sentences for the report. vectors: (nodes, text width); symmetric: types that are known to hold both ways."""
     triples = data.triples
     parallel = data.edges.num_rows - len(triples)
     if parallel:
@@ -36,6 +38,13 @@ def cautions(data: Snapshot, vectors: Vectors) -> Iterator[str]:
     if single:
         named = ", ".join(single[:MOST_NAMED]) + (", ..." if len(single) > MOST_NAMED else "")
         yield f"{len(single)} of {len(data.relations)} types have one relationship each, so none to test on: {named}."
+    twice = [name for name in _stored_both_ways(data) if name not in symmetric]
+    if twice:
+        named = ", ".join(twice[:MOST_NAMED]) + (", ..." if len(twice) > MOST_NAMED else "")
+        yield (
+            f"Nearly every relationship of {named} stands there the other way round, too, which gives the ones held "
+            "out away. Where that is no chance, name the type in graph.symmetric."
+        )
     loops = triples[:, 0] == triples[:, 2]
     if loops.all():
         yield "Every relationship leads from a node back to itself: nothing says which nodes belong together."
@@ -44,6 +53,17 @@ def cautions(data: Snapshot, vectors: Vectors) -> Iterator[str]:
         share = degrees.max() / len(triples)
         if share > HUB and len(data.ids) > 2:
             yield f"{share:.0%} of the relationships touch the node {data.ids[int(degrees.argmax())]}."
+
+
+def _stored_both_ways(data: Snapshot) -> Iterator[str]:
+    """Types of edges between different nodes, of which hardly any lacks the one the other way round."""
+    triples = data.triples[data.triples[:, 0] != data.triples[:, 2]]
+    graph = KnowledgeGraph(len(data.ids), len(data.relations), data.triples)
+    counts = np.bincount(triples[:, 1], minlength=len(data.relations))
+    both = np.bincount(triples[graph.holds(triples[:, ::-1]), 1], minlength=len(data.relations))
+    for name, count, number in zip(data.relations, counts.tolist(), both.tolist(), strict=True):
+        if count >= FEW and number >= BOTH_WAYS * count:
+            yield name
 
 
 def tuned_otherwise(settings: Settings) -> Iterator[str]:
@@ -68,6 +88,7 @@ def _tuned_with(folder: Path) -> Any:
     return about.get("split") if isinstance(about, dict) else None
 
 
-def decides_split(settings: Settings) -> list[float]:
+def decides_split(settings: Settings) -> list[float | str]:
     """What decides which edges are held out."""
-    return [settings.training.seed, settings.training.holdout_share, settings.evaluation.test_share]
+    shares = settings.training.holdout_share, settings.evaluation.test_share
+    return [settings.training.seed, *shares, *sorted(settings.graph.symmetric)]

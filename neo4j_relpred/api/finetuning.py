@@ -78,7 +78,7 @@ def finetune(
             f"{len(triples)} relationships join two nodes that have a text: too few to tune an encoder on.",
             hint="Name the properties that describe nodes in graph.text, or read more labels.",
         )
-    graph = KnowledgeGraph(len(data.ids), len(data.relations), triples)
+    graph = workspace.graph(data, triples)
     encoder: Any = adapted(load_model(settings.text, source, device, "fp32"), method)
     width, count = int(encoder.config.hidden_size), 2 * len(data.relations)
     model = LinkEncoder(encoder, width, count, settings.text.pooling, texts.tokens.pad).to(device)

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 import torch
 
@@ -15,7 +16,7 @@ from neo4j_relpred.api.answering import Loaded
 from neo4j_relpred.api.cautions import cautions, tuned_otherwise
 from neo4j_relpred.api.workspace import Progress, Workspace
 from neo4j_relpred.config import Settings
-from neo4j_relpred.data.knowledge_graph import IntArray, KnowledgeGraph
+from neo4j_relpred.data.knowledge_graph import IntArray
 from neo4j_relpred.data.rejections import rows_of
 from neo4j_relpred.data.snapshot import Snapshot
 from neo4j_relpred.data.splits import Split, draw_lots, split_by_time, split_triples
@@ -55,8 +56,8 @@ def train(
         refuse_too_large(Size(len(data.ids), len(data.triples), len(data.relations)), settings.model, settings.training)
         vectors = torch.from_numpy(workspace.encode(data, progress))
         split, warnings = split_snapshot(workspace, data)
-        warnings = (*warnings, *cautions(data, vectors.numpy()), *tuned_otherwise(settings))
-        graph = KnowledgeGraph(len(data.ids), len(data.relations), split.train)
+        warnings = (*warnings, *cautions(data, vectors.numpy(), settings.graph.symmetric), *tuned_otherwise(settings))
+        graph = workspace.graph(data, split.train)
         before = registry.load() if go_on and registry.live_version() is not None else None
         fits = before is not None and before[1].entities == tuple(data.ids) and before[1].relations == data.relations
         started = time.monotonic()
@@ -69,7 +70,7 @@ def train(
         device = device_of(settings.training.device, "training.device")
         threads, warnings = settings.training.threads, (*warnings, *report.warnings)
         report = replace(report, seconds=seconds, threads=threads, device=device, warnings=warnings)
-        everything = model.over(KnowledgeGraph(len(data.ids), len(data.relations), data.triples))
+        everything = model.over(workspace.graph(data, data.triples))
         about = _about(workspace, data, report)
         version = registry.save(Checkpoint(everything, tuple(data.ids), data.relations, about))
         unfinished.clear()
@@ -82,17 +83,20 @@ def train(
 def split_snapshot(workspace: Workspace, data: Snapshot) -> tuple[Split, tuple[str, ...]]:
     """The split, and what a reader of the report should be warned of. Raises TooLittleData, InvalidSettings."""
     settings = workspace.settings
-    lots = draw_lots(data.triples, data.ids, data.relations, str(settings.training.seed))
+    graph = workspace.graph(data, data.triples)
+    lots = draw_lots(data.triples, data.ids, data.relations, str(settings.training.seed), graph.symmetric)
     file = settings.evaluation.test_file
     share = settings.evaluation.test_share if file is None else 0.0
     times = data.edge_property(settings.graph.time_property)
     split = draw_split(data.triples, times, settings, share, lots)
+    if graph.symmetric:  # who knows one of two twins knows the other
+        seen = workspace.graph(data, np.concatenate([split.train, split.holdout]))
+        split = replace(split, test=split.test[~seen.holds(split.test)])
     warnings = []
     if settings.graph.time_property and times is None:
         warnings.append(f"No relationship has the property {settings.graph.time_property!r}: the split is at random.")
     if file is not None:
         test, dropped = read_triple_file(file, data.index, data.relation_index)
-        graph = KnowledgeGraph(len(data.ids), len(data.relations), data.triples)
         split = replace(split, test=test[~graph.holds(test)])  # a model that saw them would be praised for it
         if dropped:
             warnings.append(f"{dropped} triples of {file.name} name nodes or types that the graph lacks.")
@@ -141,7 +145,7 @@ def _evaluate(workspace: Workspace, model: TrainedModel, data: Snapshot, split: 
     rivals = cheap_baselines(model.members, training, minutes) if minutes > 0 else ()
     progress("evaluate", 0.4)
     seen = model.over(model.graph.with_triples(split.holdout))
-    known = KnowledgeGraph(len(data.ids), len(data.relations), data.triples).with_triples(split.test)
+    known = workspace.graph(data, data.triples).with_triples(split.test)
     workers, minutes = workers_asking(seen, training), workspace.settings.evaluation.minutes
     report = evaluate(seen, split.test, known, data.relations, rivals, minutes, workers=workers)
     progress("evaluate", 1.0)

@@ -204,11 +204,13 @@ class _Bench:
     @classmethod
     def of(cls, workspace: Workspace, data: Snapshot, plan: Plan, progress: Progress) -> _Bench:
         """Splits once what `relpred train` would learn from, and encodes the texts once. Raises TooLittleData."""
-        settings, sizes = workspace.settings, (len(data.ids), len(data.relations))
-        kept = ~KnowledgeGraph(*sizes, split_snapshot(workspace, data)[0].test).holds(data.triples)
+        settings = workspace.settings
+        tested = workspace.graph(data, split_snapshot(workspace, data)[0].test)
+        kept = ~tested.holds(data.triples)
         times = data.edge_property(settings.graph.time_property)
         share = settings.evaluation.test_share
-        lots = draw_lots(data.triples[kept], data.ids, data.relations, f"tuning {settings.training.seed}")
+        salt = f"tuning {settings.training.seed}"
+        lots = draw_lots(data.triples[kept], data.ids, data.relations, salt, tested.symmetric)
         split = draw_split(data.triples[kept], None if times is None else times[kept], settings, share, lots)
         if not len(split.test) or not len(split.holdout):
             raise TooLittleData(
@@ -217,13 +219,13 @@ class _Bench:
             )
         return cls(
             lesson=Lesson(
-                KnowledgeGraph(*sizes, split.train),
+                workspace.graph(data, split.train),
                 split.holdout,
                 torch.from_numpy(workspace.encode(data, progress)),
                 workspace.words(data),
             ),
             test=np.random.default_rng([settings.training.seed, 7]).permutation(split.test)[:MOST_TESTED],
-            known=KnowledgeGraph(*sizes, data.triples),
+            known=workspace.graph(data, data.triples),
             plan=plan,
         )
 

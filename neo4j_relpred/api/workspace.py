@@ -12,6 +12,7 @@ from filelock import FileLock, Timeout
 
 from neo4j_relpred.config import Settings
 from neo4j_relpred.data.kept import KeptSnapshots
+from neo4j_relpred.data.knowledge_graph import IntArray, KnowledgeGraph
 from neo4j_relpred.data.published import PublishedSets
 from neo4j_relpred.data.rejections import KeptRejections
 from neo4j_relpred.data.snapshot import Snapshot
@@ -79,6 +80,11 @@ class Workspace:
         """The text of each node."""
         rows = zip(data.labels, data.properties(), strict=True)
         return [verbalize(labels, properties, self.settings.graph) for labels, properties in rows]
+
+    def graph(self, data: Snapshot, triples: IntArray) -> KnowledgeGraph:
+        """Some triples (n, 3) of a snapshot as a graph."""
+        symmetric = {row for row, name in enumerate(data.relations) if name in self.settings.graph.symmetric}
+        return KnowledgeGraph.of(len(data.ids), len(data.relations), triples, symmetric)
 
     def words(self, data: Snapshot) -> Words:
         """The words of names and texts."""

@@ -73,6 +73,11 @@ class GraphSettings(Section):
         description='Label to the text of its nodes, properties in braces: { Film = "{title}: {tagline}" }. The first '
         "label that a node carries counts; other nodes are told by labels, name and texts.",
     )
+    symmetric: tuple[str, ...] = Field(
+        (),
+        description="Relationship types whose direction says nothing (FRIEND_OF, MARRIED_TO): each holds both ways, "
+        "however it is stored.",
+    )
     edge_properties: tuple[str, ...] = Field(
         (), description="Properties of relationships to keep in a snapshot: a weight, a time."
     )

@@ -5,13 +5,14 @@ Relation r of R has the inverse r + R, so a head query (?, r, t) is the tail que
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["IntArray", "KnowledgeGraph", "both_directions", "inverse", "ranges"]
+__all__ = ["IntArray", "KnowledgeGraph", "both_directions", "closed", "inverse", "ranges"]
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float32]
@@ -28,13 +29,42 @@ def both_directions(triples: IntArray, num_relations: int) -> IntArray:
     return np.concatenate([triples, flipped])
 
 
+def closed(triples: IntArray, symmetric: Collection[int]) -> IntArray:
+    """Triples (n, 3), and behind them the other way round those of symmetric relations where that is not there."""
+    twins = triples[np.isin(triples[:, 1], list(symmetric))][:, ::-1]
+    if not len(twins):
+        return triples
+    shape = tuple(int(most) + 1 for most in triples.max(0))
+    size = max(shape[0], shape[2])
+    new = np.setdiff1d(_packed(twins, (size, shape[1], size)), _packed(triples, (size, shape[1], size)))
+    return np.concatenate([triples, _unpacked(new, (size, shape[1], size))])
+
+
 @dataclass(frozen=True)
 class KnowledgeGraph:
-    """triples: (n, 3) of head, relation, tail, without repetition."""
+    """triples: (n, 3) of head, relation, tail, without repetition.
+
+    symmetric: relations whose triples hold the other way round, too; `of` and `with_triples` see to it that those are
+    there. Such a twin states the same, so it is hidden wherever its triple is.
+    """
 
     num_entities: int
     num_relations: int
     triples: IntArray
+    symmetric: frozenset[int] = frozenset()
+
+    @classmethod
+    def of(
+        cls, num_entities: int, num_relations: int, triples: IntArray, symmetric: Collection[int] = ()
+    ) -> KnowledgeGraph:
+        """A graph of triples (n, 3) without repetition, twins of symmetric relations added."""
+        if not symmetric:
+            return cls(num_entities, num_relations, triples)
+        return cls(num_entities, num_relations, triples[:0], frozenset(symmetric)).with_triples(triples)
+
+    def has_twin(self, relations: IntArray) -> npt.NDArray[np.bool_]:
+        """(…) relations, inverses too -> (…): whether they are symmetric."""
+        return np.isin(relations % self.num_relations, list(self.symmetric))
 
     @cached_property
     def edges(self) -> IntArray:
@@ -108,9 +138,10 @@ class KnowledgeGraph:
         """This graph and more triples, maybe over more entities."""
         count = num_entities or self.num_entities
         shape = count, self.num_relations, count
-        union = np.sort(_packed(np.concatenate([self.triples, triples]), shape))
+        union = np.sort(_packed(np.concatenate([self.triples, closed(triples, self.symmetric)]), shape))
         union = union[np.diff(union, prepend=-1) > 0]  # np.unique hashes, which takes many times as long
-        return KnowledgeGraph(count, self.num_relations, np.ascontiguousarray(_unpacked(union, shape)))
+        rows = np.ascontiguousarray(_unpacked(union, shape))
+        return KnowledgeGraph(count, self.num_relations, rows, self.symmetric)
 
     def holds(self, triples: IntArray) -> npt.NDArray[np.bool_]:
         """(n, 3) -> (n,): which triples are edges of this graph."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,14 +26,19 @@ class Split:
     test: IntArray
 
 
-def draw_lots(triples: IntArray, ids: Sequence[str], relations: Sequence[str], salt: str) -> IntArray:
+def draw_lots(
+    triples: IntArray, ids: Sequence[str], relations: Sequence[str], salt: str, symmetric: Collection[int] = ()
+) -> IntArray:
     """(n,): the triples (n, 3) in an order by lot, in which the lot of each depends on it and the salt alone.
 
     In a graph that grew, the same edges are drawn as before. What was learnt from the earlier graph, weights that a
     refresh starts from or a text encoder tuned to it, has then seen next to nothing of what is held out of this one.
+    Twins of symmetric relations draw the same lot.
     """
     nodes, types = (_hashed(names, salt) for names in (ids, relations))
     heads, kinds, tails = nodes[triples[:, 0]], types[triples[:, 1]], nodes[triples[:, 2]]
+    turned = np.isin(triples[:, 1], list(symmetric)) & (heads > tails)
+    heads, tails = np.where(turned, tails, heads), np.where(turned, heads, tails)
     return np.argsort(_mixed(_mixed(_mixed(heads) + kinds) + tails), kind="stable")
 
 

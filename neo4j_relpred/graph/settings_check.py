@@ -32,6 +32,7 @@ def wrong_names(schema: GraphSchema, settings: GraphSettings) -> Iterator[Invali
             )
         else:
             yield from _unknown([relation], schema.relation_names, "relationship type", "graph.relations")
+    yield from _unknown(settings.symmetric, schema.relation_names, "relationship type", "graph.symmetric")
     for label, name in settings.keys.items():
         unknown = list(_unknown([label], schema.label_names, "label", "graph.keys"))
         yield from unknown or _wrong_key(schema, label, name)

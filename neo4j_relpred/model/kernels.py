@@ -335,23 +335,23 @@ def apply_backward(  # noqa: C901, PLR0913 - see mine_pairs
 @njit(cache=True, nogil=True)
 def relation_paths(  # noqa: C901, PLR0913 - see mine_pairs
     offsets: IntArray, relation: IntArray, neighbor: IntArray, heads: IntArray, tails: IntArray, hidden: IntArray,
-    rule_offsets: IntArray, rule_head: IntArray, rule_confidence: FloatArray, fanout: int, out: FloatArray,
+    back: IntArray, rule_offsets: IntArray, rule_head: IntArray, rule_confidence: FloatArray, fanout: int,
+    out: FloatArray,
 ) -> None:  # fmt: skip
     """Noisy-or over all rules whose body leads from head to tail, for every relation at once.
 
     Rules are grouped by body: bodies 0 to width - 1 are single relations, width + r1 * width + r2 are pairs.
-    `hidden` (pairs,) is the relation of the asked edge, which is no body, or -1. out: (pairs, width), zero at first.
+    `hidden` and `back` (pairs,) are relations that are no body of one from head to tail, or -1. out: (pairs, width),
+    zero at first.
     """
     width = out.shape[1]
-    half = width // 2
     for row in range(len(heads)):
         head, tail = heads[row], tails[row]
         doubt = np.ones(width, np.float64)
         for edge in range(offsets[head], offsets[head + 1]):
             r1, middle = relation[edge], neighbor[edge]
             if middle == tail:
-                back = (hidden[row] + half) % width if hidden[row] >= 0 and head == tail else -1
-                if r1 != hidden[row] and r1 != back:  # a self-loop is seen from both of its ends
+                if r1 not in (hidden[row], back[row]):
                     for rule in range(rule_offsets[r1], rule_offsets[r1 + 1]):
                         doubt[rule_head[rule]] *= 1.0 - rule_confidence[rule]
                 continue

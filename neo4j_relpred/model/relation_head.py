@@ -36,14 +36,15 @@ class PairInputs:
 def pair_inputs(graph: KnowledgeGraph, heads: IntArray, tails: IntArray, asked: IntArray) -> PairInputs:
     """asked: (q,) the relation of the edge that is asked about where it stands in the graph, else -1.
 
-    That edge is taken out of the counts of both ends and out of the links, in both directions.
+    That edge is taken out of the counts of both ends and out of the links, in both directions, and its twin with it. A
+    self-loop, and a symmetric relation, are seen from both ends by both directions.
     """
     width, rows = 2 * graph.num_relations, np.flatnonzero(asked >= 0)
     back = (asked[rows] + graph.num_relations) % width
     of_heads, of_tails = graph.context[heads], graph.context[tails]
     of_heads[rows, asked[rows]] -= 1
     of_tails[rows, back] -= 1
-    loops = rows[heads[rows] == tails[rows]]
+    loops = rows[(heads[rows] == tails[rows]) | graph.has_twin(asked[rows])]
     loop_back = (asked[loops] + graph.num_relations) % width
     of_heads[loops, loop_back] -= 1
     of_tails[loops, asked[loops]] -= 1

@@ -41,7 +41,7 @@ def relation_features(
     rules = members.rules.pairs(graph, heads, tails, hidden)[:, :count]
     frequency = np.tile(np.bincount(graph.triples[:, 1], minlength=count), (len(heads), 1))
     rows = np.flatnonzero(hidden >= 0)
-    frequency[rows, hidden[rows]] -= 1
+    frequency[rows, hidden[rows]] -= 1 + (graph.has_twin(hidden[rows]) & (heads[rows] != tails[rows]))
     logits = head(pairs, members.text) + head.shift(torch.from_numpy(frequency))
     from_head = torch.log_softmax(logits, -1).numpy()  # (q, R)
     context = pairs.context.numpy()

@@ -104,11 +104,14 @@ class Rules:
     def pairs(self, graph: KnowledgeGraph, heads: IntArray, tails: IntArray, hidden: IntArray) -> FloatArray:
         """(q,) pairs -> (q, 2R): noisy-or of the rules that lead from head to tail, per relation.
 
-        hidden: (q,) the relation of the asked edge where it stands in the graph, else -1.
+        hidden: (q,) the relation of the asked edge where it stands in the graph, else -1. A self-loop and a symmetric
+        relation are seen by both directions.
         """
         out = np.zeros((len(heads), self.width), np.float32)
         rules = (self.offsets, self.head, self.confidence)
-        kernels.relation_paths(*arrays_of(graph), heads, tails, hidden, *rules, APPLY_FANOUT, out)
+        both = (hidden >= 0) & ((heads == tails) | graph.has_twin(hidden))
+        back = np.where(both, (hidden + self.width // 2) % self.width, -1)
+        kernels.relation_paths(*arrays_of(graph), heads, tails, hidden, back, *rules, APPLY_FANOUT, out)
         return out
 
     def explain(self, graph: KnowledgeGraph, head: int, relation: int, tail: int) -> tuple[Rule, int] | None:

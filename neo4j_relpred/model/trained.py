@@ -12,7 +12,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from neo4j_relpred.data.knowledge_graph import IntArray, KnowledgeGraph
+from neo4j_relpred.data.knowledge_graph import IntArray, KnowledgeGraph, closed
 from neo4j_relpred.errors import NotFinite
 from neo4j_relpred.model.calibration import Calibration
 from neo4j_relpred.model.chunks import queries_at_once
@@ -126,7 +126,8 @@ class TrainedModel:
     def without(self, triples: IntArray) -> TrainedModel:
         """The model as if these triples (n, 3) were not in the graph; their ends are encoded anew."""
         members = self.members
-        kept = members.graph.triples[~replace(members.graph, triples=triples).holds(members.graph.triples)]
+        gone = replace(members.graph, triples=closed(triples, members.graph.symmetric))
+        kept = members.graph.triples[~gone.holds(members.graph.triples)]
         graph, encoded = replace(members.graph, triples=kept), members.encoded
         if members.tower is not None:
             ends = np.unique(triples[:, [0, 2]])

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from neo4j_relpred.config import PublishingSettings
-from neo4j_relpred.triples import Relation, ScoredTriple
+from neo4j_relpred.triples import Relation, ScoredTriple, Triple
 
 __all__ = ["PRECISION_FLOOR", "Limited", "limit"]
 
@@ -22,13 +22,14 @@ class Limited:
     thresholds: dict[Relation, float]
 
 
-def limit(found: Iterable[ScoredTriple], settings: PublishingSettings) -> Limited:
+def limit(found: Iterable[ScoredTriple], settings: PublishingSettings, symmetric: Collection[Relation] = ()) -> Limited:
     """Goes through candidates from the most probable one down, and keeps what the settings leave room for.
 
     With `precision`, a type keeps the largest number of its most probable candidates whose mean probability is not
-    below it: if probabilities are right, that is the share of them that holds.
+    below it: if probabilities are right, that is the share of them that holds. Of twins of a symmetric type the more
+    probable one stays.
     """
-    ordered = sorted(found, key=lambda scored: (-scored.probability, scored.triple))
+    ordered = _distinct(sorted(found, key=lambda scored: (-scored.probability, scored.triple)), symmetric)
     thresholds: dict[Relation, float] = {}
     if settings.precision is not None:
         thresholds = _thresholds(ordered, settings.precision)
@@ -51,6 +52,16 @@ def limit(found: Iterable[ScoredTriple], settings: PublishingSettings) -> Limite
         if len(kept) == settings.max_edges:
             break
     return Limited(kept, thresholds)
+
+
+def _distinct(ordered: Iterable[ScoredTriple], symmetric: Collection[Relation]) -> list[ScoredTriple]:
+    met, kept = set[Triple](), list[ScoredTriple]()
+    for one in ordered:
+        head, relation, tail = one.triple.head, one.triple.relation, one.triple.tail
+        if relation not in symmetric or Triple(tail, relation, head) not in met:
+            met.add(one.triple)
+            kept.append(one)
+    return kept
 
 
 def _full(count: int, most: int | None) -> bool:

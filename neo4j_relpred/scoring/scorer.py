@@ -41,7 +41,11 @@ class Scorer:
     def _false(self) -> KnowledgeGraph:
         """The rejected triples as a graph, which can be asked for them in both directions."""
         graph = self.serving.model.graph
-        return KnowledgeGraph(graph.num_entities, graph.num_relations, self.rejected)
+        return KnowledgeGraph.of(graph.num_entities, graph.num_relations, self.rejected, graph.symmetric)
+
+    @property
+    def _symmetric(self) -> frozenset[Relation]:
+        return frozenset(self.serving.relations[row] for row in self.serving.model.graph.symmetric)
 
     def _open(self, relation: int, anchors: IntArray, answers: EntityAnswers) -> npt.NDArray[np.bool_]:
         """(q, c): candidates that are real, not the anchor itself, and were not rejected."""
@@ -108,11 +112,11 @@ class Scorer:
                         f"Scoring stopped after {settings.minutes:g} minutes (publishing.minutes): {done:,} of "
                         f"{total:,} questions were asked, the most promising first."
                     )
-                    return limit(found, settings).triples
+                    return limit(found, settings, self._symmetric).triples
                 found.extend(self._swept(relation, questions.heads[rows], tails, settings))
                 done += len(rows)
                 progress(done, total)
-        return limit(found, settings).triples
+        return limit(found, settings, self._symmetric).triples
 
     def _swept(
         self, relation: int, heads: IntArray, tails: npt.NDArray[np.bool_], settings: PublishingSettings

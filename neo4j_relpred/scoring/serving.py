@@ -132,7 +132,8 @@ def serve(
         names[row] = display_name(properties, settings.names, "")
         texts[row] = verbalize(own, properties, settings)
         labels[row] = frozenset(own)
-    empty = KnowledgeGraph(len(entities), len(checkpoint.relations), np.empty((0, 3), np.int64))
+    symmetric = {row for row, name in enumerate(checkpoint.relations) if name in settings.symmetric}
+    empty = KnowledgeGraph.of(len(entities), len(checkpoint.relations), np.empty((0, 3), np.int64), symmetric)
     graph = empty.with_triples(_triples(checkpoint, snapshot, place))
     model = checkpoint.model.over(graph, torch.from_numpy(text), Words.of(names, texts))
     shown = tuple(name or entity for name, entity in zip(names, entities, strict=True))

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from neo4j_relpred import __version__
 from neo4j_relpred.config import ModelSettings, TrainingSettings
-from neo4j_relpred.data.knowledge_graph import IntArray, KnowledgeGraph
+from neo4j_relpred.data.knowledge_graph import IntArray, KnowledgeGraph, closed
 from neo4j_relpred.model.trained import TrainedModel
 from neo4j_relpred.model.words import Words
 from neo4j_relpred.text.processor import device_of, multiplies_bf16
@@ -40,13 +40,14 @@ class Lesson:
     def distinct(self) -> Lesson:
         """Each edge once, and none held out that is trained on: a second copy would give the first's answer away."""
         train = self.train
+        holdout = closed(self.holdout, train.symmetric)
         keys = np.sort(train.keys(train.triples))  # np.unique and np.isin of ten million take a hundred times as long
         if (keys[1:] == keys[:-1]).any():
             train = train.with_triples(train.triples[:0])
-        held, first = np.unique(train.keys(self.holdout), return_index=True)
+        held, first = np.unique(train.keys(holdout), return_index=True)
         trained = np.searchsorted(keys, held, side="right") > np.searchsorted(keys, held)
         chosen = np.sort(first[~trained])
-        holdout = self.holdout if len(chosen) == len(self.holdout) else self.holdout[chosen]
+        holdout = holdout if len(chosen) == len(holdout) else holdout[chosen]
         return replace(self, train=train, holdout=holdout)
 
 
@@ -54,7 +55,7 @@ def fingerprint(lesson: Lesson, model: ModelSettings, settings: TrainingSettings
     """SHA-256 in hex of data, settings, lent weights and what computes."""
     device = device_of(settings.device, "training.device")
     versions = [__version__, torch.__version__, np.__version__, device, multiplies_bf16(device)]
-    shape = [lesson.train.num_entities, lesson.train.num_relations]
+    shape = [lesson.train.num_entities, lesson.train.num_relations, *sorted(lesson.train.symmetric)]
     words = json.dumps([versions, shape, model.model_dump(), settings.model_dump()], sort_keys=True)
     digest = hashlib.sha256(words.encode())
     for name, array in _arrays(lesson, start):

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, get_args
 
 import numpy as np
 import pytest
 
-from neo4j_relpred.config import Backend, Pooling, Precision, TextSettings, choices
+from neo4j_relpred.config import Backend, Pooling, Precision, TextSettings
 from neo4j_relpred.errors import EncoderNotFound
 from neo4j_relpred.text.encoder import (
     Encoder,
@@ -167,7 +167,7 @@ class TestOnnxLastPooling(TestOnnxMeanPooling):
 def test_every_pooling_of_the_settings_keeps_the_contract_with_every_backend() -> None:
     contracts = (TestMeanPooling, TestClsPooling, TestLastPooling, *(TestOnnxMeanPooling,), TestOnnxClsPooling)
     shown = {(contract.backend, contract.pooling) for contract in (*contracts, TestOnnxLastPooling)}
-    assert shown == {(backend, pooling) for backend in choices(Backend) for pooling in choices(Pooling)}
+    assert shown == {(backend, pooling) for backend in get_args(Backend) for pooling in get_args(Pooling)}
 
 
 def test_whatever_changes_vectors_changes_the_fingerprint(tiny_model: Path, exports: Path) -> None:

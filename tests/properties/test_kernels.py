@@ -57,7 +57,7 @@ def test_compiled_kernels_give_what_the_plain_code_gives(graph: KnowledgeGraph, 
     out = (len(heads), width)
     both_ways(
         kernels.relation_paths,
-        lambda: (*arrays, heads, tails, hidden, *grouped, fanout, zeros(out, np.float32)),
+        lambda: (*arrays, heads, tails, hidden, hidden - 1, *grouped, fanout, zeros(out, np.float32)),
     )
     both_ways(
         kernels.best_path,

@@ -20,7 +20,8 @@ def transition(graph: KnowledgeGraph, relations: list[int]) -> Matrix:
     steps = np.zeros((graph.num_entities, graph.num_entities))
     for head, relation, tail in graph.edges.tolist():
         steps[head, tail] += relation in relations
-    return steps / np.maximum(steps.sum(1, keepdims=True), 1)
+    shares: Matrix = steps / np.maximum(steps.sum(1, keepdims=True), 1)
+    return shares
 
 
 def every_share(graph: KnowledgeGraph, relation: int) -> npt.NDArray[np.float32]:

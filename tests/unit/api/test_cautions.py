@@ -11,8 +11,9 @@ import torch
 
 from neo4j_relpred.api import RelationPredictor
 from neo4j_relpred.api.cautions import cautions
+from neo4j_relpred.api.training import split_snapshot
 from neo4j_relpred.api.workspace import Workspace
-from neo4j_relpred.config import EvaluationSettings, Settings, TextSettings
+from neo4j_relpred.config import EvaluationSettings, GraphSettings, Settings, TextSettings
 from neo4j_relpred.data.snapshot import Node, Snapshot, sorted_rows
 from neo4j_relpred.errors import NotFinite
 from neo4j_relpred.triples import Triple
@@ -98,3 +99,27 @@ def test_parallel_relationships_count_once_and_are_told() -> None:
 def test_a_plain_graph_is_warned_of_nothing() -> None:
     text = np.eye(COUNT, dtype=np.float32)
     assert list(cautions(snapshot_of(random_rows()), text)) == []
+
+
+def test_a_type_that_is_stored_both_ways_is_told_unless_it_is_known_to_be_symmetric() -> None:
+    rows = [*random_rows("A"), *((head, "FRIEND", (head + step) % COUNT) for head in range(COUNT) for step in (1, 39))]
+    data, text = snapshot_of(rows), np.eye(COUNT, dtype=np.float32)
+    (found,) = cautions(data, text)
+    assert "FRIEND stands there the other way round" in found
+    assert list(cautions(data, text, ("FRIEND",))) == []
+
+
+def test_twins_of_a_symmetric_type_are_never_in_two_parts(tmp_path: Path) -> None:
+    """However they are stored."""
+    ring = [(node, "FRIEND", (node + step) % COUNT) for node in range(COUNT) for step in (1, 2, 3)]
+    data = snapshot_of([*random_rows("A"), *ring, *((tail, "FRIEND", head) for head, _, tail in ring[::2])])
+    settings = Settings(home=tmp_path, graph=GraphSettings(symmetric=("FRIEND",)))
+    split, _ = split_snapshot(Workspace(settings), data)
+    friend = data.relation_index["FRIEND"]
+    known = {frozenset((h, t)) for part in (split.train, split.holdout) for h, r, t in part.tolist() if r == friend}
+    tested = {frozenset((h, t)) for h, r, t in split.test.tolist() if r == friend}
+    assert tested
+    assert not tested & known
+    graph = Workspace(settings).graph(data, data.triples)
+    held = {(h, t) for h, r, t in graph.triples.tolist() if r == friend}
+    assert held == {(t, h) for h, t in held}

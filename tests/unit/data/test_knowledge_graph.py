@@ -61,8 +61,25 @@ def test_more_triples_may_come_with_more_entities_and_never_twice(graph: Knowled
     count = graph.num_entities
     grown = graph.with_triples(np.array([[0, 0, count], graph.triples[0]]), count + 1)
     assert grown.num_entities == count + 1
-    assert len(grown.triples) == len(graph.triples) + 1
+    assert len(grown.triples) == len(graph.triples) + 1 + (0 in graph.symmetric)
     assert graph.with_triples(graph.triples).num_entities == count
+
+
+@given(graphs())
+def test_a_symmetric_relation_holds_both_ways_and_others_as_they_are(graph: KnowledgeGraph) -> None:
+    held = {tuple(row) for row in graph.triples.tolist()}
+    assert len(held) == len(graph.triples)
+    assert {(t, r, h) for h, r, t in held if r in graph.symmetric} <= held
+    plain = graph_of(graph.num_entities, graph.num_relations, graph.triples)
+    np.testing.assert_array_equal(plain.triples, graph.triples)
+
+
+def test_twins_are_added_to_symmetric_relations_only() -> None:
+    stored = [(0, 0, 1), (2, 1, 1), (2, 1, 2), (1, 1, 0), (0, 1, 1)]
+    graph = graph_of(3, 2, stored, {1})
+    added = {tuple(row) for row in graph.triples.tolist()} - set(stored)
+    assert added == {(1, 1, 2)}
+    assert graph.has_twin(np.array([0, 1, 2, 3])).tolist() == [False, True, False, True]
 
 
 @given(graphs())

@@ -108,3 +108,14 @@ def test_lots_of_many_relations_between_the_same_nodes_differ() -> None:
     lots = draw_lots(triples, ["a", "b"], [str(relation) for relation in range(50)], "0")
     assert sorted(lots) == list(range(100))
     assert 30 < (lots[:50] < 50).sum() + 10 < 50
+
+
+@given(graphs())
+def test_twins_of_a_symmetric_relation_draw_the_same_lot(graph: KnowledgeGraph) -> None:
+    ids = [str(number) for number in range(graph.num_entities)]
+    names = [f"r{number}" for number in range(graph.num_relations)]
+    lots = draw_lots(graph.triples, ids, names, "salt", graph.symmetric)
+    drawn = [tuple(row) for row in graph.triples[lots].tolist() if row[1] in graph.symmetric and row[0] != row[2]]
+    pairs = [frozenset((head, tail)) for head, _, tail in drawn]
+    assert pairs[::2] == pairs[1::2]
+    assert len(set(pairs)) == len(pairs) // 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -51,3 +52,18 @@ def test_a_type_keeps_as_many_as_a_precision_allows(found: list[ScoredTriple], p
         kept = [one for one in limited.triples if one.triple.relation == relation]
         assert abs(len(kept) - expected) <= Counter(every).most_common(1)[0][1] if every else not kept
         assert not kept or min(one.probability for one in kept) == pytest.approx(limited.thresholds[relation])
+
+
+@given(candidates)
+def test_of_twins_the_more_probable_one_stays(found: list[ScoredTriple]) -> None:
+    mine = [one for one in found if one.triple.relation == "R"]
+    turned = [replace(one, triple=Triple(one.triple.tail, "R", one.triple.head)) for one in mine]
+    kept = limit([*found, *turned], PublishingSettings(), symmetric={"R"}).triples
+    pairs = [frozenset((one.triple.head, one.triple.tail)) for one in kept if one.triple.relation == "R"]
+    assert len(pairs) == len(set(pairs))
+    best = dict[frozenset[str], float]()
+    for one in (*mine, *turned):
+        ends = frozenset((one.triple.head, one.triple.tail))
+        best[ends] = max(best.get(ends, 0.0), one.probability)
+    left = [one for one in kept if one.triple.relation == "R"]
+    assert best == {frozenset((one.triple.head, one.triple.tail)): one.probability for one in left}

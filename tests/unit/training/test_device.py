@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ import torch
 from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from neo4j_relpred.config import Gnn, ReasonerKind, choices
+from neo4j_relpred.config import Gnn, ReasonerKind
 from neo4j_relpred.errors import InvalidSettings
 from neo4j_relpred.model.features import FEATURE_NAMES
 from neo4j_relpred.model.reasoner import Reasoner
@@ -62,7 +63,7 @@ def test_a_step_of_the_structure_member_stays_on_the_gpu(world: World) -> None:
         assert structure._loss(model, batch, settings).device == GPU
 
 
-@pytest.mark.parametrize("gnn", sorted({*choices(Gnn)} - {"rgcn"}))  # what rgcn does depends on the numbers
+@pytest.mark.parametrize("gnn", sorted({*get_args(Gnn)} - {"rgcn"}))  # what rgcn does depends on the numbers
 def test_a_step_of_the_tower_stays_on_the_gpu(world: World, gnn: Gnn) -> None:
     graph, settings = world.train, TINY_MODEL.model_copy(update={"gnn": gnn})
     model = Tower(graph.num_entities, 2 * graph.num_relations, TEXT_WIDTH, settings)
@@ -81,7 +82,7 @@ def test_pairs_are_read_on_the_gpu(world: World) -> None:
         assert model(pairs, torch.empty(graph.num_entities, TEXT_WIDTH, device=GPU)).device == GPU
 
 
-@pytest.mark.parametrize("kind", choices(ReasonerKind))
+@pytest.mark.parametrize("kind", get_args(ReasonerKind))
 def test_candidates_are_reasoned_about_on_the_gpu(kind: ReasonerKind) -> None:
     model, shape = Reasoner(kind, len(FEATURE_NAMES), 4), (5, 7)
     with gpu(model):
