@@ -72,6 +72,7 @@ ADVICE = {
     "unknown-relation": "Use a type that the model was trained on, or train again.",
     "model-not-found": "Train with `relpred train`, or choose a version of `relpred model list`.",
     "run-not-found": "See `relpred run list`. Only the last `publishing.keep_sets` sets can be brought back.",
+    "graph-too-new": "Install the version of neo4j_relpred that wrote into the graph, or a newer one.",
     "lease-not-found": "See `relpred admin lease list`.",
     "busy": "Wait until the other training or publication ends; `relpred admin lease list` says who publishes.",
     "empty-graph": "Check `graph.database`, `graph.labels` and `graph.relations`, or load data.",

@@ -18,6 +18,7 @@ __all__ = [
     "EmptyGraph",
     "EncoderNotFound",
     "GraphQueryFailed",
+    "GraphTooNew",
     "GraphUnavailable",
     "InvalidQuery",
     "InvalidSettings",
@@ -233,6 +234,14 @@ class PublicationStopped(RelpredError):
     """A guard stopped a publication before it changed anything, or its lease was lost on the way."""
 
     code = "publication-stopped"
+    exit_code = 8
+    http_status = 409
+
+
+class GraphTooNew(RelpredError):
+    """A newer version of this program has written into the graph."""
+
+    code = "graph-too-new"
     exit_code = 8
     http_status = 409
 

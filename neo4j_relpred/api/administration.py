@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from neo4j_relpred.api.workspace import Progress, Workspace, silent
 from neo4j_relpred.graph.client import GraphClient
 from neo4j_relpred.graph.leases import PUBLISH, Lease, break_lease, held, list_leases
+from neo4j_relpred.graph.migrations import Migration, migrate, pending_migrations
 from neo4j_relpred.graph.purge import Purge, count_ours, purge, remove_leases
 
 __all__ = ["Administration"]
@@ -27,6 +28,17 @@ class Administration:
     def break_lease(self, name: str) -> Lease:
         """Takes a lease away from its holder, whose next write is refused. Raises LeaseNotFound."""
         return break_lease(self.client(), name)
+
+    def pending_migrations(self) -> list[Migration]:
+        """The steps that what stands in the graph still needs. Raises GraphTooNew."""
+        return pending_migrations(self.client())
+
+    def migrate(self, progress: Progress = silent) -> int:
+        """Does them; how many there were. A publication does them by itself. Raises GraphTooNew, Busy."""
+        settings = self.workspace.settings
+        seconds, patience = settings.publishing.lease_seconds, settings.graph.timeout_seconds
+        with held(self.client(), PUBLISH, seconds=seconds, patience=patience) as fence:
+            return migrate(self.client(), fence, progress=lambda about: progress(about, 0.0))
 
     def count_ours(self) -> Purge:
         """What `purge` would remove."""

@@ -30,6 +30,7 @@ from neo4j_relpred.errors import ModelNotFound, PublicationStopped, RunNotFound,
 from neo4j_relpred.evaluation.report import Report
 from neo4j_relpred.graph.client import Neo4jClient
 from neo4j_relpred.graph.leases import PUBLISH, held
+from neo4j_relpred.graph.migrations import migrate
 from neo4j_relpred.graph.predicted import PredictedType
 from neo4j_relpred.graph.reader import read_snapshot
 from neo4j_relpred.graph.runs import Run, get_run, list_runs
@@ -291,6 +292,7 @@ class RelationPredictor:
         patience = self.settings.graph.timeout_seconds
         lease = held(client, PUBLISH, seconds=plan.publishing.lease_seconds, patience=patience)
         with self._workspace.exclusive(), lease as fence:
+            migrate(client, fence)
             sets.add(plan.run, target, plan.model)
             try:
                 report = publish(client, target, replace(plan, fence=fence))

@@ -9,6 +9,7 @@ from neo4j_relpred.api.workspace import Workspace
 from neo4j_relpred.evaluation.live import LivePrecision, live_precision
 from neo4j_relpred.graph.client import GraphClient
 from neo4j_relpred.graph.decisions import Decision, Wish, decide, list_decisions, rejected, withdraw
+from neo4j_relpred.graph.migrations import pending_migrations
 from neo4j_relpred.graph.pending import Order, Pending, list_pending
 from neo4j_relpred.triples import Relation, Triple
 
@@ -41,7 +42,11 @@ class Reviewing:
         return list_decisions(self.client(), relation=relation, most=most)
 
     def decide(self, wishes: Iterable[Wish], by: str) -> dict[str, int]:
-        """Accepts and rejects; the number of each outcome, those that could not be carried out among them."""
+        """Accepts and rejects; the number of each outcome, those that could not be carried out among them.
+
+        Raises GraphTooNew.
+        """
+        pending_migrations(self.client())  # what a newer program wrote is not ours to change
         done = decide(self.client(), self.workspace.settings.graph, wishes, by)
         self.keep()
         return done

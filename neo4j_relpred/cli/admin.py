@@ -1,4 +1,4 @@
-"""Commands for administrators: admin lease list|break, admin purge."""
+"""Commands for administrators: admin lease list|break, admin migrate, admin purge."""
 
 from __future__ import annotations
 
@@ -56,6 +56,25 @@ def break_lease(opened: Opened, name: str) -> None:
     with opened.predictor() as predictor:
         was = predictor.admin.break_lease(name)
     click.echo(f"Lease {name} is free; {was.owner} has lost it." if was.held else f"Lease {name} was free already.")
+
+
+@admin.command()
+@click.option("--dry-run/--no-dry-run", default=False, help="Say what would be done, and do nothing.")
+@click.pass_obj
+def migrate(opened: Opened, dry_run: bool) -> None:
+    """Bring what stands in the graph to the form of this version. A publication does that by itself.
+
+    Example: relpred admin migrate --dry-run
+    """
+    with opened.predictor() as predictor:
+        steps = predictor.admin.pending_migrations()
+        if steps and not dry_run:
+            with progress_bars() as progress:
+                predictor.admin.migrate(progress)
+    for step in steps:
+        click.echo(f"{'To do' if dry_run else 'Done'}: version {step.version}, {step.about}.")
+    if not steps:
+        click.echo("Nothing to do: the graph has the form of this version.")
 
 
 @admin.command()

@@ -19,7 +19,7 @@ from neo4j_relpred.graph.predicted import constraint_name
 
 __all__ = ["Purge", "count_ours", "purge", "remove_leases"]
 
-LABELS: tuple[LiteralString, ...] = ("RelpredRun", "RelpredDecision")
+LABELS: tuple[LiteralString, ...] = ("RelpredRun", "RelpredDecision", "RelpredSchema")
 LEASE_CONSTRAINT = "relpred_lease_name"
 CONSTRAINTS = ("relpred_run_id", "relpred_decision_key", LEASE_CONSTRAINT)
 BATCH = 5_000
