@@ -198,6 +198,17 @@ class RelationPredictor:
         """Each triple with its probability at the base rate, whether the graph holds it or not."""
         return self._answering.scorer(end for t in triples for end in (t.head, t.tail)).score(triples)
 
+    def audit(
+        self, relations: Sequence[Relation] = (), most: int = 20, minutes: float = 1.0, progress: Progress = silent
+    ) -> list[ScoredTriple]:
+        """Relationships of the graph, of some types or all, that look least probable: what may be wrong in it.
+
+        Raises UnknownRelation, ModelNotFound.
+        """
+        scorer = self._answering.scorer()
+        every = relations or self._answering.live().serving.relations
+        return scorer.audit(every, most, minutes, lambda n, of: progress("audit", n / max(1, of)))
+
     def entity_of(self, element_id: str) -> EntityId:
         """The entity id of a node. Raises UnknownEntity."""
         return self._answering.entity_of(element_id)

@@ -25,6 +25,7 @@ COMMANDS = {
     "tune": "tuning:tune",
     "finetune": "finetuning:finetune",
     "predict": "predicting:predict",
+    "audit": "auditing:audit",
     "publish": "publishing:publish",
     "undo": "publishing:undo",
     "run": "publishing:run",

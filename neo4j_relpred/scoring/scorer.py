@@ -23,6 +23,8 @@ from neo4j_relpred.triples import Evidence, Query, Relation, ScoredTriple, Tripl
 
 __all__ = ["Scorer"]
 
+AUDITS, MOST_AUDITED = 20, 500  # edges are taken out in so many parts at least, and not more than so many at a time
+
 log = logging.getLogger(__name__)
 
 
@@ -70,19 +72,52 @@ class Scorer:
         Those that are in the graph are taken out of it before, all at once, so that none speaks for another.
         """
         rows = np.array([self._row(triple) for triple in triples], np.int64).reshape(-1, 3)
+        return [self._answer(*row, values, {}) for row, values in zip(rows.tolist(), self._judged(rows), strict=True)]
+
+    def _judged(self, rows: IntArray) -> list[tuple[float, float, int]]:
+        """Logit, probability and rank of given triples (n, 3), taken out of the graph before."""
         model = self.serving.model.without(rows)
-        scored: list[ScoredTriple | None] = [None] * len(triples)
+        found: list[tuple[float, float, int]] = [(0.0, 0.0, 0)] * len(rows)
         for relation, chosen in chunks_by_relation(rows[:, 1], model.graph.num_entities, model.members):
             wanted = rows[chosen, 2]
             answers = model.answer_entities(relation, rows[chosen, 0], self.base_rate, wanted[:, None])
             for line, number in enumerate(chosen.tolist()):
                 place = int(np.searchsorted(answers.candidates[line], wanted[line]))
                 rank = 1 + int((answers.logits[line][answers.real[line]] > answers.logits[line, place]).sum())
-                values = float(answers.logits[line, place]), float(answers.probabilities[line, place]), rank
-                head, _, tail = rows[number].tolist()
-                evidence = explain(self.serving, head, relation, tail, {})
-                scored[number] = ScoredTriple(triples[number], *values, evidence)
-        return [triple for triple in scored if triple is not None]
+                found[number] = float(answers.logits[line, place]), float(answers.probabilities[line, place]), rank
+        return found
+
+    def audit(
+        self,
+        relations: Iterable[Relation],
+        most: int,
+        minutes: float,
+        progress: Callable[[int, int], None] = lambda done, total: None,
+        say: Callable[[str], None] = log.warning,
+    ) -> list[ScoredTriple]:
+        """The edges of the graph that look least probable, the least first.
+
+        A few at a time are taken out of the graph, and judged by what is left of it. Which ones come first is a matter
+        of chance, so that what is done when the minutes are over is a fair part; `say` is told of it.
+        """
+        ends = time.monotonic() + minutes * 60
+        graph = self.serving.model.graph
+        rows = graph.triples[np.isin(graph.triples[:, 1], [self.serving.relation_row(name) for name in relations])]
+        rows = rows[~graph.has_twin(rows[:, 1]) | (rows[:, 0] <= rows[:, 2])]  # of twins one is enough
+        rows = rows[np.random.default_rng(0).permutation(len(rows))]
+        size = max(1, min(MOST_AUDITED, len(rows) // AUDITS))
+        found: list[tuple[float, tuple[int, int, int], tuple[float, float, int]]] = []
+        for first in range(0, len(rows), size):
+            if time.monotonic() > ends:
+                say(
+                    f"{first:,} of {len(rows):,} relationships, drawn at random, were looked at in {minutes:g} minutes."
+                )
+                break
+            block = rows[first : first + size]
+            found += [(v[1], tuple(r), v) for r, v in zip(block.tolist(), self._judged(block), strict=True)]
+            found = sorted(found)[:most]
+            progress(min(first + size, len(rows)), len(rows))
+        return [self._answer(*row, values, {}) for _, row, values in found]
 
     def sweep(
         self,

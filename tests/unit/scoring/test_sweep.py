@@ -65,3 +65,23 @@ def test_a_sweep_with_time_says_nothing_and_finds_new_edges(serving: Serving) ->
     assert found
     assert not facts & set(rows)
     assert [s.probability for s in found] == sorted((s.probability for s in found), reverse=True)
+
+
+def test_an_audit_puts_what_does_not_belong_first(trained: TrainedModel) -> None:
+    """A person who is said to be their own grandparent's grandparent stands out among true relationships."""
+    ids = tuple(f"p{row:02}" for row in range(60))
+    graph = trained.graph
+    wrong = [(h, GRANDPARENT, t) for t, r, h in graph.triples.tolist() if r == GRANDPARENT][:4]
+    model = trained.over(graph.with_triples(np.array(wrong)))
+    serving = Serving(model, ids, ids, tuple(frozenset({"Person"}) for _ in ids), np.ones(60, bool), TYPES)
+    found = Scorer(serving, 1.0).audit(["GRANDPARENT"], 10, 5.0)
+    assert [one.probability for one in found] == sorted(one.probability for one in found)
+    rows = [(serving.rows[s.triple.head], GRANDPARENT, serving.rows[s.triple.tail]) for s in found]
+    assert len(set(rows) & set(wrong)) >= 3
+    assert all(model.graph.holds(np.array(rows)))
+
+
+def test_an_audit_without_time_says_what_it_left_out(serving: Serving) -> None:
+    said: list[str] = []
+    assert Scorer(serving, 1.0).audit(TYPES, 10, 1e-9, say=said.append) == []
+    assert "0 of" in said[0]
