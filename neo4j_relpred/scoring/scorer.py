@@ -72,7 +72,8 @@ class Scorer:
         Those that are in the graph are taken out of it before, all at once, so that none speaks for another.
         """
         rows = np.array([self._row(triple) for triple in triples], np.int64).reshape(-1, 3)
-        return [self._answer(*row, values, {}) for row, values in zip(rows.tolist(), self._judged(rows), strict=True)]
+        judged = self._judged(rows)
+        return [self._answer(h, r, t, values, {}) for (h, r, t), values in zip(rows.tolist(), judged, strict=True)]
 
     def _judged(self, rows: IntArray) -> list[tuple[float, float, int]]:
         """Logit, probability and rank of given triples (n, 3), taken out of the graph before."""
@@ -106,18 +107,16 @@ class Scorer:
         rows = rows[~graph.has_twin(rows[:, 1]) | (rows[:, 0] <= rows[:, 2])]  # of twins one is enough
         rows = rows[np.random.default_rng(0).permutation(len(rows))]
         size = max(1, min(MOST_AUDITED, len(rows) // AUDITS))
-        found: list[tuple[float, tuple[int, int, int], tuple[float, float, int]]] = []
+        found: list[tuple[float, list[int], tuple[float, float, int]]] = []
         for first in range(0, len(rows), size):
             if time.monotonic() > ends:
-                say(
-                    f"{first:,} of {len(rows):,} relationships, drawn at random, were looked at in {minutes:g} minutes."
-                )
+                say(f"{first:,} of {len(rows):,} relationships, drawn by lot, were looked at in {minutes:g} minutes.")
                 break
             block = rows[first : first + size]
-            found += [(v[1], tuple(r), v) for r, v in zip(block.tolist(), self._judged(block), strict=True)]
+            found += [(values[1], row, values) for row, values in zip(block.tolist(), self._judged(block), strict=True)]
             found = sorted(found)[:most]
             progress(min(first + size, len(rows)), len(rows))
-        return [self._answer(*row, values, {}) for _, row, values in found]
+        return [self._answer(h, r, t, values, {}) for _, (h, r, t), values in found]
 
     def sweep(
         self,
