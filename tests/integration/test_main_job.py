@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import signal
 import time
@@ -114,6 +115,29 @@ def test_publishing_again_writes_no_edge(town: Town) -> None:
     assert (second.created, second.updated, second.removed) == (0, 0, 0)
     assert second.unchanged == first.created
     assert predicted(town.driver) == before
+
+
+def test_a_stated_precision_is_what_the_probabilities_of_each_type_promise(town: Town) -> None:
+    assert town.cli("publish", "--precision", "0.5").code == 0
+    published = predicted(town.driver).values()
+    types = {edge[1] for edge in published}
+    assert types
+    for name in types:
+        probabilities = [edge[4] for edge in published if edge[1] == name]
+        assert sum(probabilities) / len(probabilities) >= 0.5
+    refused = town.cli("publish", "--precision", "0.5", "--min-probability", "0.5")
+    assert (refused.code, "give one of them" in refused.err) == (2, True)
+
+
+def test_an_audit_shows_relationships_of_the_graph_the_least_probable_first(town: Town) -> None:
+    found = [json.loads(line) for line in town.cli("audit", "LIVES_IN", "--most", "5", "--json").out.splitlines()]
+    assert len(found) == 5
+    assert [row["probability"] for row in found] == sorted(row["probability"] for row in found)
+    for row in found:
+        ends = {"h": row["head"], "t": row["tail"]}
+        assert ask(town.driver, "MATCH (:Thing {uid: $h})-[r:LIVES_IN]->(:Thing {uid: $t}) RETURN 1 AS one", **ends)
+    unknown = town.cli("audit", "LIVES")
+    assert (unknown.code, "Did you mean LIVES_IN" in unknown.err) == (3, True)
 
 
 def test_publishing_does_not_change_what_is_read(town: Town) -> None:
