@@ -7,12 +7,12 @@ VERSION := $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' neo4j_relpred/__init_
 JAR := procedures/target/relpred-procedures-$(VERSION).jar
 JAVA_SOURCES := $(shell find procedures/src/main -type f) procedures/pom.xml
 LINES ?= 5 2026
-FAST_TESTS := $(BIN)/python -m pytest -q tests --ignore=tests/integration --numprocesses 2 --dist loadfile
+FAST_TESTS := $(BIN)/python -m pytest -q tests --ignore=tests/integration --ignore=tests/reliability --numprocesses 2 --dist loadfile
 export HF_HUB_OFFLINE ?= 1
 export NUMBA_CACHE_DIR ?= $(CURDIR)/$(BUILD)/numba
 unexport PYTHONDONTWRITEBYTECODE # a tenth of the fast tests would be reading sources again
 
-.PHONY: setup demo test test-unit test-integration test-java check format bench build lock clean
+.PHONY: setup demo test test-unit test-integration test-java reliability check format bench build lock clean
 
 setup: $(VENV)/.ready $(JAR) ## Make the environment, the jar and the server homes.
 	@for line in $(LINES); do $(BIN)/python -m neo4j_relpred.demo.prepare --line $$line --cache $(BUILD) || exit 1; done
@@ -32,6 +32,10 @@ test-integration: setup ## Both lines side by side: each is a server and a proce
 test-line-%:
 	@echo "Integration tests on Neo4j line $*"
 	@RELPRED_TEST_NEO4J=$* $(BIN)/python -m pytest -q tests/integration
+	@RELPRED_TEST_NEO4J=$* $(BIN)/python -m pytest -q tests/reliability
+
+reliability: setup ## What must survive kills, cuts and races, at full length.
+	RELPRED_TEST_FULL=1 $(BIN)/python -m pytest tests/reliability
 
 test-java: $(VENV)/.ready
 	mvn -q -B -f procedures -Drevision=$(VERSION) verify

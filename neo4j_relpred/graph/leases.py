@@ -22,7 +22,7 @@ from typing import LiteralString
 from neo4j_relpred.errors import Busy, LeaseNotFound, PublicationStopped, RelpredError, did_you_mean
 from neo4j_relpred.graph.client import CommitLost, Counters, GraphClient, Row
 
-__all__ = ["PUBLISH", "Fence", "Lease", "break_lease", "held", "list_leases", "write_fenced"]
+__all__ = ["PUBLISH", "Fence", "Lease", "break_lease", "held", "list_leases", "require_held", "write_fenced"]
 
 PUBLISH = "publish"  # one publication at a time into a database, whatever its model
 LOOK_SECONDS = 0.5  # between two looks at a lease that somebody else holds
@@ -76,11 +76,25 @@ def write_fenced(
         return client.write(statement, **parameters, fence=None).rows
     rows = client.write(HELD + statement, **parameters, **fence.parameters).rows
     if not rows:
-        raise PublicationStopped(
-            f"The lease {fence.lease!r} was lost while publishing.",
-            hint="Another process took over; what was written so far is valid.",
-        )
+        raise _lost(fence)
     return rows
+
+
+def require_held(client: GraphClient, fence: Fence | None) -> None:
+    """Raises PublicationStopped when the lease was lost, and what `client.read` raises."""
+    if fence is not None and not client.read(
+        "MATCH (lease:RelpredLease {name: $lease}) WHERE lease.fence = $fence RETURN lease.fence AS fence",
+        lease=fence.lease,
+        fence=fence.number,
+    ):
+        raise _lost(fence)
+
+
+def _lost(fence: Fence) -> PublicationStopped:
+    return PublicationStopped(
+        f"The lease {fence.lease!r} was lost while publishing.",
+        hint="Another process took over; what was written so far is valid.",
+    )
 
 
 @contextlib.contextmanager

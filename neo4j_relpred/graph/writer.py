@@ -18,12 +18,12 @@ from typing import TypeVar
 
 from neo4j_relpred.config import GraphSettings, PublishingSettings
 from neo4j_relpred.data.target_set import TargetEdge, TargetSet
-from neo4j_relpred.errors import PublicationStopped, RelpredError
+from neo4j_relpred.errors import GraphQueryFailed, PublicationStopped, RelpredError
 from neo4j_relpred.graph.client import CommitLost, GraphClient
 from neo4j_relpred.graph.decisions import decided_keys
 from neo4j_relpred.graph.difference import Difference, difference
 from neo4j_relpred.graph.identity import Identity, Resolution
-from neo4j_relpred.graph.leases import Fence
+from neo4j_relpred.graph.leases import Fence, require_held
 from neo4j_relpred.graph.predicted import PredictedType, Stamp
 from neo4j_relpred.graph.runs import Run, ensure_run_constraint, fail_run, finish_run, start_run
 from neo4j_relpred.triples import Relation
@@ -136,6 +136,14 @@ class _Publication:
         start_run(self._client, run, self._plan.fence)
         try:
             report = self._report(look, self._write_until_equal(look), started)
+        except GraphQueryFailed as error:  # of who slept in a transaction, until the server ended it
+            try:
+                require_held(self._client, self._plan.fence)
+            except PublicationStopped as stopped:
+                self._mark_failed(stopped)
+                raise stopped from error
+            self._mark_failed(error)
+            raise
         except BaseException as error:
             self._mark_failed(error)
             raise

@@ -1,0 +1,25 @@
+"""The server of the integration tests, and how long the tests here are: a tenth, or in full by RELPRED_TEST_FULL=1."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from tests.integration.conftest import clean_graph, client, driver, graph_uri, neo4j_line, server, service_port
+
+__all__ = ["clean_graph", "client", "driver", "graph_uri", "neo4j_line", "server", "service_port"]
+
+FULL = os.environ.get("RELPRED_TEST_FULL") == "1"
+
+
+@pytest.fixture(scope="session")
+def faults() -> int:
+    """How often something breaks."""
+    return 50 if FULL else 5
+
+
+@pytest.fixture(scope="session")
+def edges() -> int:
+    """How many edges a publication has."""
+    return 20_000 if FULL else 2_000
