@@ -1,0 +1,148 @@
+"""How fast predicted edges are published, against plain CREATE and MERGE of the same run.
+
+    python -m benchmarks.publishing [--edges 200000] [--nodes 50000] [--line 5] [--json FILE]
+
+A graph of its own on an embedded server, edges of 5 types between random nodes. The rivals are what everybody writes
+first: batches of as many rows, both ends matched by their key, an edge with the same properties. Ours looks for what is
+there, looks ends up, keeps keys unique by a constraint, leaves out what exists for real, and keeps a ledger.
+
+create_ratio, merge_ratio: our edges a second over those of CREATE, and of MERGE by a key.
+unchanged_share: seconds of publishing the same set again over those of creating it; writes_when_unchanged: edges that
+it wrote. change_5_percent_share: the same where one edge in twenty has another probability.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import LiteralString
+
+import neo4j
+import numpy as np
+
+from benchmarks.output import json_option, print_figures, say, write_json
+from neo4j_relpred.config import GraphSettings, PublishingSettings
+from neo4j_relpred.data.target_set import TargetEdge, TargetSet
+from neo4j_relpred.demo.server import EmbeddedNeo4j, choose_line
+from neo4j_relpred.graph.client import Neo4jClient
+from neo4j_relpred.graph.leases import PUBLISH, held
+from neo4j_relpred.graph.writer import PublicationPlan, PublicationReport, publish
+from neo4j_relpred.triples import Evidence, ScoredTriple, Triple
+
+CACHE = Path(__file__).parents[1] / ".build"
+TYPES: tuple[LiteralString, ...] = ("CITES", "FOLLOWS", "KNOWS", "LIKES", "USES")
+EVIDENCE = "(Ada)-[:KNOWS]->(Bob)-[:KNOWS]->(Cid) (such paths hold 41% of the time, seen 1200 times); rules 70%"
+ENDS: LiteralString = "UNWIND $rows AS row MATCH (h:Item {id: row.head}) MATCH (t:Item {id: row.tail}) "
+
+
+def main(words: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.publishing", description="How fast edges are written.")
+    parser.add_argument("--nodes", type=int, default=50_000, help="nodes of the graph (default: 50000)")
+    parser.add_argument("--edges", type=int, default=200_000, help="edges to publish (default: 200000)")
+    parser.add_argument("--line", choices=["5", "2026"], help="server line (default: what the JDK at hand runs)")
+    json_option(parser)
+    options = parser.parse_args(words)
+    with tempfile.TemporaryDirectory() as home:
+        server = EmbeddedNeo4j(choose_line(options.line), home=Path(home), cache=CACHE)
+        with (
+            server as running,
+            neo4j.GraphDatabase.driver(running.bolt_uri, notifications_min_severity="OFF") as driver,
+        ):
+            figures = measure(driver, running.bolt_uri, options.nodes, options.edges)
+    print_figures(figures)
+    write_json(figures, options.json)
+
+
+def measure(driver: neo4j.Driver, uri: str, nodes: int, edges: int) -> dict[str, float]:
+    """The figures, on an empty database."""
+    driver.execute_query("CREATE CONSTRAINT item_id FOR (n:Item) REQUIRE n.id IS UNIQUE")
+    for first in range(0, nodes, 20_000):
+        ids = [str(number) for number in range(first, min(nodes, first + 20_000))]
+        driver.execute_query("UNWIND $ids AS id CREATE (:Item {id: id})", ids=ids)
+    target = drawn(nodes, edges)
+    rows = PublishingSettings().batch_rows
+    say(f"{nodes:,} nodes, {len(target):,} edges, {rows:,} in a transaction")
+    create = _seconds(driver, target, rows, "CREATE (h)-[e:RAW]->(t) SET e = row.values")
+    _empty(driver)
+    driver.execute_query("CREATE CONSTRAINT raw_key FOR ()-[e:RAW]-() REQUIRE e.key IS UNIQUE")
+    merge = _seconds(driver, target, rows, "MERGE (h)-[e:RAW {key: row.values.key}]->(t) SET e = row.values")
+    _empty(driver)
+    ours, _ = _published(uri, target, "first")
+    same, report = _published(uri, target, "second")
+    changed = [replace(e, probability=e.probability - 0.1) if n % 20 == 0 else e for n, e in enumerate(target)]
+    few, few_report = _published(uri, TargetSet.of(changed), "third")
+    return {
+        "create_ratio": create / ours,
+        "merge_ratio": merge / ours,
+        "unchanged_share": same / ours,
+        "writes_when_unchanged": float(report.created + report.updated + report.removed),
+        "change_5_percent_share": few / ours,
+        "changed": float(few_report.updated),
+        "create_seconds": create,
+        "merge_seconds": merge,
+        "publish_seconds": ours,
+    }
+
+
+def drawn(nodes: int, edges: int) -> TargetSet:
+    """Edges between random nodes, at most so many."""
+    rng = np.random.default_rng(0)
+    ends, kinds = rng.integers(nodes, size=(edges, 2)), rng.integers(len(TYPES), size=edges)
+    chances = rng.uniform(0.5, 1, edges).round(6)
+    return TargetSet.of(
+        TargetEdge.of(
+            ScoredTriple(Triple(str(h), TYPES[kind], str(t)), 4 * p, p, 1 + number % 5, Evidence(EVIDENCE)), "m@1", "r"
+        )
+        for number, ((h, t), kind, p) in enumerate(zip(ends.tolist(), kinds.tolist(), chances.tolist(), strict=True))
+    )
+
+
+def _published(uri: str, target: TargetSet, run: str) -> tuple[float, PublicationReport]:
+    settings = GraphSettings(uri=uri, keys={"Item": "id"})
+    started = time.monotonic()
+    with Neo4jClient.open(settings) as client, held(client, PUBLISH, seconds=15, patience=30) as fence:
+        report = publish(client, target, PublicationPlan(settings, PublishingSettings(), run, "m", fence=fence))
+    return time.monotonic() - started, report
+
+
+def _seconds(driver: neo4j.Driver, target: TargetSet, rows: int, what: LiteralString) -> float:
+    """Of writing the edges of each type in batches, one transaction each."""
+    started = time.monotonic()
+    for relation in TYPES:
+        statement: LiteralString = ENDS + what.replace("RAW", f"RAW_{relation}")
+        for batch in _batches([edge for edge in target if edge.relation == relation], rows):
+            driver.execute_query(statement, rows=batch)
+    return time.monotonic() - started
+
+
+def _batches(edges: Sequence[TargetEdge], rows: int) -> Iterator[list[dict[str, object]]]:
+    for first in range(0, len(edges), rows):
+        yield [
+            {
+                "head": edge.head,
+                "tail": edge.tail,
+                "values": {
+                    "key": edge.key,
+                    "score": edge.score,
+                    "probability": edge.probability,
+                    "rank": edge.rank,
+                    "evidence": edge.evidence,
+                    "model": edge.model,
+                    "run": edge.run,
+                },
+            }
+            for edge in edges[first : first + rows]
+        ]
+
+
+def _empty(driver: neo4j.Driver) -> None:
+    with driver.session() as session:  # such a statement manages its transactions itself
+        session.run("MATCH ()-[e]->() CALL (e) { DELETE e } IN TRANSACTIONS OF 20000 ROWS").consume()
+
+
+if __name__ == "__main__":
+    main()
