@@ -51,7 +51,7 @@ def test_a_new_anchor_is_weighed_as_new(trained: TrainedModel) -> None:
     nothing = (np.empty(0, np.int64),) * 2
     orders = [
         replace(trained.members, weights=Weights(known, new)).as_new().propose(0, np.array([7]), nothing).base
-        for known, new in (((1, 1, 1), (0, 1, 9)), ((9, 9, 0), (0, 1, 9)), ((1, 1, 1), (0, 9, 1)))
+        for known, new in (((1, 1, 1, 1), (0, 1, 9, 1)), ((9, 9, 0, 0), (0, 1, 9, 1)), ((1, 1, 1, 1), (0, 9, 1, 1)))
     ]
     assert np.array_equal(orders[0], orders[1])
     assert not np.array_equal(orders[0], orders[2])
@@ -60,5 +60,5 @@ def test_a_new_anchor_is_weighed_as_new(trained: TrainedModel) -> None:
 def test_answers_without_rivals_change_no_weight(
     trained: TrainedModel, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(weighing, "_standings", lambda *_: torch.zeros(0, 1 + RIVALS, 3))
+    monkeypatch.setattr(weighing, "_standings", lambda *_: torch.zeros(0, 1 + RIVALS, 4))
     assert weigh(trained.members, world.split.holdout) == trained.members.weights
