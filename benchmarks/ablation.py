@@ -111,7 +111,8 @@ def main(words: Sequence[str] | None = None) -> None:
         settings = settings_of([*options.set, *variant.settings], 0)
         learnt = variant.of(task.learnt)
         seen = Task(learnt, variant.of(task.asked) if task.inductive else learnt)
-        fitted = fit_task(seen, options.minutes - ranking_minutes(options.minutes), settings, options.cache)
+        kept = ranking_minutes(options.minutes, len(seen.asked.test), settings)
+        fitted = fit_task(seen, options.minutes - kept, settings, options.cache)
         rivals = [SumOfMembers(fitted.asked)] if name == WHOLE else []
         report = report_of(task, fitted.asked, rivals, settings)  # whatever it saw, the filter is whole
         figures |= _shown(name, report, figures)

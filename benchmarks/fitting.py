@@ -24,7 +24,7 @@ from neo4j_relpred.model.trained import TrainedModel
 from neo4j_relpred.model.words import Words
 from neo4j_relpred.text.cache import CachedEncoder
 from neo4j_relpred.text.encoder import Encoder, open_encoder
-from neo4j_relpred.training.cores import prepare_torch, workers_asking
+from neo4j_relpred.training.cores import prepare_torch, workers_asking, workers_wanted
 from neo4j_relpred.training.fit import fit
 from neo4j_relpred.training.lesson import Lesson
 
@@ -34,7 +34,8 @@ FloatArray = npt.NDArray[np.float64]
 SMALLEST = 1e-9  # probability
 WANTED = 16  # triples at most that are candidates of one question together
 RANKING_SHARE = 0.13  # of a benchmark's time, kept for baselines that train and for ranking the test triples
-LEAST_RANKING, MOST_OF_IT = 1.2, 0.3  # minutes that take so long however short it is, but not more than this share
+LEAST_RANKING, MOST_OF_IT = 1.2, 0.3  # minutes that it takes however few they are, but not more than this share
+RANKED_SECONDS = 0.022  # of each triple, on one core, where candidates are some ten thousand
 
 
 @dataclass(frozen=True)
@@ -47,9 +48,10 @@ class Fitted:
     training_seconds: float
 
 
-def ranking_minutes(minutes: float) -> float:
-    """What is kept of a benchmark's minutes for baselines that train and for ranking the test triples."""
-    return max(RANKING_SHARE * minutes, min(LEAST_RANKING, MOST_OF_IT * minutes))
+def ranking_minutes(minutes: float, triples: int, settings: Settings) -> float:
+    """What is kept of a benchmark's minutes for baselines that train and for ranking so many test triples."""
+    needed = LEAST_RANKING + triples * RANKED_SECONDS / 60 / workers_wanted(settings.training)
+    return max(RANKING_SHARE * minutes, min(needed, MOST_OF_IT * minutes))
 
 
 def fit_task(task: Task, minutes: float, settings: Settings, cache: Path | None) -> Fitted:

@@ -38,7 +38,7 @@ def measure(task: Task, minutes: float, settings: Settings, cache: Path | None) 
     """Figures of one seed."""
     started, cpu = time.monotonic(), time.process_time()
     verified = {"valid", "test"} <= task.asked.negatives.keys()
-    kept = ranking_minutes(minutes) + CLASSIFYING_SHARE * minutes * verified
+    kept = ranking_minutes(minutes, len(task.asked.test), settings) + CLASSIFYING_SHARE * minutes * verified
     fitted = fit_task(task, minutes - kept, settings, cache)
     rivals_minutes = min(BASELINE_MINUTES, BASELINE_SHARE * kept)
     rivals = cheap_baselines(fitted.learnt.members, settings.training, rivals_minutes, fitted.asked.members)

@@ -11,7 +11,7 @@ from neo4j_relpred.config import ModelSettings, TrainingSettings
 from neo4j_relpred.model.trained import TrainedModel
 from neo4j_relpred.training.memory import Size, fits_beside, limit_caches
 
-__all__ = ["prepare_torch", "workers_asking", "workers_for"]
+__all__ = ["prepare_torch", "workers_asking", "workers_for", "workers_wanted"]
 
 MOST = 2  # workers, unless the settings say more: members that learn side by side are two
 
@@ -26,11 +26,16 @@ def prepare_torch(settings: TrainingSettings) -> None:
 
 def workers_for(size: Size, model: ModelSettings, settings: TrainingSettings) -> int:
     """How many things are done at once: as the settings say, or as cores allow, one where memory is scarce."""
-    workers = settings.workers
-    if workers is None:
-        there = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        workers = max(1, min(MOST, there // settings.threads))
+    workers = workers_wanted(settings)
     return workers if workers == 1 or fits_beside(size, model, settings) else 1
+
+
+def workers_wanted(settings: TrainingSettings) -> int:
+    """The same where memory is no matter."""
+    if settings.workers is not None:
+        return settings.workers
+    there = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(MOST, there // settings.threads))
 
 
 def workers_asking(model: TrainedModel, settings: TrainingSettings) -> int:

@@ -7,13 +7,28 @@ import pytest
 
 from benchmarks import fitting
 from benchmarks.fitting import log_odds, ranking_minutes
+from neo4j_relpred.config import Settings, TrainingSettings
 from neo4j_relpred.model.trained import TrainedModel
 from tests.synthetic import World
 
 
-@pytest.mark.parametrize(("minutes", "kept"), [(30.0, 3.9), (15.0, 1.95), (4.0, 1.2), (1.0, 0.3), (0.0, 0.0)])
-def test_ranking_has_enough_of_a_short_time_and_little_of_a_long_one(minutes: float, kept: float) -> None:
-    assert ranking_minutes(minutes) == pytest.approx(kept)
+@pytest.mark.parametrize(
+    ("minutes", "triples", "kept"),
+    [
+        (30.0, 0, 3.9),
+        (15.0, 0, 1.95),
+        (4.0, 0, 1.2),
+        (1.0, 0, 0.3),
+        (0.0, 0, 0.0),
+        (30.0, 15_000, 6.7),
+        (10, 15_000, 3),
+    ],
+)
+def test_ranking_has_enough_of_a_short_time_and_little_of_a_long_one(minutes: float, triples: int, kept: float) -> None:
+    settings = Settings(training=TrainingSettings(workers=1))
+    assert ranking_minutes(minutes, triples, settings) == pytest.approx(kept)
+    both = Settings(training=TrainingSettings(workers=2))
+    assert ranking_minutes(30, 15_000, both) == pytest.approx(3.95)
 
 
 @pytest.mark.parametrize("workers", [1, 2])
