@@ -57,23 +57,25 @@ def test_who_waits_gets_the_lease_when_it_is_free(client: Neo4jClient) -> None:
 
 
 def test_a_lease_is_renewed_for_as_long_as_it_is_held(client: Neo4jClient) -> None:
-    with lease(client, seconds=1):
-        time.sleep(2.5)
+    with lease(client, seconds=3):
+        time.sleep(4.5)
         with pytest.raises(Busy), lease(client):
             pass
 
 
 def test_of_many_who_want_it_at_once_one_gets_it(client: Neo4jClient) -> None:
-    together, got, refused = threading.Barrier(8), [], []
+    together, others, got, refused = threading.Barrier(8), threading.Event(), [], []
 
     def want() -> None:
         together.wait()
         try:
             with lease(client) as fence:
                 got.append(fence.number)
-                time.sleep(1)
+                others.wait(60)
         except Busy:
             refused.append(1)
+            if len(refused) == 7:
+                others.set()
 
     threads = [threading.Thread(target=want) for _ in range(8)]
     for thread in threads:
