@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from neo4j_relpred.api.workspace import Progress, Workspace, silent
 from neo4j_relpred.graph.client import GraphClient
-from neo4j_relpred.graph.leases import PUBLISH, Lease, break_lease, held, list_leases
+from neo4j_relpred.graph.leases import Lease, break_lease, list_leases
 from neo4j_relpred.graph.migrations import Migration, migrate, pending_migrations
 from neo4j_relpred.graph.purge import Purge, count_ours, purge, remove_leases
 
@@ -35,9 +35,7 @@ class Administration:
 
     def migrate(self, progress: Progress = silent) -> int:
         """Does them; how many there were. A publication does them by itself. Raises GraphTooNew, Busy."""
-        settings = self.workspace.settings
-        seconds, patience = settings.publishing.lease_seconds, settings.graph.timeout_seconds
-        with held(self.client(), PUBLISH, seconds=seconds, patience=patience) as fence:
+        with self.workspace.lease(self.client()) as fence:
             return migrate(self.client(), fence, progress=lambda about: progress(about, 0.0))
 
     def count_ours(self) -> Purge:
@@ -49,10 +47,9 @@ class Administration:
 
         `accepted` removes the relationships that people made by accepting, too. Files are not touched. Raises Busy.
         """
-        client, settings = self.client(), self.workspace.settings
-        seconds, patience = settings.publishing.lease_seconds, settings.graph.timeout_seconds
-        with held(client, PUBLISH, seconds=seconds, patience=patience) as fence:
-            found = count_ours(client, settings.graph)
+        client = self.client()
+        with self.workspace.lease(client) as fence:
+            found = self.count_ours()
             purge(client, found, fence, accepted=accepted, progress=lambda n, of: progress("purge", n / max(1, of)))
         remove_leases(client)
         return found

@@ -29,7 +29,6 @@ from neo4j_relpred.data.target_set import TargetEdge, TargetSet
 from neo4j_relpred.errors import ModelNotFound, PublicationStopped, RunNotFound, SnapshotCorrupt
 from neo4j_relpred.evaluation.report import Report
 from neo4j_relpred.graph.client import Neo4jClient
-from neo4j_relpred.graph.leases import PUBLISH, held
 from neo4j_relpred.graph.migrations import migrate
 from neo4j_relpred.graph.predicted import PredictedType
 from neo4j_relpred.graph.reader import read_snapshot
@@ -300,9 +299,7 @@ class RelationPredictor:
         client, sets = self.client, self._workspace.sets  # who cannot connect leaves no set behind
         if plan.dry_run:
             return publish(client, target, plan)
-        patience = self.settings.graph.timeout_seconds
-        lease = held(client, PUBLISH, seconds=plan.publishing.lease_seconds, patience=patience)
-        with self._workspace.exclusive(), lease as fence:
+        with self._workspace.exclusive(), self._workspace.lease(client) as fence:
             migrate(client, fence)
             sets.add(plan.run, target, plan.model)
             try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -18,6 +18,8 @@ from neo4j_relpred.data.rejections import KeptRejections
 from neo4j_relpred.data.snapshot import Snapshot
 from neo4j_relpred.data.verbalize import display_name, verbalize
 from neo4j_relpred.errors import Busy
+from neo4j_relpred.graph.client import GraphClient
+from neo4j_relpred.graph.leases import PUBLISH, Fence, held
 from neo4j_relpred.model.registry import Registry
 from neo4j_relpred.model.words import Words
 from neo4j_relpred.text.cache import CachedEncoder
@@ -97,6 +99,11 @@ class Workspace:
         if not self.settings.text.encoder or not any(texts):
             return np.zeros((len(texts), 0), np.float32)
         return self.encoder.encode(texts, lambda done, total: progress("encode text", done / max(1, total)))
+
+    def lease(self, client: GraphClient) -> AbstractContextManager[Fence]:
+        """The lease of who writes into the database, by the settings. Raises Busy."""
+        seconds, patience = self.settings.publishing.lease_seconds, self.settings.graph.timeout_seconds
+        return held(client, PUBLISH, seconds=seconds, patience=patience)
 
     @contextmanager
     def exclusive(self) -> Iterator[None]:

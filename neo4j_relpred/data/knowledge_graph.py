@@ -31,7 +31,7 @@ def both_directions(triples: IntArray, num_relations: int) -> IntArray:
 
 def closed(triples: IntArray, symmetric: Collection[int]) -> IntArray:
     """Triples (n, 3), and behind them the other way round those of symmetric relations where that is not there."""
-    twins = triples[np.isin(triples[:, 1], list(symmetric))][:, ::-1]
+    twins = triples[np.isin(triples[:, 1], list(symmetric))][:, ::-1] if symmetric else triples[:0]
     if not len(twins):
         return triples
     shape = tuple(int(most) + 1 for most in triples.max(0))

@@ -26,7 +26,7 @@ from neo4j_relpred.errors import (
     did_you_mean,
 )
 
-__all__ = ["CommitLost", "Counters", "GraphClient", "Neo4jClient", "Row", "SnapshotClient"]
+__all__ = ["CommitLost", "Counters", "GraphClient", "Neo4jClient", "Row", "SnapshotClient", "twice_if_lost"]
 
 Row = dict[str, Any]
 T = TypeVar("T")
@@ -92,6 +92,14 @@ class SnapshotClient(GraphClient, Protocol):
     def state(self) -> str:
         """Another word whenever something was committed in between."""
         ...
+
+
+def twice_if_lost(write: Callable[[], T]) -> T:
+    """Writes again where a commit was lost: for what says the same however often it is said. Raises what it raises."""
+    try:
+        return write()
+    except CommitLost:
+        return write()
 
 
 class Neo4jClient:
@@ -206,10 +214,7 @@ class Neo4jClient:
         def change(transaction: neo4j.ManagedTransaction) -> None:
             transaction.run(LANGUAGE + query).consume()
 
-        try:
-            self._managed(change, neo4j.WRITE_ACCESS)
-        except CommitLost:
-            self._managed(change, neo4j.WRITE_ACCESS)
+        twice_if_lost(lambda: self._managed(change, neo4j.WRITE_ACCESS))
 
     def _managed(self, work: Callable[[neo4j.ManagedTransaction], T], access: str) -> T:
         timed = neo4j.unit_of_work(timeout=self._settings.timeout_seconds)(work)

@@ -11,10 +11,11 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any, Literal, LiteralString
 
 from neo4j_relpred.config import GraphSettings
-from neo4j_relpred.graph.client import CommitLost, Counters, GraphClient, Row
+from neo4j_relpred.graph.client import GraphClient, Row, twice_if_lost
 from neo4j_relpred.graph.identity import Identity, Resolution
 from neo4j_relpred.graph.names import quoted
 from neo4j_relpred.graph.predicted import ENDS, bound_ends
@@ -85,7 +86,8 @@ def decide(client: GraphClient, settings: GraphSettings, wishes: Iterable[Wish],
         for first in range(0, len(chosen), BATCH):
             rows = [_row(wish, nodes) for wish in chosen[first : first + BATCH]]
             statement = _acceptance(settings, relation) if verdict == "accepted" else _rejection(settings, relation)
-            found = _repeated(client, statement, rows=rows, relation=relation, verdict=verdict, by=by).rows
+            write = partial(client.write, statement, rows=rows, relation=relation, verdict=verdict, by=by)
+            found = twice_if_lost(write).rows  # decisions say the same however often they are made
             done.update({row["state"]: row["number"] for row in found})
     return dict(done)
 
@@ -101,12 +103,13 @@ def withdraw(client: GraphClient, settings: GraphSettings, triples: Iterable[Tri
     for relation in sorted({triple.relation for triple in wanted}):
         own = [triple for triple in wanted if triple.relation == relation]
         for first in range(0, len(own), BATCH):
-            (row,) = _repeated(
-                client,
+            write = partial(
+                client.write,
                 f"{ENDS} MATCH (d:RelpredDecision {{key: row.key}}) {_made(relation)} "
                 "DELETE made, d RETURN count(DISTINCT row.key) AS number",
                 rows=[_row(Wish(triple, "rejected"), nodes) for triple in own[first : first + BATCH]],
-            ).rows
+            )
+            (row,) = twice_if_lost(write).rows
             withdrawn += row["number"]
     return withdrawn
 
@@ -189,14 +192,6 @@ def _row(wish: Wish, nodes: Resolution) -> dict[str, Any]:
 
 def _key(triple: Triple) -> str:
     return edge_key(triple.head, triple.relation, triple.tail)
-
-
-def _repeated(client: GraphClient, statement: LiteralString, **parameters: object) -> Counters:
-    """Decisions say the same however often they are made, so a lost commit is no loss."""
-    try:
-        return client.write(statement, **parameters)
-    except CommitLost:
-        return client.write(statement, **parameters)
 
 
 def _decision(found: Row) -> Decision:

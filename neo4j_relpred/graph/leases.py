@@ -17,10 +17,11 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import LiteralString
 
 from neo4j_relpred.errors import Busy, LeaseNotFound, PublicationStopped, RelpredError, did_you_mean
-from neo4j_relpred.graph.client import CommitLost, Counters, GraphClient, Row
+from neo4j_relpred.graph.client import GraphClient, Row, twice_if_lost
 
 __all__ = ["PUBLISH", "Fence", "Lease", "break_lease", "held", "list_leases", "require_held", "write_fenced"]
 
@@ -138,20 +139,21 @@ def break_lease(client: GraphClient, name: str) -> Lease:
         raise LeaseNotFound(
             f"There is no lease {name!r}.", hint=did_you_mean(name, known) or "Nothing was published here yet."
         )
-    _repeated(
-        client,
+    write = partial(
+        client.write,
         "MATCH (lease:RelpredLease {name: $lease}) "
         "SET lease.fence = lease.fence + 1, lease.expiresAt = datetime.realtime() REMOVE lease.owner",
         lease=name,
     )
+    twice_if_lost(write)  # a fence may move twice
     return known[name]
 
 
 def _acquire(client: GraphClient, name: str, owner: str, seconds: float, patience: float) -> Fence:
     until, told = time.monotonic() + patience, False
     while True:
-        rows = _repeated(
-            client,
+        write = partial(
+            client.write,
             "MERGE (lease:RelpredLease {name: $lease}) SET lease.touched = coalesce(lease.touched, 0) + 1 "
             "WITH lease, lease.owner IS NULL OR lease.owner = $owner "
             "OR lease.expiresAt <= datetime.realtime() AS free "
@@ -162,7 +164,8 @@ def _acquire(client: GraphClient, name: str, owner: str, seconds: float, patienc
             lease=name,
             owner=owner,
             milliseconds=round(seconds * 1000),
-        ).rows
+        )
+        rows = twice_if_lost(write).rows  # the same owner may take its lease again
         found = _lease(rows[0]["lease"], held=True)
         if rows[0]["free"]:
             return Fence(name, found.fence, seconds)
@@ -196,14 +199,6 @@ def _release(client: GraphClient, fence: Fence) -> None:
         lease=fence.lease,
         fence=fence.number,
     )
-
-
-def _repeated(client: GraphClient, statement: LiteralString, **parameters: object) -> Counters:
-    """For statements that may be said twice: the same owner may take its lease again, a fence may move twice."""
-    try:
-        return client.write(statement, **parameters)
-    except CommitLost:
-        return client.write(statement, **parameters)
 
 
 def _lease(found: Row, *, held: bool) -> Lease:

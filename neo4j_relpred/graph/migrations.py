@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from neo4j_relpred.errors import GraphTooNew
-from neo4j_relpred.graph.client import CommitLost, GraphClient
+from neo4j_relpred.graph.client import GraphClient, twice_if_lost
 from neo4j_relpred.graph.leases import Fence, write_fenced
 
 __all__ = ["MIGRATIONS", "Migration", "graph_version", "migrate", "pending_migrations"]
@@ -69,20 +70,17 @@ def migrate(
         while step.run(client, fence):
             pass
         _set_version(client, fence, step.version)
-    if graph_version(client) is None or not steps:
+    if graph_version(client) is None:
         _set_version(client, fence, newest(migrations))
     return len(steps)
 
 
 def _set_version(client: GraphClient, fence: Fence, version: int) -> None:
-    for _ in range(2):  # says the same however often it is said, so a lost commit is no loss
-        try:
-            write_fenced(
-                client,
-                fence,
-                "MERGE (schema:RelpredSchema) SET schema.version = $version RETURN $fence AS fence",
-                version=version,
-            )
-            return
-        except CommitLost:
-            continue
+    write = partial(
+        write_fenced,
+        client,
+        fence,
+        "MERGE (schema:RelpredSchema) SET schema.version = $version RETURN $fence AS fence",
+        version=version,
+    )
+    twice_if_lost(write)

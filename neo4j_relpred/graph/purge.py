@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import LiteralString
 
 from neo4j_relpred.config import GraphSettings
-from neo4j_relpred.graph.client import CommitLost, GraphClient
+from neo4j_relpred.graph.client import CommitLost, GraphClient, twice_if_lost
 from neo4j_relpred.graph.leases import Fence, write_fenced
 from neo4j_relpred.graph.names import quoted
 from neo4j_relpred.graph.predicted import constraint_name
@@ -106,12 +107,7 @@ def purge(
 
 def remove_leases(client: GraphClient) -> None:
     """The last step, when nobody holds one any more. Raises what `client.write` raises."""
-    for _ in range(2):  # a lost commit is made up for
-        try:
-            client.write("MATCH (lease:RelpredLease) DELETE lease")
-            break
-        except CommitLost:
-            continue
+    twice_if_lost(partial(client.write, "MATCH (lease:RelpredLease) DELETE lease"))
     client.schema(f"DROP CONSTRAINT {quoted(LEASE_CONSTRAINT)} IF EXISTS")
 
 

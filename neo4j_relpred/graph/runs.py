@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Literal, LiteralString
 
 from neo4j_relpred.errors import RunNotFound, did_you_mean
-from neo4j_relpred.graph.client import CommitLost, GraphClient, Row
+from neo4j_relpred.graph.client import GraphClient, Row, twice_if_lost
 from neo4j_relpred.graph.leases import Fence, write_fenced
 
 __all__ = ["Run", "RunStatus", "ensure_run_constraint", "fail_run", "finish_run", "get_run", "list_runs", "start_run"]
@@ -118,10 +119,7 @@ def get_run(client: GraphClient, run_id: str) -> Run:
 
 def _record(client: GraphClient, fence: Fence | None, statement: LiteralString, **values: str | int) -> None:
     """Says the same however often it is said, so a lost commit is no loss."""
-    try:
-        write_fenced(client, fence, statement, **values)
-    except CommitLost:
-        write_fenced(client, fence, statement, **values)
+    twice_if_lost(partial(write_fenced, client, fence, statement, **values))
 
 
 def _run(found: Row) -> Run:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from neo4j_relpred.data.knowledge_graph import IntArray
 from neo4j_relpred.model.rules import RULE_FEATURES
-from neo4j_relpred.model.walks import LEAST, WALK_FEATURES, WALKS, any_walk
+from neo4j_relpred.model.walks import LEAST, WALK_FEATURES, WALKS
 from neo4j_relpred.model.words import WORD_FEATURES
 
 __all__ = ["FEATURE_GROUPS", "FEATURE_NAMES", "Columns", "group_columns"]
@@ -73,12 +73,12 @@ class Columns:
             self.set(name, value if name.endswith("count") else np.log(value + 1e-3))
         self._set_best("rules_or", "rules", logs, positions)
 
-    def set_walks(self, shares: FloatArray, positions: IntArray) -> None:
-        """shares: (q, p, walks); positions: (q, c)."""
+    def set_walks(self, shares: FloatArray, logs: FloatArray, positions: IntArray) -> None:
+        """shares: (q, p, walks); logs: (q, p) of all together; positions: (q, c)."""
         mine = np.log(np.take_along_axis(shares, positions[..., None], 1) + LEAST)
         for column, name in enumerate(WALKS):
             self.set(f"walk_{name}", mine[..., column])
-        self._set_best("walks", "walks", any_walk(shares), positions)
+        self._set_best("walks", "walks", logs, positions)
 
     def _set_best(self, name: str, member: str, logs: FloatArray, positions: IntArray) -> None:
         """What a member says of the candidates, how far that is from its best, and its best."""

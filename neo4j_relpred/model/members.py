@@ -157,9 +157,10 @@ class Members:
         rules = self.rule_features(asked, anchors)
         rule_logs = np.log(any_rule(rules) + 1e-3)
         walks = self.walk_shares(asked, anchors)
+        walk_logs = None if walks is None else any_walk(walks)
         known = anchors < self.trained
         weights = np.where(known[:, None], self.weights.known, self.weights.new).astype(np.float32)  # (q, members)
-        parts = zip(weights.T, (structure, tower, rule_logs, None if walks is None else any_walk(walks)), strict=True)
+        parts = zip(weights.T, (structure, tower, rule_logs, walk_logs), strict=True)
         weighed = [(weight, np.asarray(scores)) for weight, scores in parts if scores is not None]
         members = [scores for _, scores in weighed]
         base = np.zeros((len(anchors), len(asked.pool.entities)), np.float32)
@@ -184,8 +185,8 @@ class Members:
             for name, value in asked.tower_pairs(index, chosen).items():
                 columns.set(f"tower_{name}", value)
         columns.set_rules(rules, rule_logs, positions)
-        if walks is not None:
-            columns.set_walks(walks, positions)
+        if walks is not None and walk_logs is not None:
+            columns.set_walks(walks, walk_logs, positions)
         candidates = asked.pool.entities[positions]
         self._prior_features(columns, asked, anchors, candidates)
         if self.words is not None:

@@ -57,9 +57,8 @@ def gather(
     hides = asked[:, 0] >= 0
     context = graph.context[seeds]
     context[np.flatnonzero(hides), asked[hides, 0]] -= 1  # sum minus the asked edge
-    twins = np.flatnonzero(hides & graph.has_twin(asked[:, 0]) & (partner != seeds))
-    context[twins, (asked[twins, 0] + graph.num_relations) % (2 * graph.num_relations)] -= 1
-    loops = hides & (partner == seeds)  # a self-loop is seen from both of its ends
+    # a self-loop, and a symmetric relation, are seen from both ends by both directions
+    loops = hides & ((partner == seeds) | graph.has_twin(asked[:, 0]))
     if loops.any():
         other = (asked[loops, 0] + graph.num_relations) % (2 * graph.num_relations)
         context[np.flatnonzero(loops), other] -= 1
