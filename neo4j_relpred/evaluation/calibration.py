@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from neo4j_relpred.model.calibration import NONE_MISSING, Calibration, beside_of, evidence_of
+from neo4j_relpred.model.calibration import NONE_MISSING, SOFTMAX, Calibration, beside_of, evidence_of
 
 __all__ = ["CalibrationReport", "complete", "fit_calibration", "measure"]
 
@@ -48,7 +48,7 @@ def fit_calibration(
         return Calibration.plain(num_relations)
     rows = evidence_of(logits, real)[real]
     truth, group = labels[real], relations[real]
-    weights = _rising(rows, truth)
+    weights = _rising(rows, truth, SOFTMAX, np.full(len(SOFTMAX), 1e-3))
     z = rows @ weights
     slope, intercept = np.ones(num_relations), np.zeros(num_relations)
     order = np.argsort(group, kind="stable")
@@ -73,22 +73,23 @@ def complete(
     if found.sum() < LEAST_ANSWERS:
         return calibration
     z = calibration.log_odds(logits, real, relations)
-    query, _ = np.nonzero(found)
-    beside = (found.sum(1) > 1)[query].astype(np.float64)
+    beside = (found.sum(1) > 1)[np.nonzero(found)[0]].astype(np.float64)
     start = np.array([-1.0, 0.0, 0.0])
-    return replace(calibration, missing=_newton(beside_of(z, real, known)[query], beside, start, np.full(3, 1e-2)))
+    rows = beside_of(z, real & ~found, known)[found]  # held-out answers are known by then, and no candidates
+    missing = _rising(rows, beside, start, np.full(3, 1e-2))
+    return replace(calibration, missing=missing)
 
 
-def _rising(rows: FloatArray, truth: FloatArray) -> FloatArray:
-    """Weights of evidence (n, 3) of which neither falls: probabilities keep the order of the logits."""
-    start, ridge = np.array([0.0, 0.0, 1.0]), np.full(3, 1e-3)
-    weights = _newton(rows, truth, start, ridge)
-    for column in (1, 2):
-        if weights[column] < 0:  # the other one alone
-            kept = [0, 3 - column]
-            weights = np.zeros(3)
-            weights[kept] = _newton(rows[:, kept], truth, start[kept], ridge[kept])
-    return np.maximum(weights, [-np.inf, 0, 0])
+def _rising(rows: FloatArray, truth: FloatArray, start: FloatArray, ridge: FloatArray) -> FloatArray:
+    """Weights of evidence (n, k), the first of a bias, of which no other falls: probabilities keep the order."""
+    kept = np.arange(rows.shape[1])
+    while True:
+        found = _newton(rows[:, kept], truth, start[kept], ridge[kept])
+        if (found[1:] >= 0).all():
+            weights = np.zeros(rows.shape[1])
+            weights[kept] = found
+            return weights
+        kept = np.delete(kept, 1 + found[1:].argmin())  # without the worst of them
 
 
 def measure(probabilities: FloatArray, labels: FloatArray) -> CalibrationReport:

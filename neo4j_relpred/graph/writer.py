@@ -11,7 +11,7 @@ import logging
 import re
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TypeVar
@@ -164,9 +164,8 @@ class _Publication:
         differences: dict[Relation, Difference] = {}
         owners: dict[Relation, Counter[str]] = {}
         for relation, edges in self._wanted.items():
-            present = list(self._types[relation].present())
-            owners[relation] = Counter(model_name_of(edge.model) for edge in present)
-            differences[relation] = difference(present, edges, self._plan.publishing.tolerance)
+            found = difference(self._types[relation].present(), edges, self._plan.publishing.tolerance)
+            differences[relation], owners[relation] = found, _owners(found.models)
         return _Look(differences, owners)
 
     def _guard(self, look: _Look) -> None:
@@ -202,9 +201,11 @@ class _Publication:
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 skipped = self._write(look)
+                touched = {relation for relation, found in look.differences.items() if found.writes}
                 for edge in self._leave_out_decided():  # decided while this was written, and maybe written after that
                     self._types[edge.relation].remove([edge.key])
-                wrong = self._wrong_counts(skipped)
+                    touched.add(edge.relation)
+                wrong = self._wrong_counts(touched, skipped)
                 if not wrong:
                     return sum(skipped.values(), Counter())
             except CommitLost:
@@ -255,9 +256,11 @@ class _Publication:
                 skipped[AMBIGUOUS if {edge.head, edge.tail} & nodes.ambiguous else MISSING] += 1
         return able
 
-    def _wrong_counts(self, skipped: dict[Relation, Counter[str]]) -> list[str]:
+    def _wrong_counts(self, touched: Iterable[Relation], skipped: dict[Relation, Counter[str]]) -> list[str]:
+        """Of the types that were written; the others are as they were found."""
         wrong = []
-        for relation, edges in self._wanted.items():
+        for relation in sorted(touched):
+            edges = self._wanted[relation]
             expected, found = len(edges) - skipped[relation].total(), self._types[relation].count()
             if found != expected:
                 wrong.append(f"{self._types[relation].name} has {found} instead of {expected}")
@@ -290,6 +293,14 @@ class _Publication:
             seconds=time.monotonic() - started,
             dry_run=self._plan.dry_run,
         )
+
+
+def _owners(versions: Counter[str]) -> Counter[str]:
+    """Edges of each line of models, from those of each version."""
+    owners: Counter[str] = Counter()
+    for version, number in versions.items():
+        owners[model_name_of(version)] += number
+    return owners
 
 
 def _count_states(states: dict[str, int], skipped: Counter[str]) -> None:

@@ -34,7 +34,7 @@ from neo4j_relpred.triples import EntityId, Relation
 
 __all__ = ["FORMAT", "Checkpoint", "load_checkpoint", "save_checkpoint"]
 
-FORMAT = 5
+FORMAT = 6
 Part = TypeVar("Part", bound=nn.Module)
 HINT = "Train again with `relpred train`, or go back to another version with `relpred model promote`."
 WEIGHTS, DESCRIPTION = "weights.safetensors", "model.json"

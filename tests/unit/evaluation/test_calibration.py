@@ -54,8 +54,21 @@ def test_a_fitted_calibration_keeps_the_order_of_the_reasoner(sharpness: float) 
 
 def test_too_few_answers_give_the_plain_softmax() -> None:
     calibration = fit_calibration(*queries(9), 2)
-    assert calibration.weights.tolist() == [0, 0, 1]
+    assert calibration.weights.tolist() == [0, 0, 1, 0]
     assert calibration.slope.tolist() == [1, 1]
+
+
+def test_first_answers_are_told_right_where_all_others_follow_another_curve() -> None:
+    """One candidate holds with one half; the others hardly ever, whatever their logits say."""
+    rng = np.random.default_rng(2)
+    logits = np.sort(rng.normal(size=(2_000, 40)), axis=1)
+    labels = np.zeros(logits.shape)
+    labels[rng.random(len(logits)) < 0.5, -1] = 1
+    real, relations = np.ones(logits.shape, bool), np.zeros(logits.shape, np.int64)
+    calibration = fit_calibration(logits, real, labels, relations, 1)
+    found = calibration.probabilities(logits, real, relations, np.zeros(len(logits), np.int64))
+    assert found[:, -1].mean() == pytest.approx(0.5, abs=0.03)
+    assert found[:, :-1].max() < 0.1
 
 
 def test_a_relation_that_was_not_seen_follows_the_global_curve() -> None:

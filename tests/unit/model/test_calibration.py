@@ -22,9 +22,9 @@ MISSING = st.floats(-3, 3)
 @st.composite
 def calibrations(draw: st.DrawFn, missing: st.SearchStrategy[float] = MISSING) -> Calibration:
     """Any calibration of two relations that trusts the reasoner."""
-    weights = np.array([draw(st.floats(-2, 2)), draw(WEIGHT), draw(WEIGHT)])
+    weights = np.array([draw(st.floats(-2, 2)), draw(WEIGHT), draw(WEIGHT), draw(WEIGHT)])
     slope, intercept = draw(st.floats(0.05, 3)), draw(st.floats(-2, 2))
-    beside = np.array([draw(missing), draw(st.floats(0, 1)), draw(st.floats(-1, 1))])
+    beside = np.array([draw(missing), draw(st.floats(0, 3)), draw(st.floats(0, 3))])
     return Calibration(weights, np.array([slope, 1.0]), np.array([intercept, 0.0]), beside)
 
 
@@ -107,8 +107,14 @@ def test_fillers_are_no_evidence_about_the_others(logits: FloatArray, filler: fl
     np.testing.assert_allclose(evidence_of(wider, real)[:, :-1], evidence_of(logits, everything(logits)), atol=1e-9)
 
 
+def test_what_comes_first_is_told_apart() -> None:
+    logits = np.array([[1.0, 3.0, 3.0, 2.0]])
+    real = np.array([[True, True, True, False]])
+    assert evidence_of(logits, real)[0, :, 3].tolist() == [0, 1, 1, 0]
+
+
 def test_each_relation_has_its_own_slope_and_intercept() -> None:
-    calibration = Calibration(np.array([0.0, 1.0, 0.0]), np.array([1.0, 2.0]), np.array([0.0, 1.0]), NONE_MISSING)
+    calibration = Calibration(np.array([0.0, 1.0, 0.0, 0.0]), np.array([1.0, 2.0]), np.array([0.0, 1.0]), NONE_MISSING)
     logits = np.array([[1.0]])
     first, second = (calibration.log_odds(logits, everything(logits), of_relation(logits, r))[0, 0] for r in (0, 1))
     assert (first, second) == (1.0, 3.0)
