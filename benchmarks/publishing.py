@@ -4,8 +4,8 @@
 
 A graph of its own on an embedded server, edges of 5 types between random nodes. The rivals are what everybody writes
 first: batches of as many rows, both ends matched by their key, an edge with the same properties. Ours looks for what is
-there, looks ends up, keeps keys unique by a constraint, leaves out what exists for real, and keeps a ledger. All of them
-write a part of the edges before the clock starts, since the first statements of a server run several times slower.
+there, looks ends up, keeps keys unique by a constraint, leaves out what exists for real, and keeps a ledger. All of
+them write a part of the edges before the clock starts: the first statements of a server run several times slower.
 
 create_ratio, merge_ratio: our edges a second over those of CREATE, and of MERGE by a key.
 unchanged_share: seconds of publishing the same set again over those of creating it; writes_when_unchanged: edges that

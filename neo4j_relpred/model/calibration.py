@@ -89,7 +89,7 @@ def base_rate_shift(base_rate: float) -> float:
 
 
 def evidence_of(logits: FloatArray, real: npt.NDArray[np.bool_]) -> FloatArray:
-    """(q, c) -> (q, c, 4): one, the logit, its log odds in the softmax over the query's candidates, whether it is first.
+    """(q, c) -> (q, c, 4): one, the logit, its log odds in the softmax over the candidates, whether it is first.
 
     Few candidates come first and all others are fitted along with them: without the last, what holds of the others
     would bend the probabilities of the first, which are those that people see.
