@@ -15,6 +15,7 @@ FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 SHRINKAGE = 20.0  # how much evidence a relation needs to leave the global curve
+RIDGE = np.array([1e-3, 1e-3, 1e-3, SHRINKAGE])  # of the global curve; few answers do not say what being first means
 BINS = 10
 STEPS = 30
 LEAST_ANSWERS = 10
@@ -48,7 +49,7 @@ def fit_calibration(
         return Calibration.plain(num_relations)
     rows = evidence_of(logits, real)[real]
     truth, group = labels[real], relations[real]
-    weights = _rising(rows, truth, SOFTMAX, np.full(len(SOFTMAX), 1e-3))
+    weights = _rising(rows, truth, SOFTMAX, RIDGE)
     z = rows @ weights
     slope, intercept = np.ones(num_relations), np.zeros(num_relations)
     order = np.argsort(group, kind="stable")

@@ -12,7 +12,7 @@ import numpy as np
 from neo4j_relpred.data.knowledge_graph import IntArray
 from neo4j_relpred.model.members import Members
 
-__all__ = ["MEMORY", "ask_by_relation", "chunks_by_relation", "queries_at_once"]
+__all__ = ["MEMORY", "ask_by_relation", "chunk_bytes", "chunks_by_relation", "queries_at_once"]
 
 Result = TypeVar("Result")
 MEMORY = 64_000_000  # numbers in the largest array of a chunk
@@ -34,10 +34,24 @@ def chunks_by_relation(
     """
     for relation in np.unique(relations):
         pool = num_entities if members is None else len(members.asked(int(relation)).pool.entities)
-        size = max(1, min(256, MEMORY // max(1, 16 * pool + 2 * num_entities)))
+        size = _chunk(pool, num_entities)
         rows = np.flatnonzero(relations == relation)
         for first in range(0, len(rows), size):
             yield int(relation), rows[first : first + size]
+
+
+def chunk_bytes(num_entities: int) -> int:
+    """What the arrays of a chunk take at most, where every entity may be an answer."""
+    return 4 * _chunk(num_entities, num_entities) * _width(num_entities, num_entities)
+
+
+def _chunk(pool: int, num_entities: int) -> int:
+    return max(1, min(256, MEMORY // max(1, _width(pool, num_entities))))
+
+
+def _width(pool: int, num_entities: int) -> int:
+    """Numbers that a query takes."""
+    return 16 * pool + 2 * num_entities
 
 
 def ask_by_relation(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -13,16 +13,19 @@ import numpy.typing as npt
 
 from neo4j_relpred.config import PublishingSettings
 from neo4j_relpred.data.knowledge_graph import IntArray, KnowledgeGraph
-from neo4j_relpred.model.chunks import chunks_by_relation
+from neo4j_relpred.model.chunks import chunk_bytes, chunks_by_relation
 from neo4j_relpred.model.trained import EntityAnswers
+from neo4j_relpred.scoring.estimate import Estimate, TypeEstimate
 from neo4j_relpred.scoring.evidence import ENTITY_COLUMNS, RELATION_COLUMNS, evidence_shares, explain
 from neo4j_relpred.scoring.limits import PRECISION_FLOOR, limit
 from neo4j_relpred.scoring.serving import Serving
-from neo4j_relpred.scoring.sweep import free_tails, questions_of
+from neo4j_relpred.scoring.sweep import by_promise, free_tails, questions_of
 from neo4j_relpred.triples import Evidence, Query, Relation, ScoredTriple, Triple
 
 __all__ = ["Scorer"]
 
+LOOKING_SHARE = 0.2  # of the minutes of a sweep, for what to ask first
+PILOTS, PILOT = 4, 32  # types that tell what a question takes, and questions of each
 AUDITS, MOST_AUDITED = 20, 500  # edges are taken out in so many parts at least, and not more than so many at a time
 
 log = logging.getLogger(__name__)
@@ -118,6 +121,27 @@ class Scorer:
             progress(min(first + size, len(rows)), len(rows))
         return [self._answer(h, r, t, values, {}) for _, (h, r, t), values in found]
 
+    def estimate(self, relations: Iterable[Relation], settings: PublishingSettings) -> Estimate:
+        """What a sweep would ask, and how long that takes: some questions of the largest types are asked for it."""
+        rows = [self.serving.relation_row(relation) for relation in relations]
+        asked, settled = questions_of(self.serving, rows)
+        counts: dict[int, TypeEstimate] = {}
+        for questions in asked:
+            name, heads = self.serving.relations[questions.relation], len(questions.heads)
+            before = counts.get(questions.relation, TypeEstimate(name, 0, 0, questions.candidates))
+            answered = before.answered + questions.answered * heads
+            counts[questions.relation] = replace(before, heads=before.heads + heads, answered=answered)
+        rng, done, started = np.random.default_rng(0), 0, time.monotonic()
+        for questions in sorted(asked, key=lambda questions: -len(questions.heads))[:PILOTS]:
+            some = rng.choice(questions.heads, min(PILOT, len(questions.heads)), replace=False)
+            done += len(some)
+            for _ in self._swept(questions.relation, some, free_tails(self.serving, questions.relation), settings):
+                pass  # it is the time that counts
+        pace = (time.monotonic() - started) / max(1, done)
+        nodes = int(self.serving.alive.sum())
+        memory = chunk_bytes(self.serving.model.graph.num_entities)
+        return Estimate.of(list(counts.values()), nodes * nodes * len(rows), settled, pace, memory, settings.minutes)
+
     def sweep(
         self,
         relations: Iterable[Relation],
@@ -137,7 +161,7 @@ class Scorer:
         total, done = sum(len(questions.heads) for questions in asked), 0
         found: list[ScoredTriple] = []
         model = self.serving.model
-        for questions in asked:
+        for questions in by_promise(self.serving, asked, settings.minutes * 60 * LOOKING_SHARE):
             tails = free_tails(self.serving, questions.relation)
             of_one_relation = np.full(len(questions.heads), questions.relation)
             for relation, rows in chunks_by_relation(of_one_relation, model.graph.num_entities, model.members):

@@ -1,22 +1,35 @@
-"""What a sweep asks, and in which order: the questions that are likely to have a missing answer, first."""
+"""What a sweep asks, and in which order: the questions that are likely to have a missing answer, first.
+
+Of each question the best candidates of the structure member are looked up first, which takes a hundredth of the time of
+answering it. Where one of them stands out from the others, an answer is likely to be missing. On CoDEx-S the eighth of
+the questions that is asked first has eight tenths of all triples that would be published, and a quarter nineteen
+twentieths.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from neo4j_relpred.data.knowledge_graph import IntArray
+from neo4j_relpred.scoring.products import best_products
 from neo4j_relpred.scoring.serving import Serving
 
-__all__ = ["Questions", "free_tails", "questions_of"]
+__all__ = ["Questions", "by_promise", "free_tails", "questions_of"]
 
 Mask = npt.NDArray[np.bool_]
 ASKED_SHARE = 0.3  # a label whose nodes have a relation this often makes its other nodes worth asking
 SETTLED_NODES = 50  # nodes with a relation that it takes to say that one has no more than one of it
 SETTLED_SHARE = 0.01  # of them may have more
+LOOKED_AT = 10  # best candidates that tell whether the first stands out
+LOOKED_AT_ONCE = 20_000  # questions
+WAVES = (0.125, 0.25, 0.5, 1.0)  # parts of the questions: within each they go relation by relation, which saves time
+FIRST, LAST = 2.0, -1.0  # promise of new nodes, whose questions nobody has asked yet, and of what was not looked at
 
 
 @dataclass(frozen=True)
@@ -71,3 +84,51 @@ def questions_of(serving: Serving, relations: Iterable[int]) -> tuple[list[Quest
 def free_tails(serving: Serving, relation: int) -> Mask:
     """(entities,): nodes of fitting labels that may get one more head."""
     return serving.fits(relation) & ~settled(serving, serving.model.graph.inverse(relation))
+
+
+def by_promise(serving: Serving, asked: Sequence[Questions], seconds: float) -> Iterator[Questions]:
+    """The same questions, the promising ones first, of all relations.
+
+    When the seconds are over, those that were not looked at come last, in the order in which they came.
+    """
+    if not asked:
+        return
+    ends = time.monotonic() + seconds
+    promise = np.concatenate([_promise(serving, questions, ends) for questions in asked])
+    group = np.repeat(np.arange(len(asked)), [len(questions.heads) for questions in asked])
+    heads = np.concatenate([questions.heads for questions in asked])
+    order = np.argsort(-promise, kind="stable")
+    begin = 0
+    for share in WAVES:
+        end = int(np.ceil(share * len(order)))
+        wave = np.sort(order[begin:end])
+        for number in np.unique(group[wave]).tolist():
+            yield replace(asked[number], heads=heads[wave[group[wave] == number]])
+        begin = end
+
+
+def _promise(serving: Serving, questions: Questions, ends: float) -> npt.NDArray[np.float32]:
+    """(n,): by how much the structure member prefers its first open candidate to the next ones, from 0 to 1."""
+    members, graph = serving.model.members, serving.model.graph
+    known = questions.heads < members.trained
+    promise = np.where(known, np.float32(LAST), np.float32(FIRST))
+    tails = np.flatnonzero(free_tails(serving, questions.relation)[: members.trained])
+    if members.structure is None or not len(tails):
+        return promise
+    table = members.structure.entity[torch.from_numpy(tails)]
+    place = np.full(graph.num_entities, -1)
+    place[tails] = np.arange(len(tails))
+    rows = np.flatnonzero(known)
+    for first in range(0, len(rows), LOOKED_AT_ONCE):
+        if time.monotonic() > ends:
+            break
+        part = rows[first : first + LOOKED_AT_ONCE]
+        heads = questions.heads[part]
+        relation = np.full(len(heads), questions.relation)
+        of_query, answers = graph.answers(heads, relation)
+        inside = place[answers] >= 0
+        with torch.no_grad():
+            queries = members.structure.query(torch.from_numpy(heads), torch.from_numpy(relation))
+        best = best_products(queries, table, LOOKED_AT, (of_query[inside], place[answers[inside]]))
+        promise[part] = torch.nan_to_num(torch.softmax(best.values, dim=1)[:, 0]).numpy()
+    return promise

@@ -67,7 +67,7 @@ def test_first_answers_are_told_right_where_all_others_follow_another_curve() ->
     real, relations = np.ones(logits.shape, bool), np.zeros(logits.shape, np.int64)
     calibration = fit_calibration(logits, real, labels, relations, 1)
     found = calibration.probabilities(logits, real, relations, np.zeros(len(logits), np.int64))
-    assert found[:, -1].mean() == pytest.approx(0.5, abs=0.03)
+    assert found[:, -1].mean() == pytest.approx(0.5, abs=0.05)
     assert found[:, :-1].max() < 0.1
 
 

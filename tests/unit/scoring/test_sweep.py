@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import replace
+
 import numpy as np
 import pytest
+import torch
 
-from neo4j_relpred.config import PublishingSettings
+from neo4j_relpred.config import GraphSettings, PublishingSettings
+from neo4j_relpred.data.snapshot import Node
+from neo4j_relpred.model.structure import ComplEx
 from neo4j_relpred.model.trained import TrainedModel
 from neo4j_relpred.scoring import sweep
 from neo4j_relpred.scoring.scorer import Scorer
 from neo4j_relpred.scoring.serving import Serving
-from neo4j_relpred.scoring.sweep import free_tails, questions_of
+from neo4j_relpred.scoring.sweep import Questions, by_promise, free_tails, questions_of
 from tests.synthetic import CHILD, GRANDPARENT, PARENT, SIBLING
 
 TYPES = ("PARENT", "CHILD", "GRANDPARENT", "SIBLING")
@@ -46,6 +52,62 @@ def test_questions_without_an_answer_come_first(serving: Serving) -> None:
     found, _ = questions_of(serving, [SIBLING, GRANDPARENT])
     assert [questions.answered for questions in found] == sorted(questions.answered for questions in found)
     assert {questions.relation for questions in found} == {SIBLING, GRANDPARENT}
+
+
+def asked_of(questions: Iterable[Questions]) -> list[tuple[int, int]]:
+    return [(one.relation, head) for one in questions for head in one.heads.tolist()]
+
+
+@pytest.mark.parametrize("seconds", [0.0, 60.0])
+def test_the_order_loses_and_doubles_no_question(serving: Serving, seconds: float) -> None:
+    asked, _ = questions_of(serving, [CHILD, SIBLING, GRANDPARENT])
+    ordered = asked_of(by_promise(serving, asked, seconds))
+    assert sorted(ordered) == sorted(asked_of(asked))
+    assert list(by_promise(serving, [], seconds)) == []
+
+
+def test_a_question_with_one_candidate_that_stands_out_comes_first(serving: Serving) -> None:
+    """The vectors of two people point into the same direction, and all others nowhere."""
+    model = serving.model
+    asked, _ = questions_of(serving, [GRANDPARENT])
+    heads = np.concatenate([questions.heads for questions in asked])
+    free = np.flatnonzero(free_tails(serving, GRANDPARENT))
+    known = model.graph.triples[model.graph.triples[:, 1] == GRANDPARENT][:, [0, 2]].tolist()
+    head, tail = next((h, t) for h in heads[::-1].tolist() for t in free.tolist() if h != t and [h, t] not in known)
+    structure = ComplEx(60, 2 * len(TYPES), 4)
+    with torch.no_grad():
+        structure.entity.zero_()
+        structure.relation.zero_()
+        structure.relation[GRANDPARENT, 0] = 1.0
+        structure.entity[head, 0] = structure.entity[tail, 0] = 5.0
+    other = replace(model, members=replace(model.members, structure=structure))
+    ordered = asked_of(by_promise(replace(serving, model=other), asked, 60.0))
+    assert ordered.index((GRANDPARENT, head)) < len(ordered) / 8 + 1
+    assert asked_of(asked).index((GRANDPARENT, head)) > len(ordered) / 8 + 1
+
+
+def test_questions_of_new_nodes_come_first(serving: Serving) -> None:
+    node = Node("new", "4:x:60", ("Person",), {})
+    edges = np.array([[60, SIBLING, 3], [3, SIBLING, 60]])
+    wider = serving.with_node(node, np.zeros(serving.model.members.text.shape[1], np.float32), edges, GraphSettings())
+    asked, _ = questions_of(wider, [SIBLING, GRANDPARENT])
+    ordered = asked_of(by_promise(wider, asked, 60.0))
+    assert ordered.index((SIBLING, 60)) < len(ordered) / 4
+
+
+def test_an_estimate_counts_what_a_sweep_asks(serving: Serving) -> None:
+    told: list[tuple[int, int]] = []
+    settings = PublishingSettings()
+    scorer = Scorer(serving, 1.0)
+    estimate = scorer.estimate(TYPES, settings)
+    scorer.sweep(TYPES, settings, lambda done, total: told.append((done, total)))
+    assert estimate.questions == told[-1][0] == told[-1][1]
+    assert {one.relation for one in estimate.types} <= set(TYPES)
+    assert all(0 <= one.answered <= one.heads and one.triples == one.heads * one.tails for one in estimate.types)
+    assert estimate.every == 60 * 60 * len(TYPES)
+    assert estimate.seconds > 0
+    assert estimate.memory_bytes > 0
+    assert 0 < estimate.share <= 1
 
 
 def test_a_sweep_without_time_says_how_much_it_left_out(serving: Serving) -> None:
