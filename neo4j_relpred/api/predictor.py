@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import secrets
-import shutil
 import time
-from collections.abc import Iterable, Sequence, Set
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -16,6 +13,7 @@ from typing import Self
 from neo4j_relpred.api.administration import Administration
 from neo4j_relpred.api.answering import Answering
 from neo4j_relpred.api.finetuning import Finetuned, finetune
+from neo4j_relpred.api.publishing import Consent, Publishing
 from neo4j_relpred.api.reviewing import Reviewing
 from neo4j_relpred.api.sampler import require_sampler
 from neo4j_relpred.api.training import evaluate_file, train
@@ -25,17 +23,15 @@ from neo4j_relpred.config import Settings
 from neo4j_relpred.data.changes import compare
 from neo4j_relpred.data.kept import KeptSnapshots
 from neo4j_relpred.data.snapshot import Snapshot
-from neo4j_relpred.data.target_set import TargetEdge, TargetSet
-from neo4j_relpred.errors import ModelNotFound, PublicationStopped, RunNotFound, SnapshotCorrupt
+from neo4j_relpred.errors import ModelNotFound, SnapshotCorrupt
 from neo4j_relpred.evaluation.report import Report
 from neo4j_relpred.graph.client import Neo4jClient
-from neo4j_relpred.graph.migrations import migrate
-from neo4j_relpred.graph.predicted import PredictedType
 from neo4j_relpred.graph.reader import read_snapshot
 from neo4j_relpred.graph.runs import Run, get_run, list_runs
 from neo4j_relpred.graph.schema import GraphSchema, check_settings, discover_schema
-from neo4j_relpred.graph.writer import PublicationPlan, PublicationReport, model_name_of, publish
+from neo4j_relpred.graph.writer import PublicationReport
 from neo4j_relpred.model.registry import ModelVersion
+from neo4j_relpred.scoring.estimate import Estimate
 from neo4j_relpred.text.cache import CachedEncoder
 from neo4j_relpred.training.encoder import Method
 from neo4j_relpred.triples import EntityId, Query, Relation, ScoredTriple, Triple
@@ -224,42 +220,45 @@ class RelationPredictor:
 
     # publishing
 
+    @property
+    def publishing(self) -> Publishing:
+        """What can be published, and how that is carried out and taken back."""
+        return Publishing(self._workspace, self._answering, lambda: self.client)
+
     def publish(
         self,
         progress: Progress = silent,
         *,
+        candidates: Sequence[Triple] | None = None,
         min_probability: float | None = None,
         precision: float | None = None,
         dry_run: bool = False,
         confirm_shrink: bool = False,
         take_over: bool = False,
     ) -> PublicationReport:
-        """Sweeps the graph and leaves exactly the predicted edges of the sweep in it.
+        """Leaves in the graph exactly the predicted edges of a sweep, or of `candidates` where they are given.
 
-        `precision` instead of `min_probability` publishes what is expected to hold that often, type by type. Raises
-        PublicationStopped, Busy.
+        `precision` instead of `min_probability` publishes what is expected to hold that often, type by type. Of types
+        that no candidate has, nothing is changed. Raises PublicationStopped, Busy, UnknownEntity, UnknownRelation.
         """
-        loaded, settings, run = self._answering.live(), self.settings.publishing, _new_run()
+        settings = self.settings.publishing
         if min_probability is not None:
             settings = settings.model_copy(update={"min_probability": min_probability, "precision": None})
         if precision is not None:
             settings = settings.model_copy(update={"precision": precision})
-        relations = settings.relations or loaded.serving.relations
-        self.review.keep()
-        scorer = self._answering.scorer()
-        scored = scorer.sweep(relations, settings, lambda n, of: progress("score", n / max(1, of)))
-        target = TargetSet.of(TargetEdge.of(triple, loaded.version.label, run) for triple in scored)
-        plan = self._plan(run, target, relations, progress)
-        return self._publish(target, replace(plan, dry_run=dry_run, confirm_shrink=confirm_shrink, take_over=take_over))
+        consent = Consent(dry_run, confirm_shrink, take_over)
+        return self.publishing.publish(settings, consent, candidates, progress)
+
+    def estimate(self) -> Estimate:
+        """What a sweep for publishing would ask, and how long that takes. Raises ModelNotFound."""
+        return self.publishing.estimate()
 
     def undo(self, run: str, progress: Progress = silent, *, dry_run: bool = False) -> PublicationReport:
         """Puts back what stood in the graph before a run; itself a publication that can be undone.
 
         Raises RunNotFound.
         """
-        before, after = self._workspace.sets.before(run), self._workspace.sets.read(run)
-        plan = self._plan(_new_run(), before, after.relations, progress)
-        return self._publish(before, replace(plan, kind="undo", dry_run=dry_run, confirm_shrink=True))
+        return self.publishing.undo(run, progress, dry_run=dry_run)
 
     def runs(self) -> list[Run]:
         """The ledger of runs in the graph, newest first."""
@@ -268,48 +267,6 @@ class RelationPredictor:
     def run(self, run: str) -> Run:
         """One run of the ledger. Raises RunNotFound."""
         return get_run(self.client, run)
-
-    def _plan(self, run: str, target: TargetSet, relations: Iterable[Relation], progress: Progress) -> PublicationPlan:
-        owned = {*relations, *target.relations}
-        return PublicationPlan(
-            graph=self.settings.graph,
-            publishing=self.settings.publishing,
-            run=run,
-            model=self.settings.model_name,
-            relations=tuple(sorted(owned | self._orphans(owned))),
-            progress=lambda what, n, of: progress(f"write {what}", n / max(1, of)),
-        )
-
-    def _orphans(self, wanted: Set[Relation]) -> set[Relation]:
-        """Types that we published last and publish no more: nobody else would take their edges away."""
-        run = self._workspace.sets.live(self.settings.model_name)
-        try:
-            last = self._workspace.sets.read(run).relations if run is not None else ()
-        except (RunNotFound, SnapshotCorrupt):  # a new set is how one gets over that
-            return set()
-        return {relation for relation in last if relation not in wanted and self._ours(relation)}
-
-    def _ours(self, relation: Relation) -> bool:
-        """Whether no other model took the type over meanwhile."""
-        edges = PredictedType(self.client, self.settings.graph.prefix, relation).present()
-        return all(model_name_of(edge.model) == self.settings.model_name for edge in edges)
-
-    def _publish(self, target: TargetSet, plan: PublicationPlan) -> PublicationReport:
-        """The set is kept before it is published, so that a kill half-way can be undone as well."""
-        client, sets = self.client, self._workspace.sets  # who cannot connect leaves no set behind
-        if plan.dry_run:
-            return publish(client, target, plan)
-        with self._workspace.exclusive(), self._workspace.lease(client) as fence:
-            migrate(client, fence)
-            sets.add(plan.run, target, plan.model)
-            try:
-                report = publish(client, target, replace(plan, fence=fence))
-            except PublicationStopped:
-                if plan.run not in {run.id for run in list_runs(client)}:  # a guard stopped it before it began
-                    shutil.rmtree(sets.folder / plan.run)
-                raise
-            sets.settle(plan.run, plan.model)
-        return report
 
     @property
     def review(self) -> Reviewing:
@@ -357,7 +314,3 @@ class RelationPredictor:
     def promote(self, version: int) -> None:
         """Makes a version the live one. Raises ModelNotFound."""
         self._workspace.registry.promote(version)
-
-
-def _new_run() -> str:
-    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"

@@ -26,6 +26,7 @@ COMMANDS = {
     "finetune": "finetuning:finetune",
     "predict": "predicting:predict",
     "audit": "auditing:audit",
+    "estimate": "publishing:estimate",
     "publish": "publishing:publish",
     "undo": "publishing:undo",
     "run": "publishing:run",

@@ -1,13 +1,15 @@
-"""Commands that write: publish, undo, run list|show."""
+"""Commands that write: publish, undo, run list|show; and estimate, which says what publishing takes."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import click
 
 from neo4j_relpred.cli.lazy import Opened
-from neo4j_relpred.cli.show import json_option, print_json, progress_bars, show_publication, table
+from neo4j_relpred.cli.show import json_option, print_json, progress_bars, show_estimate, show_publication, table
 
-__all__ = ["publish", "run", "undo"]
+__all__ = ["estimate", "publish", "run", "undo"]
 
 dry_run_option = click.option(
     "--dry-run/--no-dry-run", default=False, help="Say what would change, and change nothing."
@@ -21,6 +23,19 @@ dry_run_option = click.option(
     type=click.FloatRange(0, 1, min_open=True),
     help="Publish of each type as many as are expected to hold this often.",
 )
+@click.option(
+    "--candidates",
+    "file",
+    type=click.Path(path_type=Path),
+    help="Judge the triples of this file (CSV, TSV or Parquet: head, relation, tail) and nothing else.",
+)
+@click.option(
+    "--candidates-query",
+    "query",
+    metavar="CYPHER",
+    help="Judge the triples that this query returns as head, relation, tail, and nothing else.",
+)
+@click.option("--changed", is_flag=True, help="Ask only about nodes that changed since the last publication.")
 @dry_run_option
 @click.option(
     "--confirm-shrink/--no-confirm-shrink", default=False, help="Publish a set much smaller than the present one."
@@ -30,29 +45,46 @@ dry_run_option = click.option(
 @click.pass_obj
 def publish(
     opened: Opened,
+    /,
+    file: Path | None,
+    query: str | None,
     min_probability: float | None,
     precision: float | None,
-    dry_run: bool,
-    confirm_shrink: bool,
-    take_over: bool,
+    *,
+    changed: bool,
     as_json: bool,
+    **consent: bool,
 ) -> None:
     """Leave exactly the probable new relationships in the graph, as PREDICTED_ edges.
 
+    Of each type that is published, the edges that were there before and are not wanted any more are removed. Types
+    that given candidates do not have are left as they are.
+
     Example: relpred publish --precision 0.9 --dry-run
     """
+    given = file is not None or query is not None
     if min_probability is not None and precision is not None:
         raise click.UsageError("--min-probability and --precision are two ways to say one thing: give one of them.")
-    with opened.predictor() as predictor, progress_bars() as progress:
+    if given and changed:
+        raise click.UsageError("--changed is about what a sweep asks: it does not go with candidates.")
+    with opened.predictor(publishing={"only_changed": changed or None}) as predictor, progress_bars() as progress:
+        candidates = predictor.publishing.candidates(file, query) if given else None
         report = predictor.publish(
-            progress,
-            min_probability=min_probability,
-            precision=precision,
-            dry_run=dry_run,
-            confirm_shrink=confirm_shrink,
-            take_over=take_over,
+            progress, candidates=candidates, min_probability=min_probability, precision=precision, **consent
         )
     show_publication(report, as_json=as_json)
+
+
+@click.command()
+@json_option
+@click.pass_obj
+def estimate(opened: Opened, as_json: bool) -> None:
+    """Say what publishing would ask, how long that takes and how much memory, and publish nothing.
+
+    Example: relpred estimate
+    """
+    with opened.predictor() as predictor:
+        show_estimate(predictor.estimate(), as_json=as_json)
 
 
 @click.command()

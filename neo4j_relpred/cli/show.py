@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from neo4j_relpred.evaluation.live import LivePrecision
     from neo4j_relpred.evaluation.report import Report
     from neo4j_relpred.graph.writer import PublicationReport
+    from neo4j_relpred.scoring.estimate import Estimate
     from neo4j_relpred.triples import ScoredTriple
 
 __all__ = [
@@ -129,6 +131,27 @@ def show_publication(report: PublicationReport, *, as_json: bool) -> None:
     )
     for reason, count in report.skipped.items():
         click.echo(f"  {count} skipped: {reason}.")
+
+
+def show_estimate(estimate: Estimate, *, as_json: bool) -> None:
+    """What a sweep would ask."""
+    if as_json:
+        totals = ("every", "triples", "questions", "settled", "seconds", "share", "memory_bytes")
+        types = [{**asdict(one), "triples": one.triples} for one in estimate.types]
+        print_json({**{name: getattr(estimate, name) for name in totals}, "types": types})
+        return
+    columns = ("type", "heads asked", "of them with a tail", "tails", "triples")
+    rows = [(one.relation, one.heads, one.answered, one.tails, one.triples) for one in estimate.types]
+    table("", columns, rows, numbers=range(1, 5))
+    click.echo(
+        f"{estimate.questions:,} questions about {estimate.triples:,} of {estimate.every:,} triples; "
+        f"{estimate.settled:,} questions are settled and not asked."
+    )
+    click.echo(
+        f"About {estimate.seconds:,.0f} s at {1000 * estimate.seconds_each:.1f} ms each, with up to "
+        f"{estimate.memory_bytes / 1e6:,.0f} MB at a time; publishing.minutes = {estimate.minutes:g} allows for "
+        f"{estimate.share:.0%} of them, the most promising first."
+    )
 
 
 def show_report(report: Report, title: str, *, as_json: bool) -> None:

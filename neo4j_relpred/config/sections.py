@@ -243,6 +243,11 @@ class PublishingSettings(Section):
         description="Time for scoring what could be published, the most promising questions first. When it is over, "
         "the rest is left out and a warning says so.",
     )
+    only_changed: bool = Field(
+        False,
+        description="Ask only about heads that changed since the last publication (text, labels, edges); the others "
+        "keep their predicted edges. All are asked where that one was of another model or by other settings.",
+    )
     batch_rows: int = Field(2_000, ge=1, description="Edges in one transaction.")
     tolerance: float = Field(0.005, ge=0, description="Changes of a probability below this are not written.")
     shrink_guard: float = Field(

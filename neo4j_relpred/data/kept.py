@@ -7,7 +7,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from neo4j_relpred.data.folder import MANIFEST
+from neo4j_relpred.data.folder import MANIFEST, read_manifest
 from neo4j_relpred.data.snapshot import Snapshot
 from neo4j_relpred.errors import Busy, SnapshotCorrupt
 
@@ -48,6 +48,14 @@ class KeptSnapshots:
     def read(self, number: int | None = None) -> Snapshot:
         """A snapshot, the latest by default. Raises SnapshotCorrupt when there is none or it was damaged."""
         return Snapshot.read(self._known(number))
+
+    def holding(self, content_hash: str) -> Snapshot | None:
+        """The latest snapshot with this content; None where none is kept. Raises SnapshotCorrupt."""
+        for number in reversed(self.numbers()):
+            manifest = read_manifest(self._place(number), SnapshotCorrupt, "Take another one with `relpred snapshot`.")
+            if manifest.get("contentHash") == content_hash:
+                return self.read(number)
+        return None
 
     def _known(self, number: int | None) -> Path:
         numbers = self.numbers()

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from neo4j_relpred.data.folder import read_manifest, write_text
@@ -24,9 +26,9 @@ class PublishedSets:
     folder: Path
     keep: int
 
-    def add(self, run: str, target: TargetSet, model: str) -> None:
-        """Keeps the set of a run that is about to be published."""
-        target.write(self.folder / run, {"run": run, "model": model, "previous": self.live(model)})
+    def add(self, run: str, target: TargetSet, model: str, about: Mapping[str, Any] = MappingProxyType({})) -> None:
+        """Keeps the set of a run that is about to be published, and what there is to say about it."""
+        target.write(self.folder / run, {**about, "run": run, "model": model, "previous": self.live(model)})
 
     def settle(self, run: str, model: str) -> None:
         """Records that the set of a run stands in the graph now, and forgets the oldest ones."""
@@ -41,7 +43,7 @@ class PublishedSets:
 
     def before(self, run: str) -> TargetSet:
         """What stood in the graph before a run: the set of the run before it, or nothing. Raises RunNotFound."""
-        previous = self._about(run)["previous"]
+        previous = self.about(run)["previous"]
         if previous is None:
             return TargetSet(())
         if not (self.folder / previous).is_dir():
@@ -53,10 +55,11 @@ class PublishedSets:
 
     def read(self, run: str) -> TargetSet:
         """The set of a run. Raises RunNotFound."""
-        self._about(run)
+        self.about(run)
         return TargetSet.read(self.folder / run)
 
-    def _about(self, run: str) -> dict[str, Any]:
+    def about(self, run: str) -> dict[str, Any]:
+        """What was said about the set of a run. Raises RunNotFound, SnapshotCorrupt."""
         known = sorted(path.name for path in self.folder.glob("*") if _is_set(path))
         if run not in known:
             shown = ", ".join(known) or "none"

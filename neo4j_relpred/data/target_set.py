@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from neo4j_relpred.data.folder import verified, write_folder
 from neo4j_relpred.errors import SnapshotCorrupt
-from neo4j_relpred.triples import EntityId, Relation, ScoredTriple, edge_key
+from neo4j_relpred.triples import EntityId, Evidence, Relation, ScoredTriple, Triple, edge_key
 
 __all__ = ["TargetEdge", "TargetSet"]
 
@@ -57,6 +57,16 @@ class TargetEdge:
         h, r, t = scored.triple.head, scored.triple.relation, scored.triple.tail
         values = (scored.score, scored.probability, scored.rank)
         return cls(edge_key(h, r, t), h, r, t, *values, model, run, scored.evidence.summary)
+
+    @property
+    def triple(self) -> Triple:
+        """What it states."""
+        return Triple(self.head, self.relation, self.tail)
+
+    @property
+    def scored(self) -> ScoredTriple:
+        """The scored triple that it was made of, of whose evidence only the words are kept."""
+        return ScoredTriple(self.triple, self.score, self.probability, self.rank, Evidence(self.evidence))
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,16 @@ from neo4j_relpred.errors import (
     did_you_mean,
 )
 
-__all__ = ["CommitLost", "Counters", "GraphClient", "Neo4jClient", "Row", "SnapshotClient", "twice_if_lost"]
+__all__ = [
+    "ChosenNode",
+    "CommitLost",
+    "Counters",
+    "GraphClient",
+    "Neo4jClient",
+    "Row",
+    "SnapshotClient",
+    "twice_if_lost",
+]
 
 Row = dict[str, Any]
 T = TypeVar("T")
@@ -48,6 +57,15 @@ class CommitLost(GraphUnavailable):
 
     The writer looks at the graph afresh and writes what is still missing; its edges are keyed, so none is doubled.
     """
+
+
+@dataclass(frozen=True, slots=True)
+class ChosenNode:
+    """A node in the answer to a person's own query."""
+
+    element_id: str
+    labels: frozenset[str]
+    properties: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +105,10 @@ class SnapshotClient(GraphClient, Protocol):
 
     def chosen_nodes(self, query: str, /) -> list[str]:
         """Element ids of the nodes in the answer to a person's own query, which must change nothing."""
+        ...
+
+    def chosen_rows(self, query: str, /) -> list[Row]:
+        """The rows of a person's own query, which must change nothing; nodes as ChosenNode."""
         ...
 
     def state(self) -> str:
@@ -166,9 +188,6 @@ class Neo4jClient:
         else than nodes; and what `read` raises.
         """
 
-        def kind(transaction: neo4j.ManagedTransaction) -> str | None:
-            return transaction.run(_own(f"EXPLAIN {query}")).consume().query_type
-
         def nodes(transaction: neo4j.ManagedTransaction) -> dict[str, None]:
             found: dict[str, None] = {}
             for record in transaction.run(_own(query)):
@@ -176,13 +195,30 @@ class Neo4jClient:
                     found.update(dict.fromkeys(_element_ids(value)))
             return found
 
+        return list(self._asked_by_a_person(query, nodes, "graph.query"))
+
+    def chosen_rows(self, query: str, /) -> list[Row]:
+        """See SnapshotClient.
+
+        Raises InvalidSettings for a query that writes or that the server does not understand; and what `read` raises.
+        """
+
+        def rows(transaction: neo4j.ManagedTransaction) -> list[Row]:
+            return [{name: _plain(value) for name, value in dict(record).items()} for record in transaction.run(_own(query))]
+
+        return self._asked_by_a_person(query, rows, "The query for candidates")
+
+    def _asked_by_a_person(self, query: str, work: Callable[[neo4j.ManagedTransaction], T], what: str) -> T:
+        def kind(transaction: neo4j.ManagedTransaction) -> str | None:
+            return transaction.run(_own(f"EXPLAIN {query}")).consume().query_type
+
         try:
             # the server refuses writes in a read as well; asking first says so before anything runs
             if self._managed(kind, neo4j.READ_ACCESS) != "r":
-                raise InvalidSettings("graph.query writes.", hint="It chooses what is read: MATCH ... RETURN n.")
-            return list(self._managed(nodes, neo4j.READ_ACCESS))
+                raise InvalidSettings(f"{what} writes.", hint="It chooses what is read: MATCH ... RETURN ...")
+            return self._managed(work, neo4j.READ_ACCESS)
         except GraphQueryFailed as error:
-            raise InvalidSettings(f"graph.query cannot be run. {error.message}", hint=error.hint) from error
+            raise InvalidSettings(f"{what} cannot be run. {error.message}", hint=error.hint) from error
 
     def state(self) -> str:
         """See SnapshotClient: the server's own bookmark, which names its last transaction."""
@@ -297,6 +333,12 @@ class Neo4jClient:
 def _own(query: str) -> LiteralString:
     """A query that a person with the rights of an administrator wrote into the settings, as it stands there."""
     return cast(LiteralString, query)  # type: ignore[redundant-cast]  # mypy takes LiteralString for str
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, neo4j.graph.Node):
+        return ChosenNode(value.element_id, frozenset(value.labels), dict(value))
+    return value
 
 
 def _element_ids(value: object) -> Iterator[str]:

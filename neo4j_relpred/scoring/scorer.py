@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -20,7 +20,7 @@ from neo4j_relpred.scoring.evidence import ENTITY_COLUMNS, RELATION_COLUMNS, evi
 from neo4j_relpred.scoring.limits import PRECISION_FLOOR, limit
 from neo4j_relpred.scoring.serving import Serving
 from neo4j_relpred.scoring.sweep import by_promise, free_tails, questions_of
-from neo4j_relpred.triples import Evidence, Query, Relation, ScoredTriple, Triple
+from neo4j_relpred.triples import EntityId, Evidence, Query, Relation, ScoredTriple, Triple
 
 __all__ = ["Scorer"]
 
@@ -49,7 +49,8 @@ class Scorer:
         return KnowledgeGraph.of(graph.num_entities, graph.num_relations, self.rejected, graph.symmetric)
 
     @property
-    def _symmetric(self) -> frozenset[Relation]:
+    def symmetric(self) -> frozenset[Relation]:
+        """The types whose direction says nothing."""
         return frozenset(self.serving.relations[row] for row in self.serving.model.graph.symmetric)
 
     def _open(self, relation: int, anchors: IntArray, answers: EntityAnswers) -> npt.NDArray[np.bool_]:
@@ -68,6 +69,10 @@ class Scorer:
         else:
             answers = self._entities(query, top_k)
         return [answer for answer in answers if answer.probability >= min_probability]
+
+    def holds(self, triple: Triple) -> bool:
+        """Whether the graph has it. Raises UnknownEntity, UnknownRelation."""
+        return bool(self.serving.model.graph.holds(np.array([self._row(triple)]))[0])
 
     def score(self, triples: Sequence[Triple]) -> list[ScoredTriple]:
         """Each triple as a tail query, at the base rate.
@@ -148,14 +153,18 @@ class Scorer:
         settings: PublishingSettings,
         progress: Callable[[int, int], None] = lambda done, total: None,
         say: Callable[[str], None] = log.warning,
+        heads: Collection[EntityId] | None = None,
     ) -> list[ScoredTriple]:
         """The best new tails of every head that may have one, by the limits of the settings, most probable first.
 
         Questions are asked in the order of their promise until `settings.minutes` are over. `say` is told what was
-        left out.
+        left out. heads: only these are asked about.
         """
         ends = time.monotonic() + settings.minutes * 60
-        asked, settled = questions_of(self.serving, [self.serving.relation_row(relation) for relation in relations])
+        row_of = self.serving.rows
+        only = None if heads is None else np.array([row_of[head] for head in heads if head in row_of], np.int64)
+        wanted = [self.serving.relation_row(relation) for relation in relations]
+        asked, settled = questions_of(self.serving, wanted, only)
         if settled:
             log.info("%s questions not asked: they have the one answer that such questions have", f"{settled:,}")
         total, done = sum(len(questions.heads) for questions in asked), 0
@@ -170,11 +179,11 @@ class Scorer:
                         f"Scoring stopped after {settings.minutes:g} minutes (publishing.minutes): {done:,} of "
                         f"{total:,} questions were asked, the most promising first."
                     )
-                    return limit(found, settings, self._symmetric).triples
+                    return limit(found, settings, self.symmetric).triples
                 found.extend(self._swept(relation, questions.heads[rows], tails, settings))
                 done += len(rows)
                 progress(done, total)
-        return limit(found, settings, self._symmetric).triples
+        return limit(found, settings, self.symmetric).triples
 
     def _swept(
         self, relation: int, heads: IntArray, tails: npt.NDArray[np.bool_], settings: PublishingSettings

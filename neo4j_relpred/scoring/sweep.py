@@ -56,19 +56,24 @@ def settled(serving: Serving, relation: int) -> Mask:
     return having
 
 
-def questions_of(serving: Serving, relations: Iterable[int]) -> tuple[list[Questions], int]:
+def questions_of(
+    serving: Serving, relations: Iterable[int], only: IntArray | None = None
+) -> tuple[list[Questions], int]:
     """Heads that have a relation and those of labels where having it is common; and how many questions are settled.
 
     A question is settled where its relation gives each head one answer, and this head has it; and where each tail
-    belongs to one head, and none is free.
+    belongs to one head, and none is free. only: (n,) heads that are asked about.
     """
     found, left_out = [], 0
+    among = np.full(len(serving.alive), only is None)
+    among[[] if only is None else only] = True
     for relation in relations:
         has = serving.model.graph.context[:, relation] > 0
-        asked = has & serving.alive
+        asked = has.copy()
         for rows in serving.label_rows.values():
             if has[rows].mean() >= ASKED_SHARE:
                 asked[rows] = True
+        asked &= serving.alive & among
         open_ = asked & ~settled(serving, relation)
         candidates = int(free_tails(serving, relation).sum())
         if not candidates:

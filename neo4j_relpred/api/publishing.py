@@ -1,0 +1,211 @@
+"""Publishing as a whole: what is scored, which set comes of it, and how the set gets into the graph and out again."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import shutil
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from neo4j_relpred.api.answering import Answering, Loaded
+from neo4j_relpred.api.workspace import Progress, Workspace, silent
+from neo4j_relpred.config import PublishingSettings
+from neo4j_relpred.data.candidates import read_candidates
+from neo4j_relpred.data.changes import compare
+from neo4j_relpred.data.target_set import TargetEdge, TargetSet
+from neo4j_relpred.errors import PublicationStopped, RunNotFound, SnapshotCorrupt
+from neo4j_relpred.graph.chosen import chosen_triples
+from neo4j_relpred.graph.client import Neo4jClient
+from neo4j_relpred.graph.decisions import rejected
+from neo4j_relpred.graph.migrations import migrate
+from neo4j_relpred.graph.predicted import PredictedType
+from neo4j_relpred.graph.runs import list_runs
+from neo4j_relpred.graph.writer import PublicationPlan, PublicationReport, model_name_of, publish
+from neo4j_relpred.scoring.estimate import Estimate
+from neo4j_relpred.scoring.limits import PRECISION_FLOOR, limit
+from neo4j_relpred.scoring.scorer import Scorer
+from neo4j_relpred.triples import EntityId, Relation, Triple
+
+__all__ = ["Consent", "Publishing"]
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Consent:
+    """What a person allows a publication to do."""
+
+    dry_run: bool = False
+    confirm_shrink: bool = False
+    take_over: bool = False
+
+
+@dataclass(frozen=True)
+class Publishing:
+    """Reached as `predictor.publishing`. Connects when it is asked."""
+
+    workspace: Workspace
+    answering: Answering
+    client: Callable[[], Neo4jClient]
+
+    def candidates(self, file: Path | None = None, query: str | None = None) -> list[Triple]:
+        """Triples that a person wants to have judged: of a file, or of a Cypher query that returns them.
+
+        Raises InvalidQuery, InvalidSettings, and what `client.read` raises.
+        """
+        found = [] if file is None else read_candidates(file)
+        return (
+            found if query is None else [*found, *chosen_triples(self.client(), self.workspace.settings.graph, query)]
+        )
+
+    def estimate(self) -> Estimate:
+        """What a sweep would ask, and how long that takes. Raises ModelNotFound."""
+        settings, loaded = self.workspace.settings.publishing, self.answering.live()
+        return self.answering.scorer().estimate(settings.relations or loaded.serving.relations, settings)
+
+    def publish(
+        self,
+        settings: PublishingSettings,
+        consent: Consent,
+        candidates: Sequence[Triple] | None = None,
+        progress: Progress = silent,
+    ) -> PublicationReport:
+        """Sweeps, or judges the candidates, and leaves exactly what comes of it in the graph.
+
+        Raises PublicationStopped, Busy, and for candidates UnknownEntity and UnknownRelation.
+        """
+        loaded, run = self.answering.live(), _new_run()
+        self.workspace.rejections.write(rejected(self.client()))
+        sweep = candidates is None
+        if candidates is None:
+            relations = settings.relations or loaded.serving.relations
+            edges = self._swept(relations, settings, run, progress)
+        else:
+            relations = tuple(sorted({triple.relation for triple in candidates}))
+            edges = self._judged(candidates, settings, run)
+        target = TargetSet.of(edges)
+        plan = self._plan(run, target, relations, progress, orphans=sweep)
+        about = self._basis(settings, loaded) if sweep else {}
+        return self._carry_out(target, replace(plan, **vars(consent)), about)
+
+    def undo(self, run: str, progress: Progress = silent, *, dry_run: bool = False) -> PublicationReport:
+        """Puts back what stood in the graph before a run; itself a publication that can be undone.
+
+        Raises RunNotFound.
+        """
+        before, after = self.workspace.sets.before(run), self.workspace.sets.read(run)
+        plan = self._plan(_new_run(), before, after.relations, progress)
+        return self._carry_out(before, replace(plan, kind="undo", dry_run=dry_run, confirm_shrink=True))
+
+    def _swept(
+        self, relations: Sequence[Relation], settings: PublishingSettings, run: str, progress: Progress
+    ) -> list[TargetEdge]:
+        loaded, scorer = self.answering.live(), self.answering.scorer()
+        told = partial(_told, progress)
+        changed = self._changed(settings, loaded) if settings.only_changed else None
+        if changed is None:
+            scored = scorer.sweep(relations, settings, told)
+            return [TargetEdge.of(triple, loaded.version.label, run) for triple in scored]
+        alive = {entity for row, entity in enumerate(loaded.serving.entities) if loaded.serving.alive[row]}
+        last = self.workspace.sets.read(self.workspace.sets.live(self.workspace.settings.model_name) or "")
+        kept = {edge.key: edge for edge in last if edge.head not in changed and {edge.head, edge.tail} <= alive}
+        kept = {key: edge for key, edge in kept.items() if not scorer.holds(edge.triple)}
+        fresh = scorer.sweep(relations, settings, told, heads=changed)
+        both = limit([*fresh, *(edge.scored for edge in kept.values())], settings, scorer.symmetric).triples
+        log.info("asked for %s changed nodes; %s edges of others stay", f"{len(changed):,}", f"{len(kept):,}")
+        edges = [TargetEdge.of(triple, loaded.version.label, run) for triple in both]
+        return [kept.get(edge.key, edge) for edge in edges]
+
+    def _judged(self, candidates: Sequence[Triple], settings: PublishingSettings, run: str) -> list[TargetEdge]:
+        label, scorer = self.answering.live().version.label, self._scorer_of(candidates)
+        new = [triple for triple in dict.fromkeys(candidates) if not scorer.holds(triple)]
+        if len(new) < len(candidates):
+            log.warning("%s candidates are given twice, or are relationships already", len(candidates) - len(new))
+        least = settings.min_probability if settings.precision is None else PRECISION_FLOOR
+        found = [scored for scored in scorer.score(new) if scored.probability >= least]
+        return [TargetEdge.of(scored, label, run) for scored in limit(found, settings, scorer.symmetric).triples]
+
+    def _scorer_of(self, candidates: Sequence[Triple]) -> Scorer:
+        return self.answering.scorer(end for triple in candidates for end in (triple.head, triple.tail))
+
+    def _basis(self, settings: PublishingSettings, loaded: Loaded) -> dict[str, Any]:
+        """What a set of a sweep was made of: where it is the same, unchanged nodes need not be asked again."""
+        asked = settings.model_dump(include={"relations", "min_probability", "precision", "top_k"}, mode="json")
+        return {"snapshot": loaded.snapshot.content_hash, "version": loaded.version.label, "asked": asked}
+
+    def _changed(self, settings: PublishingSettings, loaded: Loaded) -> frozenset[EntityId] | None:
+        """Nodes that changed since the last sweep; None where that cannot be told, so that all have to be asked."""
+        sets, snapshots = self.workspace.sets, self.workspace.snapshots
+        run = sets.live(self.workspace.settings.model_name)
+        try:
+            about = {} if run is None else sets.about(run)
+        except (RunNotFound, SnapshotCorrupt):
+            return None
+        now = self._basis(settings, loaded)
+        before = snapshots.holding(about.get("snapshot", ""))
+        if before is None or any(about.get(name) != now[name] for name in ("version", "asked")):
+            log.info("all nodes are asked: the last set is of another model, other settings, or an older snapshot")
+            return None
+        changes = compare(before, loaded.snapshot)
+        return frozenset((*changes.new, *changes.text, *changes.neighborhood))
+
+    def _plan(
+        self, run: str, target: TargetSet, relations: Iterable[Relation], progress: Progress, *, orphans: bool = True
+    ) -> PublicationPlan:
+        owned, settings = {*relations, *target.relations}, self.workspace.settings
+        return PublicationPlan(
+            graph=settings.graph,
+            publishing=settings.publishing,
+            run=run,
+            model=settings.model_name,
+            relations=tuple(sorted(owned | (self._orphans(owned) if orphans else set()))),
+            progress=lambda what, n, of: progress(f"write {what}", n / max(1, of)),
+        )
+
+    def _orphans(self, wanted: Set[Relation]) -> set[Relation]:
+        """Types that we published last and publish no more: nobody else would take their edges away."""
+        run = self.workspace.sets.live(self.workspace.settings.model_name)
+        try:
+            last = self.workspace.sets.read(run).relations if run is not None else ()
+        except (RunNotFound, SnapshotCorrupt):  # a new set is how one gets over that
+            return set()
+        return {relation for relation in last if relation not in wanted and self._ours(relation)}
+
+    def _ours(self, relation: Relation) -> bool:
+        """Whether no other model took the type over meanwhile."""
+        settings = self.workspace.settings
+        edges = PredictedType(self.client(), settings.graph.prefix, relation).present()
+        return all(model_name_of(edge.model) == settings.model_name for edge in edges)
+
+    def _carry_out(
+        self, target: TargetSet, plan: PublicationPlan, about: Mapping[str, Any] = MappingProxyType({})
+    ) -> PublicationReport:
+        """The set is kept before it is published, so that a kill half-way can be undone as well."""
+        client, sets = self.client(), self.workspace.sets  # who cannot connect leaves no set behind
+        if plan.dry_run:
+            return publish(client, target, plan)
+        with self.workspace.exclusive(), self.workspace.lease(client) as fence:
+            migrate(client, fence)
+            sets.add(plan.run, target, plan.model, about)
+            try:
+                report = publish(client, target, replace(plan, fence=fence))
+            except PublicationStopped:
+                if plan.run not in {run.id for run in list_runs(client)}:  # a guard stopped it before it began
+                    shutil.rmtree(sets.folder / plan.run)
+                raise
+            sets.settle(plan.run, plan.model)
+        return report
+
+
+def _told(progress: Progress, done: int, total: int) -> None:
+    progress("score", done / max(1, total))
+
+
+def _new_run() -> str:
+    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
