@@ -9,7 +9,9 @@ from neo4j_relpred.api.workspace import Progress, Workspace, silent
 from neo4j_relpred.graph.client import GraphClient
 from neo4j_relpred.graph.leases import Lease, break_lease, list_leases
 from neo4j_relpred.graph.migrations import Migration, migrate, pending_migrations
+from neo4j_relpred.graph.privileges import grants
 from neo4j_relpred.graph.purge import Purge, count_ours, purge, remove_leases
+from neo4j_relpred.graph.schema import discover_schema
 
 __all__ = ["Administration"]
 
@@ -28,6 +30,14 @@ class Administration:
     def break_lease(self, name: str) -> Lease:
         """Takes a lease away from its holder, whose next write is refused. Raises LeaseNotFound."""
         return break_lease(self.client(), name)
+
+    def grants(self, reader: str, writer: str) -> list[str]:
+        """Statements that give two roles what reading and writing take. Raises InvalidSettings."""
+        settings, client = self.workspace.settings, self.client()
+        relations = settings.publishing.relations or settings.graph.relations
+        if not relations:
+            relations = tuple(relation.name for relation in discover_schema(client, settings.graph).relations)
+        return grants(settings.graph, sorted(relations), reader, writer)
 
     def pending_migrations(self) -> list[Migration]:
         """The steps that what stands in the graph still needs. Raises GraphTooNew."""

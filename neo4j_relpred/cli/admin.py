@@ -1,4 +1,4 @@
-"""Commands for administrators: admin lease list|break, admin migrate, admin purge."""
+"""Commands for administrators: admin lease list|break, admin grants, admin migrate, admin purge."""
 
 from __future__ import annotations
 
@@ -113,3 +113,20 @@ def _show_purge(found: Purge) -> None:
     table("", ("what", "type or label", "number"), rows, numbers=(2,))
     if not rows:
         click.echo("Nothing of ours is in the graph.")
+
+
+@admin.command()
+@click.option("--reader", default="relpred_reader", show_default=True, help="Role of what reads.")
+@click.option("--writer", default="relpred_writer", show_default=True, help="Role of what writes.")
+@click.pass_obj
+def grants(opened: Opened, reader: str, writer: str) -> None:
+    """Print the statements that give two roles what reading and writing take, and nothing else.
+
+    For Neo4j Enterprise and Aura. Run them in the database `system`, grant the roles to two users, and name these as
+    graph.user and graph.writer.
+
+    Example: relpred admin grants > grants.cypher
+    """
+    with opened.predictor() as predictor:
+        for statement in predictor.admin.grants(reader, writer):
+            click.echo(f"{statement};")

@@ -56,6 +56,15 @@ class GraphSettings(Section):
     user: str = Field("neo4j", description="User name; ignored when the server asks for none.")
     password: SecretStr | None = Field(None, description="Password; better given as RELPRED_GRAPH__PASSWORD.")
     password_file: Path | None = Field(None, description="File that holds the password.")
+    writer: str = Field(
+        "",
+        description="User name for what writes, where reading and writing have a login of their own; empty for one "
+        "login. `relpred admin grants` prints what each of them may do.",
+    )
+    writer_password: SecretStr | None = Field(
+        None, description="Its password; better given as RELPRED_GRAPH__WRITER_PASSWORD."
+    )
+    writer_password_file: Path | None = Field(None, description="File that holds its password.")
     database: str = Field("neo4j", description="Name of the database.")
     labels: tuple[str, ...] = Field((), description="Labels of the nodes to read; empty reads every node.")
     relations: tuple[str, ...] = Field((), description="Relationship types to read; empty reads every type.")

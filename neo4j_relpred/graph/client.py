@@ -25,6 +25,7 @@ from neo4j_relpred.errors import (
     RelpredError,
     did_you_mean,
 )
+from neo4j_relpred.graph.login import connect, name_of, no_address
 
 __all__ = [
     "ChosenNode",
@@ -42,13 +43,8 @@ T = TypeVar("T")
 
 # Cypher 5 is frozen and understood by every server since 5.21; a database may default to another version.
 LANGUAGE: LiteralString = "CYPHER 5 "
-LONGEST_CONNECT_SECONDS = 10.0  # a server that has not answered a handshake by then is not there
 LONGEST_MESSAGE = 300
 TIMED_OUT = ("TransactionTimedOut", "LockClientStopped", "LockAcquisitionTimeout")  # the last two: waiting for a lock
-# Connections that were idle for longer are tried before use: a server that no longer answers is then noticed within the
-# deadline, and not after the two minutes that the server itself suggests for a read.
-IDLE_SECONDS = 1.0
-SCHEMES = ("bolt://", "bolt+s://", "bolt+ssc://", "neo4j://", "neo4j+s://", "neo4j+ssc://")
 LOGIN_CODES = ("Neo.ClientError.Security.", "Neo.TransientError.Security.")
 
 
@@ -127,8 +123,9 @@ def twice_if_lost(write: Callable[[], T]) -> T:
 class Neo4jClient:
     """A SnapshotClient over the official driver: one database, one deadline."""
 
-    def __init__(self, driver: neo4j.Driver, settings: GraphSettings) -> None:
-        self._driver = driver
+    def __init__(self, driver: neo4j.Driver, settings: GraphSettings, writing: neo4j.Driver | None = None) -> None:
+        """`writing` is for what writes, where that has a login of its own."""
+        self._driver, self._writing = driver, writing or driver
         self._settings = settings
 
     @classmethod
@@ -138,26 +135,11 @@ class Neo4jClient:
         Raises GraphUnavailable, LoginRefused, DatabaseNotFound, or InvalidSettings when the address or the password
         file cannot be used.
         """
-        if not settings.uri.startswith(SCHEMES):
-            raise _no_address(settings)
-        try:
-            driver = neo4j.GraphDatabase.driver(
-                settings.uri,
-                auth=_login(settings),
-                connection_timeout=min(settings.timeout_seconds, LONGEST_CONNECT_SECONDS),
-                connection_acquisition_timeout=settings.timeout_seconds,
-                max_transaction_retry_time=settings.timeout_seconds,
-                liveness_check_timeout=IDLE_SECONDS,
-                notifications_min_severity="OFF",
-                user_agent="neo4j_relpred",
-            )
-        except (driver_errors.ConfigurationError, ValueError) as error:
-            raise _no_address(settings) from error
-        client = cls(driver, settings)
+        client = cls(connect(settings), settings, connect(settings, writer=True) if settings.writer else None)
         try:
             client._greet()
         except BaseException:
-            driver.close()
+            client.close()
             raise
         return client
 
@@ -172,6 +154,7 @@ class Neo4jClient:
     def close(self) -> None:
         """Closes all connections; the client is of no use afterwards."""
         self._driver.close()
+        self._writing.close()
 
     def read(self, query: LiteralString, /, **parameters: object) -> list[Row]:
         """See GraphClient. Raises GraphUnavailable, LoginRefused, DatabaseNotFound, GraphQueryFailed."""
@@ -204,7 +187,9 @@ class Neo4jClient:
         """
 
         def rows(transaction: neo4j.ManagedTransaction) -> list[Row]:
-            return [{name: _plain(value) for name, value in dict(record).items()} for record in transaction.run(_own(query))]
+            return [
+                {name: _plain(value) for name, value in dict(record).items()} for record in transaction.run(_own(query))
+            ]
 
         return self._asked_by_a_person(query, rows, "The query for candidates")
 
@@ -253,20 +238,20 @@ class Neo4jClient:
         twice_if_lost(lambda: self._managed(change, neo4j.WRITE_ACCESS))
 
     def _managed(self, work: Callable[[neo4j.ManagedTransaction], T], access: str) -> T:
-        timed = neo4j.unit_of_work(timeout=self._settings.timeout_seconds)(work)
+        timed, reads = neo4j.unit_of_work(timeout=self._settings.timeout_seconds)(work), access == neo4j.READ_ACCESS
+        driver = self._driver if reads else self._writing
         with (
-            self._errors_translated(),
-            self._driver.session(database=self._settings.database, default_access_mode=access) as session,
+            self._errors_translated(writes=not reads),
+            driver.session(database=self._settings.database, default_access_mode=access) as session,
         ):
-            run = session.execute_read if access == neo4j.READ_ACCESS else session.execute_write
-            return run(timed)
+            return (session.execute_read if reads else session.execute_write)(timed)
 
     @contextmanager
-    def _errors_translated(self) -> Iterator[None]:
+    def _errors_translated(self, *, writes: bool = False) -> Iterator[None]:
         try:
             yield
         except (driver_errors.Neo4jError, driver_errors.DriverError) as error:
-            raise self._translated(error) from error
+            raise self._translated(error, writes=writes) from error
 
     def _greet(self) -> None:
         """One statement outside the managed transactions: those would repeat it until the deadline."""
@@ -274,11 +259,13 @@ class Neo4jClient:
             with self._driver.session(database=self._settings.database) as session:
                 session.run(neo4j.Query("RETURN 1", timeout=self._settings.timeout_seconds)).consume()
         except ValueError as error:  # a port that is none shows only now
-            raise _no_address(self._settings) from error
+            raise no_address(self._settings) from error
         except (driver_errors.Neo4jError, driver_errors.DriverError) as error:
             raise self._translated(error) from error
 
-    def _translated(self, error: driver_errors.Neo4jError | driver_errors.DriverError) -> RelpredError:
+    def _translated(
+        self, error: driver_errors.Neo4jError | driver_errors.DriverError, *, writes: bool = False
+    ) -> RelpredError:
         """The driver's error as one of ours, with what to do next."""
         uri = self._settings.uri
         if isinstance(error, driver_errors.IncompleteCommit):
@@ -289,7 +276,7 @@ class Neo4jClient:
             )
         code = error.code or "unknown"
         if code.startswith(LOGIN_CODES):
-            return self._refused(code)
+            return self._refused(code, writes=writes)
         if code == "Neo.ClientError.Database.DatabaseNotFound":
             return self._no_such_database()
         if code.startswith("Neo.TransientError."):
@@ -304,8 +291,8 @@ class Neo4jClient:
         reason = (error.message or "").split("\n")[0][:LONGEST_MESSAGE]
         return GraphQueryFailed(f"Neo4j refused a statement ({code}): {reason}")
 
-    def _refused(self, code: str) -> LoginRefused:
-        who = f"user {self._settings.user!r}" if _has_password(self._settings) else "a login without password"
+    def _refused(self, code: str, *, writes: bool) -> LoginRefused:
+        who = name_of(self._settings, writer=writes and bool(self._settings.writer))
         if code.endswith(".Forbidden"):
             return LoginRefused(f"Neo4j does not let {who} do this.", hint="Ask its administrator for the rights.")
         if code.endswith(".CredentialsExpired"):
@@ -354,29 +341,3 @@ def _element_ids(value: object) -> Iterator[str]:
             f"graph.query answers a {type(value).__name__} where nodes are wanted.",
             hint="Return nodes, relationships or paths: MATCH (n:Person) RETURN n.",
         )
-
-
-def _no_address(settings: GraphSettings) -> InvalidSettings:
-    return InvalidSettings(
-        f"{settings.uri!r} is not the address of a Neo4j server.",
-        hint="graph.uri looks like bolt://127.0.0.1:7687 or neo4j+s://example.org.",
-    )
-
-
-def _has_password(settings: GraphSettings) -> bool:
-    return settings.password is not None or settings.password_file is not None
-
-
-def _login(settings: GraphSettings) -> neo4j.Auth | None:
-    """The login that the settings give; none at all without a password, for servers that ask for none."""
-    if settings.password is not None:
-        return neo4j.basic_auth(settings.user, settings.password.get_secret_value())
-    if settings.password_file is None:
-        return None
-    try:
-        password = settings.password_file.read_text(encoding="utf-8").rstrip("\r\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InvalidSettings(
-            f"The password file {settings.password_file} cannot be read.", hint="Check graph.password_file."
-        ) from error
-    return neo4j.basic_auth(settings.user, password)

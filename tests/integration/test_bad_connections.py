@@ -19,7 +19,8 @@ from neo4j_relpred.config import GraphSettings, Settings
 from neo4j_relpred.demo.server import EmbeddedNeo4j
 from neo4j_relpred.errors import DatabaseNotFound, GraphQueryFailed, GraphUnavailable, InvalidSettings, LoginRefused
 from neo4j_relpred.graph import nodes
-from neo4j_relpred.graph.client import IDLE_SECONDS, Neo4jClient
+from neo4j_relpred.graph.client import Neo4jClient
+from neo4j_relpred.graph.login import IDLE_SECONDS
 from neo4j_relpred.graph.reader import read_snapshot
 
 CACHE = Path(__file__).parents[2] / ".build"
