@@ -125,7 +125,7 @@ def grants(opened: Opened, reader: str, writer: str) -> None:
     For Neo4j Enterprise and Aura. Run them in the database `system`, grant the roles to two users, and name these as
     graph.user and graph.writer.
 
-    Example: relpred admin grants > grants.cypher
+    Example: relpred admin grants
     """
     with opened.predictor() as predictor:
         for statement in predictor.admin.grants(reader, writer):
