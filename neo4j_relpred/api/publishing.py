@@ -91,8 +91,11 @@ class Publishing:
             edges = self._judged(candidates, settings, run)
         target = TargetSet.of(edges)
         plan = self._plan(run, target, relations, progress, orphans=sweep)
-        about = self._basis(settings, loaded) if sweep else {}
-        return self._carry_out(target, replace(plan, **vars(consent)), about)
+        plan = replace(plan, **vars(consent))
+        if sweep:
+            return self._carry_out(target, plan, target, self._basis(settings, loaded))
+        others = (edge for edge in self._last_set() if edge.relation not in relations)  # they stay, and are kept along
+        return self._carry_out(target, plan, TargetSet.of([*target, *others]))
 
     def undo(self, run: str, progress: Progress = silent, *, dry_run: bool = False) -> PublicationReport:
         """Puts back what stood in the graph before a run; itself a publication that can be undone.
@@ -101,7 +104,7 @@ class Publishing:
         """
         before, after = self.workspace.sets.before(run), self.workspace.sets.read(run)
         plan = self._plan(_new_run(), before, after.relations, progress)
-        return self._carry_out(before, replace(plan, kind="undo", dry_run=dry_run, confirm_shrink=True))
+        return self._carry_out(before, replace(plan, kind="undo", dry_run=dry_run, confirm_shrink=True), before)
 
     def _swept(
         self, relations: Sequence[Relation], settings: PublishingSettings, run: str, progress: Progress
@@ -113,8 +116,7 @@ class Publishing:
             scored = scorer.sweep(relations, settings, told)
             return [TargetEdge.of(triple, loaded.version.label, run) for triple in scored]
         alive = {entity for row, entity in enumerate(loaded.serving.entities) if loaded.serving.alive[row]}
-        last = self.workspace.sets.read(self.workspace.sets.live(self.workspace.settings.model_name) or "")
-        kept = {edge.key: edge for edge in last if edge.head not in changed and {edge.head, edge.tail} <= alive}
+        kept = {e.key: e for e in self._last_set() if e.head not in changed and {e.head, e.tail} <= alive}
         kept = {key: edge for key, edge in kept.items() if not scorer.holds(edge.triple)}
         fresh = scorer.sweep(relations, settings, told, heads=changed)
         both = limit([*fresh, *(edge.scored for edge in kept.values())], settings, scorer.symmetric).triples
@@ -170,12 +172,17 @@ class Publishing:
 
     def _orphans(self, wanted: Set[Relation]) -> set[Relation]:
         """Types that we published last and publish no more: nobody else would take their edges away."""
-        run = self.workspace.sets.live(self.workspace.settings.model_name)
-        try:
-            last = self.workspace.sets.read(run).relations if run is not None else ()
-        except (RunNotFound, SnapshotCorrupt):  # a new set is how one gets over that
-            return set()
+        last = self._last_set().relations
         return {relation for relation in last if relation not in wanted and self._ours(relation)}
+
+    def _last_set(self) -> TargetSet:
+        """What we published last; nothing where that is no longer kept whole: a new set is how one gets over that."""
+        sets = self.workspace.sets
+        run = sets.live(self.workspace.settings.model_name)
+        try:
+            return TargetSet(()) if run is None else sets.read(run)
+        except (RunNotFound, SnapshotCorrupt):
+            return TargetSet(())
 
     def _ours(self, relation: Relation) -> bool:
         """Whether no other model took the type over meanwhile."""
@@ -184,15 +191,22 @@ class Publishing:
         return all(model_name_of(edge.model) == settings.model_name for edge in edges)
 
     def _carry_out(
-        self, target: TargetSet, plan: PublicationPlan, about: Mapping[str, Any] = MappingProxyType({})
+        self,
+        target: TargetSet,
+        plan: PublicationPlan,
+        whole: TargetSet,
+        about: Mapping[str, Any] = MappingProxyType({}),
     ) -> PublicationReport:
-        """The set is kept before it is published, so that a kill half-way can be undone as well."""
+        """The set is kept before it is published, so that a kill half-way can be undone as well.
+
+        whole: all edges of ours that stand in the graph afterwards, those that this publication leaves alone too.
+        """
         client, sets = self.client(), self.workspace.sets  # who cannot connect leaves no set behind
         if plan.dry_run:
             return publish(client, target, plan)
         with self.workspace.exclusive(), self.workspace.lease(client) as fence:
             migrate(client, fence)
-            sets.add(plan.run, target, plan.model, about)
+            sets.add(plan.run, whole, plan.model, about)
             try:
                 report = publish(client, target, replace(plan, fence=fence))
             except PublicationStopped:

@@ -48,6 +48,12 @@ def test_given_triples_are_judged_and_nothing_else(
     assert done.code == 0, done.err
     assert "2 candidates are given twice, or are relationships already" in caplog.text
     assert sorted(told(town)) == sorted([*skills[:2], *others])
+    judged = predicted(town.driver)
+    with town.predictor() as predictor:
+        swept = predictor.publish()
+        assert len(told(town)) == len(before)
+        predictor.undo(swept.run)
+    assert predicted(town.driver) == judged
 
 
 def test_a_query_names_candidates_by_their_nodes_or_their_keys(town: Town) -> None:
