@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -59,6 +60,7 @@ class RelationPredictor:
         self.settings = settings
         self._workspace = Workspace(settings)
         self._answering = Answering(self._workspace, lambda: self.client)
+        self._connecting = threading.Lock()
 
     @classmethod
     def open(cls, settings: Settings) -> RelationPredictor:
@@ -81,8 +83,12 @@ class RelationPredictor:
 
     @cached_property
     def client(self) -> Neo4jClient:
-        """The connection. Raises GraphUnavailable, LoginRefused, DatabaseNotFound."""
-        return Neo4jClient.open(self.settings.graph)
+        """The connection, one for all threads. Raises GraphUnavailable, LoginRefused, DatabaseNotFound."""
+        with self._connecting:
+            there: Neo4jClient | None = self.__dict__.get("client")
+            if there is None:
+                there = self.__dict__["client"] = Neo4jClient.open(self.settings.graph)
+            return there
 
     # reading
 
@@ -253,12 +259,14 @@ class RelationPredictor:
         """What a sweep for publishing would ask, and how long that takes. Raises ModelNotFound."""
         return self.publishing.estimate()
 
-    def undo(self, run: str, progress: Progress = silent, *, dry_run: bool = False) -> PublicationReport:
+    def undo(
+        self, run: str, progress: Progress = silent, *, dry_run: bool = False, patience: float | None = None
+    ) -> PublicationReport:
         """Puts back what stood in the graph before a run; itself a publication that can be undone.
 
-        Raises RunNotFound.
+        `patience` waits less long for who publishes just now than the settings do. Raises RunNotFound, Busy.
         """
-        return self.publishing.undo(run, progress, dry_run=dry_run)
+        return self.publishing.undo(run, progress, dry_run=dry_run, patience=patience)
 
     def runs(self) -> list[Run]:
         """The ledger of runs in the graph, newest first."""

@@ -97,14 +97,17 @@ class Publishing:
         others = (edge for edge in self._last_set() if edge.relation not in relations)  # they stay, and are kept along
         return self._carry_out(target, plan, TargetSet.of([*target, *others]))
 
-    def undo(self, run: str, progress: Progress = silent, *, dry_run: bool = False) -> PublicationReport:
+    def undo(
+        self, run: str, progress: Progress = silent, *, dry_run: bool = False, patience: float | None = None
+    ) -> PublicationReport:
         """Puts back what stood in the graph before a run; itself a publication that can be undone.
 
-        Raises RunNotFound.
+        `patience` waits less long for who publishes just now than the settings do. Raises RunNotFound, Busy.
         """
         before, after = self.workspace.sets.before(run), self.workspace.sets.read(run)
         plan = self._plan(_new_run(), before, after.relations, progress)
-        return self._carry_out(before, replace(plan, kind="undo", dry_run=dry_run, confirm_shrink=True), before)
+        plan = replace(plan, kind="undo", dry_run=dry_run, confirm_shrink=True)
+        return self._carry_out(before, plan, before, patience=patience)
 
     def _swept(
         self, relations: Sequence[Relation], settings: PublishingSettings, run: str, progress: Progress
@@ -196,6 +199,7 @@ class Publishing:
         plan: PublicationPlan,
         whole: TargetSet,
         about: Mapping[str, Any] = MappingProxyType({}),
+        patience: float | None = None,
     ) -> PublicationReport:
         """The set is kept before it is published, so that a kill half-way can be undone as well.
 
@@ -204,7 +208,7 @@ class Publishing:
         client, sets = self.client(), self.workspace.sets  # who cannot connect leaves no set behind
         if plan.dry_run:
             return publish(client, target, plan)
-        with self.workspace.exclusive(), self.workspace.lease(client) as fence:
+        with self.workspace.exclusive(patience), self.workspace.lease(client, patience) as fence:
             migrate(client, fence)
             sets.add(plan.run, whole, plan.model, about)
             try:

@@ -6,9 +6,19 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from neo4j_relpred.api.workspace import Workspace
+from neo4j_relpred.errors import InvalidQuery, UnknownEntity
 from neo4j_relpred.evaluation.live import LivePrecision, live_precision
 from neo4j_relpred.graph.client import GraphClient
-from neo4j_relpred.graph.decisions import Decision, Wish, decide, list_decisions, rejected, withdraw
+from neo4j_relpred.graph.decisions import (
+    MISSING,
+    Decision,
+    Wish,
+    decide,
+    find_decision,
+    list_decisions,
+    rejected,
+    withdraw,
+)
 from neo4j_relpred.graph.migrations import pending_migrations
 from neo4j_relpred.graph.pending import Order, Pending, list_pending
 from neo4j_relpred.triples import Relation, Triple
@@ -51,8 +61,42 @@ class Reviewing:
         self.keep()
         return done
 
+    def settle(self, wish: Wish, by: str) -> Decision:
+        """Carries one decision out and gives it back as it stands then.
+
+        Raises UnknownEntity when a node is missing, InvalidQuery when two share its key, GraphTooNew.
+        """
+        (outcome,) = self.decide([wish], by)
+        if outcome != wish.verdict:
+            kind = UnknownEntity if outcome == MISSING else InvalidQuery
+            raise kind(
+                f"Not accepted: {outcome}.",
+                hint="Nodes are named by their key property; `relpred review list` shows them.",
+            )
+        return self._standing(wish.triple)
+
+    def take_back(self, triple: Triple) -> Decision:
+        """Takes one decision back, and with it what accepting made; what it was.
+
+        Raises InvalidQuery where nothing was decided.
+        """
+        decision = self._standing(triple)
+        self.withdraw([triple])
+        return decision
+
+    def _standing(self, triple: Triple) -> Decision:
+        decision = find_decision(self.client(), triple)
+        if decision is None:
+            raise InvalidQuery("Nobody decided about this triple.", hint="See `relpred review list --decided`.")
+        return decision
+
+    def relation_of(self, name: str) -> Relation:
+        """The type that is meant by its own name or by that of its predicted edges."""
+        return name.removeprefix(self.workspace.settings.graph.prefix)
+
     def withdraw(self, triples: Iterable[Triple]) -> int:
-        """Takes decisions back, and with them what accepting made; how many there were."""
+        """Takes decisions back, and with them what accepting made; how many there were. Raises GraphTooNew."""
+        pending_migrations(self.client())
         number = withdraw(self.client(), self.workspace.settings.graph, triples)
         self.keep()
         return number

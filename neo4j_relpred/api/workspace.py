@@ -100,17 +100,18 @@ class Workspace:
             return np.zeros((len(texts), 0), np.float32)
         return self.encoder.encode(texts, lambda done, total: progress("encode text", done / max(1, total)))
 
-    def lease(self, client: GraphClient) -> AbstractContextManager[Fence]:
-        """The lease of who writes into the database, by the settings. Raises Busy."""
-        seconds, patience = self.settings.publishing.lease_seconds, self.settings.graph.timeout_seconds
-        return held(client, PUBLISH, seconds=seconds, patience=patience)
+    def lease(self, client: GraphClient, patience: float | None = None) -> AbstractContextManager[Fence]:
+        """The lease of who writes into the database, by the settings; `patience` waits less long. Raises Busy."""
+        seconds, longest = self.settings.publishing.lease_seconds, self.settings.graph.timeout_seconds
+        return held(client, PUBLISH, seconds=seconds, patience=longest if patience is None else patience)
 
     @contextmanager
-    def exclusive(self) -> Iterator[None]:
-        """One training or publication at a time with this folder. Raises Busy."""
+    def exclusive(self, patience: float | None = None) -> Iterator[None]:
+        """One training or publication at a time with this folder; `patience` waits less long. Raises Busy."""
+        longest = self.settings.graph.timeout_seconds
         self.settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
         try:
-            with FileLock(self.settings.home / "lock", timeout=self.settings.graph.timeout_seconds):
+            with FileLock(self.settings.home / "lock", timeout=longest if patience is None else patience):
                 yield
         except Timeout as error:
             raise Busy(

@@ -12,7 +12,6 @@ import click
 from neo4j_relpred.cli.decision_file import REASONS, pending_row, read_wishes, told_row, write_rows
 from neo4j_relpred.cli.lazy import Opened
 from neo4j_relpred.cli.show import json_option, print_json, table
-from neo4j_relpred.errors import InvalidQuery
 from neo4j_relpred.triples import Triple
 
 if TYPE_CHECKING:
@@ -121,9 +120,7 @@ def withdraw(opened: Opened, triple: tuple[str, str, str]) -> None:
     Example: relpred review withdraw Q185465 OCCUPATION Q33999
     """
     with opened.predictor() as predictor:
-        number = predictor.review.withdraw([Triple(*triple)])
-    if not number:
-        raise InvalidQuery("Nobody decided about this triple.", hint="See `relpred review list --decided`.")
+        predictor.review.take_back(Triple(*triple))
     click.echo("The decision is withdrawn.")
 
 
@@ -179,11 +176,7 @@ def _decide(opened: Opened, parts: tuple[str, str, str], verdict: Any, reason: A
 
     triple = Triple(*parts)
     with opened.predictor() as predictor:
-        (outcome,) = predictor.review.decide([Wish(triple, verdict, reason, note)], by)
-    if outcome != verdict:
-        raise InvalidQuery(
-            f"Not accepted: {outcome}.", hint="Nodes are named by their key property; `relpred review list` shows them."
-        )
+        predictor.review.settle(Wish(triple, verdict, reason, note), by)
     click.echo(f"{verdict.capitalize()}: {triple.head} {triple.relation} {triple.tail}.")
 
 

@@ -21,7 +21,20 @@ from neo4j_relpred.graph.names import quoted
 from neo4j_relpred.graph.predicted import ENDS, bound_ends
 from neo4j_relpred.triples import Relation, Triple, edge_key
 
-__all__ = ["Decision", "Reason", "Verdict", "Wish", "decide", "decided_keys", "list_decisions", "rejected", "withdraw"]
+__all__ = [
+    "AMBIGUOUS",
+    "MISSING",
+    "Decision",
+    "Reason",
+    "Verdict",
+    "Wish",
+    "decide",
+    "decided_keys",
+    "find_decision",
+    "list_decisions",
+    "rejected",
+    "withdraw",
+]
 
 Verdict = Literal["accepted", "rejected"]
 # Why suggestions are rejected: the reasons that reviewers of Wikidata's Primary Sources tool gave most often.
@@ -124,6 +137,15 @@ def list_decisions(client: GraphClient, *, relation: Relation | None = None, mos
         most=most,
     )
     return [_decision(row["decision"]) for row in rows]
+
+
+def find_decision(client: GraphClient, triple: Triple) -> Decision | None:
+    """What was decided about a triple; None where nothing was. Raises what `client.read` raises."""
+    rows = client.read(
+        "MATCH (d:RelpredDecision {key: $key}) RETURN properties(d) AS decision",
+        key=_key(triple),
+    )
+    return _decision(rows[0]["decision"]) if rows else None
 
 
 def decided_keys(client: GraphClient, relations: Iterable[Relation]) -> frozenset[str]:

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import time
 from collections.abc import AsyncIterator, Callable
-from concurrent.futures import Future
 from http import HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.responses import JSONResponse, Response
 
 from neo4j_relpred import __version__
 from neo4j_relpred.config import LOOPBACK_HOSTS, ServiceSettings
 from neo4j_relpred.errors import InvalidQuery, RelpredError
+from neo4j_relpred.service.answers import ASK_LESS, answered, waited
 from neo4j_relpred.service.bodies import (
     ErrorBody,
     HeadsBody,
@@ -30,38 +28,53 @@ from neo4j_relpred.service.bodies import (
     TailsBody,
     encoded_rows,
 )
+from neo4j_relpred.service.decision_bodies import (
+    AcceptBody,
+    Errand,
+    RejectBody,
+    ReviewListBody,
+    ReviewRowBody,
+    RunListBody,
+    RunRowBody,
+    UndoBody,
+    UndoRowBody,
+    WithdrawBody,
+)
 from neo4j_relpred.service.guard import WIRE, Guard, Rules
-from neo4j_relpred.service.refusals import MANUAL, DeadlinePassed, NoSuchRoute, NotReady, answer_error, invalid_request
+from neo4j_relpred.service.refusals import MANUAL, NoSuchRoute, NotReady, answer_error, invalid_request
 from neo4j_relpred.service.tokens import TokenFile
-from neo4j_relpred.service.worker import ModelWorker, Predictor
+from neo4j_relpred.service.worker import ModelWorker, Predictor, Worker
 
 __all__ = ["DEADLINE_SECONDS", "create_app"]
 
 DEADLINE_SECONDS = 30.0
-NDJSON = "application/x-ndjson"
-ROWS_IN_A_CHUNK = 100
-STILL_THERE_SECONDS = 0.25  # how often we look whether the caller has hung up
+GOES_ON = "It may still be carried out: look at /v1/review/list or /v1/run/list before you ask again."
 
 REFUSALS: dict[int | str, dict[str, Any]] = {
-    status: {"model": ErrorBody} for status in (400, 401, 404, 408, 413, 421, 422, 429, 500, 503, 504)
+    status: {"model": ErrorBody} for status in (400, 401, 404, 408, 409, 413, 421, 422, 429, 500, 502, 503, 504)
 }
 
 
 def create_app(
     predictor: Predictor, settings: ServiceSettings, *, deadline_seconds: float = DEADLINE_SECONDS
 ) -> FastAPI:
-    """The service as an ASGI application. Its lifespan starts and ends the worker; the predictor stays the caller's.
+    """The service as an ASGI application. Its lifespan starts and ends the workers; the predictor stays the caller's.
 
     Raises InvalidSettings when settings.token_file cannot be used.
     """
     tokens = TokenFile(settings.token_file) if settings.token_file is not None else None
-    worker = ModelWorker(predictor, settings.queue_size)
+    model = ModelWorker(predictor, settings.queue_size)
+    # Decisions wait neither for the model nor for an undo, which may write for as long as a publication does.
+    desk = Worker(predictor, settings.queue_size, "relpred-desk")
+    undoing = Worker(predictor, settings.queue_size, "relpred-undo")
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        worker.start()
+        for worker in (model, desk, undoing):
+            worker.start()
         yield
-        worker.close()
+        for worker in (model, desk, undoing):
+            worker.close()
 
     app = FastAPI(
         title="neo4j_relpred",
@@ -72,8 +85,10 @@ def create_app(
         # It would put the messages of exceptions, and so text of the graph, into logs of its own.
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
-    _add_probes(app, worker)
-    _add_questions(app, worker, deadline_seconds)
+    _add_probes(app, model)
+    _add_questions(app, model, deadline_seconds)
+    _add_decisions(app, desk, deadline_seconds)
+    _add_runs(app, desk, undoing, deadline_seconds)
     app.add_exception_handler(RelpredError, _told)
     app.add_exception_handler(RequestValidationError, _told)
     app.add_exception_handler(HTTPException, _told)
@@ -112,7 +127,7 @@ def _add_questions(app: FastAPI, worker: ModelWorker, deadline_seconds: float) -
             proposed = isinstance(question, QuestionBody)
             return encoded_rows(predictor, answers, worker.model or "", leave_out_missing=proposed)
 
-        return _answer(request, await _waited(request, worker, rows, deadline_seconds))
+        return answered(request, await waited(request, worker, rows, deadline_seconds))
 
     def route(path: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         return app.post(path, response_model=list[ScoredTripleBody], responses=REFUSALS)
@@ -138,46 +153,44 @@ def _add_questions(app: FastAPI, worker: ModelWorker, deadline_seconds: float) -
         return await answer(request, body)
 
 
-async def _waited(
-    request: Request, worker: ModelWorker, call: Callable[[Predictor], list[bytes]], seconds: float
-) -> list[bytes]:
-    """The worker's answer. Gives the call up when the deadline passes or nobody waits for it any more."""
-    pending: Future[list[bytes]] = worker.submit(call)
-    answer = asyncio.wrap_future(pending)
-    until = time.monotonic() + seconds
-    try:
-        while not answer.done():
-            left = until - time.monotonic()
-            if left <= 0:
-                raise DeadlinePassed(
-                    f"The answer was not there within {seconds:g} seconds.", hint="Ask for less, or ask again later."
-                )
-            await asyncio.wait({answer}, timeout=min(left, STILL_THERE_SECONDS))
-            if not answer.done() and await request.is_disconnected():
-                raise NotReady("The caller hung up.")
-        return answer.result()
-    finally:
-        if not answer.done():
-            worker.give_up(pending)
-            answer.add_done_callback(_forgotten)
+def _add_decisions(app: FastAPI, desk: Worker, deadline_seconds: float) -> None:
+    async def answer(request: Request, errand: Errand, hint: str = GOES_ON) -> Response:
+        return answered(request, await waited(request, desk, errand.rows, deadline_seconds, hint))
+
+    def route(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+        return app.post(f"/v1/review/{name}", response_model=list[ReviewRowBody], responses=REFUSALS)
+
+    @route("list")
+    async def review_list(body: ReviewListBody, request: Request) -> Response:
+        """Lists published edges that nobody has decided about, or the decisions."""
+        return await answer(request, body, ASK_LESS)
+
+    @route("accept")
+    async def accept(body: AcceptBody, request: Request) -> Response:
+        """Makes a triple a real relationship, and takes its predicted edge away."""
+        return await answer(request, body)
+
+    @route("reject")
+    async def reject(body: RejectBody, request: Request) -> Response:
+        """Takes a predicted edge away for good."""
+        return await answer(request, body)
+
+    @route("withdraw")
+    async def withdraw(body: WithdrawBody, request: Request) -> Response:
+        """Takes a decision back, and the relationship that accepting made."""
+        return await answer(request, body)
 
 
-def _forgotten(answer: asyncio.Future[list[bytes]]) -> None:
-    """Takes note of the outcome of a call that nobody waits for, so that asyncio does not report it."""
-    if not answer.cancelled():
-        answer.exception()
+def _add_runs(app: FastAPI, desk: Worker, undoing: Worker, deadline_seconds: float) -> None:
+    @app.post("/v1/run/list", response_model=list[RunRowBody], responses=REFUSALS)
+    async def run_list(body: RunListBody, request: Request) -> Response:
+        """Lists the publications, the newest first."""
+        return answered(request, await waited(request, desk, body.rows, deadline_seconds))
 
-
-def _answer(request: Request, rows: list[bytes]) -> Response:
-    if NDJSON not in request.headers.get("accept", ""):
-        return Response(b"[" + b",".join(rows) + b"]", media_type="application/json")
-
-    async def chunks() -> AsyncIterator[bytes]:
-        for start in range(0, len(rows), ROWS_IN_A_CHUNK):
-            yield b"".join(row + b"\n" for row in rows[start : start + ROWS_IN_A_CHUNK])
-            await asyncio.sleep(0)  # or neither other requests nor the end of this connection would be noticed
-
-    return StreamingResponse(chunks(), media_type=NDJSON)
+    @app.post("/v1/run/undo", response_model=list[UndoRowBody], responses=REFUSALS)
+    async def undo(body: UndoBody, request: Request) -> Response:
+        """Puts back what stood in the graph before a run."""
+        return answered(request, await waited(request, undoing, body.rows, deadline_seconds, GOES_ON))
 
 
 async def _told(_: Request, error: Exception) -> Response:

@@ -18,13 +18,16 @@ __all__ = [
     "ErrorBody",
     "HeadsBody",
     "HealthBody",
+    "Name",
     "NodeBody",
     "NodeReference",
     "ReadinessBody",
     "RelationsBody",
     "ScoreBody",
     "ScoredTripleBody",
+    "Strict",
     "TailsBody",
+    "encoded",
     "encoded_rows",
 ]
 
@@ -195,8 +198,13 @@ def encoded_rows(
             if leave_out_missing:
                 continue
             raise
-        rows.append(json.dumps(row, ensure_ascii=False, allow_nan=False).encode("utf-8", "replace"))
+        rows.append(encoded(row))
     return rows
+
+
+def encoded(row: dict[str, Any]) -> bytes:
+    """One row as one line of JSON, without its end."""
+    return json.dumps(row, ensure_ascii=False, allow_nan=False).encode("utf-8", "replace")
 
 
 def _row(answer: ScoredTriple, node: Callable[[EntityId], dict[str, str]], model: str) -> dict[str, Any]:

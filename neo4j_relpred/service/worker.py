@@ -1,4 +1,4 @@
-"""The one thread that asks the model, behind a bounded queue. It also looks for a new live version of the model.
+"""The threads that call the facade, each behind a bounded queue: one asks the model, others read and write decisions.
 
 A prediction takes the processor for itself, so it must neither block the event loop nor run beside another one.
 """
@@ -11,13 +11,19 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from neo4j_relpred.errors import ModelNotFound, Overloaded, RelpredError
 from neo4j_relpred.service.refusals import NotReady, ServiceFailed, log_failure
-from neo4j_relpred.triples import EntityId, Query, ScoredTriple, Triple
+from neo4j_relpred.triples import EntityId, Query, Relation, ScoredTriple, Triple
 
-__all__ = ["ModelWorker", "Predictor"]
+if TYPE_CHECKING:
+    from neo4j_relpred.graph.decisions import Decision, Wish
+    from neo4j_relpred.graph.pending import Order, Pending
+    from neo4j_relpred.graph.runs import Run
+    from neo4j_relpred.graph.writer import PublicationReport
+
+__all__ = ["ModelWorker", "Predictor", "Reviews", "Worker"]
 
 T = TypeVar("T")
 LOOK_SECONDS = 1.0  # between two looks for a new live version
@@ -27,8 +33,38 @@ CLOSING_SECONDS = 5.0  # all requests have ended by then: what still runs, nobod
 log = logging.getLogger(__name__)
 
 
+class Reviews(Protocol):
+    """What the service needs of the facade's decisions."""
+
+    def pending(
+        self,
+        *,
+        relation: Relation | None = None,
+        min_probability: float = 0.0,
+        order: Order = "probable",
+        most: int | None = None,
+    ) -> list[Pending]:
+        """Published edges that nobody has decided about."""
+
+    def decisions(self, relation: Relation | None = None, most: int | None = None) -> list[Decision]:
+        """What was decided, the latest first."""
+
+    def settle(self, wish: Wish, by: str) -> Decision:
+        """Carries one decision out."""
+
+    def take_back(self, triple: Triple) -> Decision:
+        """Takes one decision back; what it was."""
+
+    def relation_of(self, name: str) -> Relation:
+        """The type that is meant by its own name or by that of its predicted edges."""
+
+
 class Predictor(Protocol):
-    """What the service needs of the facade. Only the worker's thread calls it."""
+    """What the service needs of the facade. Only the threads of workers call it, those of the model only one."""
+
+    @property
+    def review(self) -> Reviews:
+        """The decisions."""
 
     def ready(self) -> str:
         """Loads the live model if it is not loaded; its name and version ("name@version")."""
@@ -45,23 +81,25 @@ class Predictor(Protocol):
     def score(self, triples: Sequence[Triple]) -> list[ScoredTriple]:
         """Given triples, in the order given."""
 
+    def runs(self) -> list[Run]:
+        """The ledger of runs, newest first."""
 
-class ModelWorker:
-    """Runs what is submitted, one after the other."""
+    def undo(self, run: str, *, dry_run: bool = False, patience: float | None = None) -> PublicationReport:
+        """Puts back what stood in the graph before a run."""
 
-    def __init__(self, predictor: Predictor, queue_size: int) -> None:
+
+class Worker:
+    """Runs what is submitted, one after the other, in a thread of its own."""
+
+    def __init__(self, predictor: Predictor, queue_size: int, name: str) -> None:
         self._predictor, self._queue_size = predictor, queue_size
         self._waiting: deque[tuple[Future[Any], Callable[[Predictor], Any]]] = deque()
         self._change = threading.Condition()
         self._closing = False
-        self._next_look = 0.0
-        self._failures = 0
-        self._thread = threading.Thread(target=self._work, name="relpred-model", daemon=True)
-        self.model: str | None = None
-        self.problem: RelpredError | None = None
+        self._thread = threading.Thread(target=self._work, name=name, daemon=True)
 
     def start(self) -> None:
-        """Starts the thread, which loads the model first."""
+        """Starts the thread."""
         self._thread.start()
 
     def close(self, patience: float = CLOSING_SECONDS) -> None:
@@ -98,26 +136,51 @@ class ModelWorker:
 
     def _work(self) -> None:
         while True:
-            self._look()
+            pause = self._between()
             with self._change:
                 if not self._waiting and not self._closing:
-                    self._change.wait(max(0.0, self._next_look - time.monotonic()))
+                    self._change.wait(pause)
                 if self._closing:
                     return
                 entry = self._waiting.popleft() if self._waiting else None
             if entry is not None and entry[0].set_running_or_notify_cancel():
                 self._answer(*entry)
 
+    def _between(self) -> float | None:
+        """What is done between two calls; for how many seconds at most to wait for the next one."""
+        return None
+
+    def _require(self) -> None:
+        """Raises what no call can do without."""
+
     def _answer(self, future: Future[Any], call: Callable[[Predictor], Any]) -> None:
         try:
-            if self.model is None and self.problem is not None:
-                raise self.problem.with_traceback(None)
+            self._require()
             future.set_result(call(self._predictor))
         except RelpredError as error:
             future.set_exception(error)
         except Exception as error:
             log_failure("a question", error)
             future.set_exception(_fault())
+
+
+class ModelWorker(Worker):
+    """The one worker that asks the model. It loads it first, and also looks for a new live version of it."""
+
+    def __init__(self, predictor: Predictor, queue_size: int) -> None:
+        super().__init__(predictor, queue_size, "relpred-model")
+        self._next_look = 0.0
+        self._failures = 0
+        self.model: str | None = None
+        self.problem: RelpredError | None = None
+
+    def _between(self) -> float:
+        self._look()
+        return max(0.0, self._next_look - time.monotonic())
+
+    def _require(self) -> None:
+        if self.model is None and self.problem is not None:
+            raise self.problem.with_traceback(None)
 
     def _look(self) -> None:
         """Loads the live model, or the version that has become live. An old one goes on answering when that fails."""

@@ -6,15 +6,76 @@ import logging
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from starlette.testclient import TestClient
 
 from neo4j_relpred.config import ServiceSettings
-from neo4j_relpred.errors import UnknownEntity
+from neo4j_relpred.errors import InvalidQuery, RunNotFound, UnknownEntity
+from neo4j_relpred.graph.decisions import Decision, Wish
+from neo4j_relpred.graph.pending import Order, Pending
+from neo4j_relpred.graph.runs import Run
+from neo4j_relpred.graph.writer import PublicationReport
 from neo4j_relpred.service.app import create_app
 from neo4j_relpred.triples import Evidence, Query, ScoredTriple, Triple
+
+AT = datetime(2026, 11, 29, 12, 30, tzinfo=UTC)
+
+
+class FakeReviews:
+    """Has one edge that waits; remembers what was decided, by whom, and in which thread."""
+
+    def __init__(self) -> None:
+        self.waiting = [
+            Pending(
+                Triple("Person/ada", "KNOWS", "Person/bob"), "Ada", "Bob", 0.75, 1, "main/1", "r1", "a friend of both"
+            )
+        ]
+        self.told: dict[Triple, Decision] = {}
+        self.asked: list[tuple[object, ...]] = []
+        self.threads: set[str] = set()
+        self.error: Exception | None = None
+        self.gate = threading.Event()
+        self.gate.set()
+
+    def pending(
+        self,
+        *,
+        relation: str | None = None,
+        min_probability: float = 0.0,
+        order: Order = "probable",
+        most: int | None = None,
+    ) -> list[Pending]:
+        self._enter(relation, min_probability, order, most)
+        return self.waiting
+
+    def decisions(self, relation: str | None = None, most: int | None = None) -> list[Decision]:
+        self._enter(relation, most)
+        return list(self.told.values())
+
+    def settle(self, wish: Wish, by: str) -> Decision:
+        self._enter(wish, by)
+        told = Decision(wish.triple, wish.verdict, wish.reason, wish.note, by, AT, 0.75, "main/1")
+        self.told[wish.triple] = told
+        return told
+
+    def take_back(self, triple: Triple) -> Decision:
+        self._enter(triple)
+        if triple not in self.told:
+            raise InvalidQuery("Nobody decided about this triple.", hint="See the list.")
+        return self.told.pop(triple)
+
+    def relation_of(self, name: str) -> str:
+        return name.removeprefix("PREDICTED_")
+
+    def _enter(self, *asked: object) -> None:
+        self.threads.add(threading.current_thread().name)
+        self.asked.append(asked)
+        assert self.gate.wait(10)
+        if self.error is not None:
+            raise self.error
 
 
 class FakePredictor:
@@ -31,6 +92,13 @@ class FakePredictor:
         self.error: Exception | None = None
         self.not_ready: Exception | None = None
         self.version = 1
+        self.review = FakeReviews()
+        self.ledger = [
+            Run("r2", "publish", "main", "publishing", AT),
+            Run("r1", "publish", "main", "published", AT, AT, 3, 2, 1, 9),
+        ]
+        self.undone: list[tuple[str, bool, float | None, str]] = []
+        self.undo_error: Exception | None = None
 
     def ready(self) -> str:
         if self.not_ready is not None:
@@ -56,6 +124,17 @@ class FakePredictor:
     def score(self, triples: Sequence[Triple]) -> list[ScoredTriple]:
         self._enter()
         return [scored(one.head, one.relation, one.tail) for one in triples]
+
+    def runs(self) -> list[Run]:
+        return self.ledger
+
+    def undo(self, run: str, *, dry_run: bool = False, patience: float | None = None) -> PublicationReport:
+        self.undone.append((run, dry_run, patience, threading.current_thread().name))
+        if self.undo_error is not None:
+            raise self.undo_error
+        if run not in {one.id for one in self.ledger}:
+            raise RunNotFound(f"There is no run {run!r}.", hint="Kept runs: r1, r2.")
+        return PublicationReport("r3", 1, 2, 3, 4, {"decided by a person": 1}, 0.5, dry_run)
 
     def _enter(self) -> None:
         self.threads.add(threading.current_thread().name)

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 
 from neo4j_relpred import errors
 from neo4j_relpred.config import ServiceSettings
 from neo4j_relpred.errors import RelpredError
-from neo4j_relpred.service import bodies, refusals
+from neo4j_relpred.service import bodies, decision_bodies, refusals
 from neo4j_relpred.service.app import DEADLINE_SECONDS, create_app
 from neo4j_relpred.service.worker import Predictor
 
@@ -45,11 +46,34 @@ def test_every_key_of_a_question_is_described(body: type[bodies.QuestionBody]) -
 
 
 def test_every_key_of_a_row_is_described() -> None:
-    table = PAGE[PAGE.index("## Answers") : PAGE.index("## Errors")]
-    told = {
-        key for keys in re.findall(r"^\| (`.+?`) \| [a-z]", table, re.MULTILINE) for key in re.findall("`(.+?)`", keys)
+    assert keys_between("## Answers", "## Deciding") == set(bodies.ScoredTripleBody.model_fields)
+
+
+def keys_between(first: str, last: str) -> set[str]:
+    """The keys in the first column of the tables there."""
+    table = PAGE[PAGE.index(f"\n{first}\n") : PAGE.index(f"\n{last}\n")]
+    rows = re.findall(r"^\| (`.+?`) \| [a-z]", table, re.MULTILINE)
+    return {key for keys in rows for key in re.findall("`(.+?)`", keys)}
+
+
+def test_every_key_of_a_decision_and_of_a_run_is_described() -> None:
+    asked: dict[str, type[BaseModel]] = {
+        "review/list": decision_bodies.ReviewListBody,
+        "accept": decision_bodies.AcceptBody,
+        "reject": decision_bodies.RejectBody,
+        "withdraw": decision_bodies.WithdrawBody,
+        "run/list": decision_bodies.RunListBody,
+        "undo": decision_bodies.UndoBody,
     }
-    assert told == set(bodies.ScoredTripleBody.model_fields)
+    table = PAGE[PAGE.index("\n## Deciding\n") :]
+    found = re.findall(r"^\| `([a-z_]+)` \| ([a-z/, ]+) \| [a-z`]", table, re.MULTILINE)
+    for route, body in asked.items():
+        assert {key for key, routes in found if route in routes.split(", ")} == set(body.model_fields), route
+    assert keys_between("### What is told of a triple", "## Runs") == set(decision_bodies.ReviewRowBody.model_fields)
+    assert keys_between("### What is told of a run", "## Errors") == {
+        *decision_bodies.RunRowBody.model_fields,
+        *decision_bodies.UndoRowBody.model_fields,
+    }
 
 
 def test_the_deadline_and_the_most_rows_are_as_told() -> None:
