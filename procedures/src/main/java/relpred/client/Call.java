@@ -11,11 +11,13 @@ final class Call implements AutoCloseable {
     private static final long MAX_ERROR_BYTES = 65_536;
 
     private final ServiceSettings settings;
+    private final Effect effect;
     private final Patience patience;
     private Exchange exchange;
 
-    Call(ServiceSettings settings, HttpRequest request, Patience patience) {
+    Call(ServiceSettings settings, HttpRequest request, Effect effect, Patience patience) {
         this.settings = settings;
+        this.effect = effect;
         this.patience = patience;
         try {
             Exchange.Head head = send(request);
@@ -31,7 +33,7 @@ final class Call implements AutoCloseable {
 
     /**
      * Sends the request, a second time when the first was lost without an answer: the service may have closed a
-     * connection that we kept from an earlier call. Safe, since a question changes nothing.
+     * connection that we kept from an earlier call. What must not be done twice is not sent twice.
      */
     private Exchange.Head send(HttpRequest request) {
         for (int attempt = 1; ; attempt++) {
@@ -40,17 +42,18 @@ final class Call implements AutoCloseable {
             if (event instanceof Exchange.Head head) {
                 return head;
             }
-            if (attempt == 2 || !(event instanceof Exchange.Failure failure) || !lost(failure.cause())) {
+            if (attempt == 2 || effect == Effect.ONCE || !lost(event)) {
                 throw failed(event);
             }
             exchange.close();
         }
     }
 
-    private static boolean lost(Throwable cause) {
-        return cause instanceof IOException
-                && !(cause instanceof ConnectException)
-                && !(cause instanceof HttpConnectTimeoutException);
+    private static boolean lost(Exchange.Event event) {
+        return event instanceof Exchange.Failure failure
+                && failure.cause() instanceof IOException
+                && !(failure.cause() instanceof ConnectException)
+                && !(failure.cause() instanceof HttpConnectTimeoutException);
     }
 
     /** The next piece of the body, or its end. */
@@ -73,14 +76,16 @@ final class Call implements AutoCloseable {
             return new ServiceException(
                     "service-slow",
                     who + " did not answer within " + patience.budget().toMillis() + " ms.",
-                    "Ask for less (topK), give it more time (timeoutMillis, " + Key.DEADLINE_MS.key
-                            + "), or look whether it runs. " + settings.remedy());
+                    effect.remedy("Ask for less (topK), give it more time (timeoutMillis, " + Key.DEADLINE_MS.key
+                            + "), or look whether it runs. " + settings.remedy()));
         }
         if (failure.cause() instanceof ConnectException || failure.cause() instanceof HttpConnectTimeoutException) {
             return new ServiceException("service-down", who + " cannot be reached.", settings.remedy());
         }
         return new ServiceException(
-                "service-lost", who + " broke off its answer.", "Its log says why. " + settings.remedy());
+                "service-lost",
+                who + " broke off its answer.",
+                effect.remedy("Its log says why. " + settings.remedy()));
     }
 
     private ServiceException refusal(int status) {

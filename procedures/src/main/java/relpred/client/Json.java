@@ -7,6 +7,8 @@ import com.fasterxml.jackson.core.StreamReadFeature;
 import com.fasterxml.jackson.jr.ob.JSON;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
+import java.time.DateTimeException;
+import java.time.ZonedDateTime;
 import java.util.Map;
 
 /** JSON objects as maps, and strict access to their fields. */
@@ -57,6 +59,26 @@ final class Json {
             return number.doubleValue();
         }
         throw unreadable("the field " + field + " is not a number");
+    }
+
+    static Double numberOrNull(Map<String, Object> object, String field) {
+        return object.get(field) == null ? null : number(object, field);
+    }
+
+    static boolean flag(Map<String, Object> object, String field) {
+        if (object.get(field) instanceof Boolean flag) {
+            return flag;
+        }
+        throw unreadable("the field " + field + " is neither true nor false");
+    }
+
+    static ZonedDateTime timeOrNull(Map<String, Object> object, String field) {
+        String text = textOrNull(object, field);
+        try {
+            return text == null ? null : ZonedDateTime.parse(text);
+        } catch (DateTimeException error) {
+            throw unreadable("the field " + field + " is not a time");
+        }
     }
 
     static long whole(Map<String, Object> object, String field) {

@@ -1,5 +1,7 @@
 package relpred.client;
 
+import java.util.Map;
+
 /**
  * One answer of the service. Nodes are named by their element id.
  *
@@ -16,4 +18,17 @@ public record Prediction(
         long rank,
         String model,
         String run,
-        String evidence) {}
+        String evidence) {
+    static Prediction of(Map<String, Object> row) {
+        return new Prediction(
+                Json.node(row, "head"),
+                Json.text(row, "relation"),
+                Json.node(row, "tail"),
+                Json.number(row, "score"),
+                Json.number(row, "probability"),
+                Json.whole(row, "rank"),
+                Json.textOrNull(row, "model"),
+                Json.textOrNull(row, "run"),
+                Json.textOrNull(row, "evidence"));
+    }
+}

@@ -29,14 +29,10 @@ public final class Question {
         return Map.of("element_id", elementId);
     }
 
-    String path() {
-        return "/v1/" + route;
-    }
-
-    Map<String, Object> body(Limits limits) {
+    Errand errand(Limits limits) {
         var body = new LinkedHashMap<>(parts);
         body.put("top_k", limits.topK());
         body.put("min_probability", limits.minProbability());
-        return body;
+        return new Errand("/v1/" + route, body, Effect.NONE);
     }
 }

@@ -10,6 +10,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Map;
+import java.util.Optional;
+import java.util.function.Function;
 import java.util.stream.Stream;
 import java.util.stream.StreamSupport;
 
@@ -33,21 +35,45 @@ public final class RelpredClient {
 
     /** The answers, best first, as they arrive. Closing the stream gives up the rest. */
     public Stream<Prediction> ask(Question question, Limits limits) {
-        if (limits.topK() > settings.maxRows()) {
+        checkTopK(limits.topK());
+        return rows(question.errand(limits), limits.timeout(), Prediction::of);
+    }
+
+    /** Triples that wait for a decision, or decisions; of an errand that decides, the one decision. */
+    public Stream<ReviewedTriple> review(Errand errand, Optional<Duration> timeout) {
+        return rows(errand, timeout, ReviewedTriple::of);
+    }
+
+    /** The publications, the newest first. */
+    public Stream<LedgerRun> runs(Errand errand, Optional<Duration> timeout) {
+        return rows(errand, timeout, LedgerRun::of);
+    }
+
+    /** What taking a run back did. */
+    public Stream<Undone> undo(Errand errand, Optional<Duration> timeout) {
+        return rows(errand, timeout, Undone::of);
+    }
+
+    /** Refuses to ask for more rows than a call may give. */
+    public void checkTopK(long topK) {
+        if (topK > settings.maxRows()) {
             throw new ServiceException(
                     "too-many-rows",
-                    "topK is " + limits.topK() + ", and a call gives at most " + settings.maxRows() + " rows.",
+                    "topK is " + topK + ", and a call gives at most " + settings.maxRows() + " rows.",
                     "Ask for less, or raise " + Key.MAX_ROWS.key + ".");
         }
-        Duration wanted = limits.timeout().orElse(settings.deadline());
+    }
+
+    private <T> Stream<T> rows(Errand errand, Optional<Duration> timeout, Function<Map<String, Object>, T> read) {
+        Duration wanted = timeout.orElse(settings.deadline());
         Duration budget = wanted.compareTo(settings.deadline()) < 0 ? wanted : settings.deadline();
-        HttpRequest request = request(question.path())
+        HttpRequest request = request(errand.path())
                 .header("Accept", "application/x-ndjson")
                 .header("Content-Type", "application/json")
-                .POST(BodyPublishers.ofString(Json.write(question.body(limits))))
+                .POST(BodyPublishers.ofString(Json.write(errand.body())))
                 .build();
-        var call = new Call(settings, request, new Patience(budget, stillWanted));
-        var rows = new Rows(call, new Body(call::piece, settings.maxBytes()), settings.maxRows());
+        var call = new Call(settings, request, errand.effect(), new Patience(budget, stillWanted));
+        var rows = new Rows<>(call, new Body(call::piece, settings.maxBytes()), settings.maxRows(), read);
         return StreamSupport.stream(rows, false).onClose(call::close);
     }
 
@@ -55,7 +81,7 @@ public final class RelpredClient {
     public Health health() {
         HttpRequest request =
                 request("/healthz").header("Accept", "application/json").GET().build();
-        try (var call = new Call(settings, request, new Patience(settings.deadline(), stillWanted))) {
+        try (var call = new Call(settings, request, Effect.NONE, new Patience(settings.deadline(), stillWanted))) {
             Map<String, Object> body = Json.read(new Body(call::piece, MAX_ERROR_BYTES).rest());
             return new Health(
                     Json.text(body, "status"),

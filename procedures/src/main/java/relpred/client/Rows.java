@@ -4,24 +4,27 @@ import java.util.Map;
 import java.util.Spliterator;
 import java.util.Spliterators;
 import java.util.function.Consumer;
+import java.util.function.Function;
 
 /** The rows of an answer, read as they are wanted: never more than one of them is held. */
-final class Rows extends Spliterators.AbstractSpliterator<Prediction> {
+final class Rows<T> extends Spliterators.AbstractSpliterator<T> {
     private final Call call;
     private final Body body;
     private final long most;
+    private final Function<Map<String, Object>, T> read;
     private long count;
 
-    Rows(Call call, Body body, long most) {
+    Rows(Call call, Body body, long most, Function<Map<String, Object>, T> read) {
         super(Long.MAX_VALUE, Spliterator.ORDERED | Spliterator.NONNULL);
         this.call = call;
         this.body = body;
         this.most = most;
+        this.read = read;
     }
 
     @Override
-    public boolean tryAdvance(Consumer<? super Prediction> action) {
-        Prediction next;
+    public boolean tryAdvance(Consumer<? super T> action) {
+        T next;
         try {
             next = next();
         } catch (RuntimeException error) {
@@ -34,7 +37,7 @@ final class Rows extends Spliterators.AbstractSpliterator<Prediction> {
         return next != null;
     }
 
-    private Prediction next() {
+    private T next() {
         call.check();
         byte[] line = body.nextLine();
         if (line == null) {
@@ -50,15 +53,6 @@ final class Rows extends Spliterators.AbstractSpliterator<Prediction> {
                     "The relpred service sent more than " + most + " rows.",
                     "Ask for less (topK), or raise " + Key.MAX_ROWS.key + ".");
         }
-        return new Prediction(
-                Json.node(row, "head"),
-                Json.text(row, "relation"),
-                Json.node(row, "tail"),
-                Json.number(row, "score"),
-                Json.number(row, "probability"),
-                Json.whole(row, "rank"),
-                Json.textOrNull(row, "model"),
-                Json.textOrNull(row, "run"),
-                Json.textOrNull(row, "evidence"));
+        return read.apply(row);
     }
 }

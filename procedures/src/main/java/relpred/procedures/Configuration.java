@@ -7,49 +7,82 @@ import java.util.Optional;
 import relpred.client.Limits;
 import relpred.client.Words;
 
-/** The map that every predicting procedure takes last. A key that it does not know is refused, never passed over. */
+/** The map that every procedure takes last. A key that a procedure does not know is refused, never passed over. */
 final class Configuration {
-    private static final String TOP_K = "topK";
-    private static final String THRESHOLD = "threshold";
-    private static final String TIMEOUT = "timeoutMillis";
-    private static final List<String> KEYS = List.of(TOP_K, THRESHOLD, TIMEOUT);
+    static final String TOP_K = "topK";
+    static final String THRESHOLD = "threshold";
+    static final String TIMEOUT = "timeoutMillis";
+    /** What the predicting procedures know. */
+    static final List<String> LIMITS = List.of(TOP_K, THRESHOLD, TIMEOUT);
 
-    private Configuration() {}
+    private final Map<String, Object> values;
 
-    static Limits limits(Map<String, Object> configuration) {
-        if (configuration == null) {
+    private Configuration(Map<String, Object> values) {
+        this.values = values;
+    }
+
+    static Configuration of(Map<String, Object> values, List<String> known) {
+        if (values == null) {
             throw new IllegalArgumentException(
-                    "The configuration is null. Leave it out, or give a map such as {topK: 5}.");
+                    "The configuration is null. Leave it out, or give a map such as {" + known.get(0) + ": ...}.");
         }
-        for (String key : configuration.keySet()) {
-            if (!KEYS.contains(key)) {
+        for (String key : values.keySet()) {
+            if (!known.contains(key)) {
                 throw new IllegalArgumentException(
-                        "The configuration has the unknown key " + key + ". " + Words.didYouMean(key, KEYS));
+                        "The configuration has the unknown key " + key + ". " + Words.didYouMean(key, known));
             }
         }
-        Optional<Duration> timeout = Optional.empty();
-        if (configuration.containsKey(TIMEOUT)) {
-            timeout = Optional.of(Duration.ofMillis(positive(TIMEOUT, configuration.get(TIMEOUT))));
+        return new Configuration(values);
+    }
+
+    Limits limits() {
+        return new Limits(topK(), threshold(), timeout());
+    }
+
+    long topK() {
+        return positive(TOP_K, values.getOrDefault(TOP_K, 10L));
+    }
+
+    double threshold() {
+        Object value = values.getOrDefault(THRESHOLD, 0.0);
+        if (value instanceof Number number && number.doubleValue() >= 0 && number.doubleValue() <= 1) {
+            return number.doubleValue();
         }
-        return new Limits(
-                positive(TOP_K, configuration.getOrDefault(TOP_K, 10L)),
-                probability(THRESHOLD, configuration.getOrDefault(THRESHOLD, 0.0)),
-                timeout);
+        throw refused(THRESHOLD, value, "a number from 0 to 1");
+    }
+
+    Optional<Duration> timeout() {
+        return values.containsKey(TIMEOUT)
+                ? Optional.of(Duration.ofMillis(positive(TIMEOUT, values.get(TIMEOUT))))
+                : Optional.empty();
+    }
+
+    /** A string; empty when the key is left out or null. */
+    Optional<String> text(String key) {
+        Object value = values.get(key);
+        if (value != null && !(value instanceof String)) {
+            throw refused(key, value, "a string");
+        }
+        return Optional.ofNullable((String) value);
+    }
+
+    boolean flag(String key) {
+        Object value = values.getOrDefault(key, false);
+        if (value instanceof Boolean flag) {
+            return flag;
+        }
+        throw refused(key, value, "true or false");
     }
 
     private static long positive(String key, Object value) {
         if (value instanceof Long whole && whole > 0) {
             return whole;
         }
-        throw new IllegalArgumentException(
-                "The configuration has " + key + ": " + value + ". It must be a whole number from 1.");
+        throw refused(key, value, "a whole number from 1");
     }
 
-    private static double probability(String key, Object value) {
-        if (value instanceof Number number && number.doubleValue() >= 0 && number.doubleValue() <= 1) {
-            return number.doubleValue();
-        }
-        throw new IllegalArgumentException(
-                "The configuration has " + key + ": " + value + ". It must be a number from 0 to 1.");
+    private static IllegalArgumentException refused(String key, Object value, String kind) {
+        return new IllegalArgumentException(
+                "The configuration has " + key + ": " + value + ". It must be " + kind + ".");
     }
 }

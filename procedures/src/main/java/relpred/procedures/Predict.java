@@ -45,7 +45,7 @@ public final class Predict {
             @Name("head") Node head,
             @Name("relation") String relation,
             @Name(value = "configuration", defaultValue = "{}") Map<String, Object> configuration) {
-        var question = Question.tails(elementId("head", head), given("relation", relation));
+        var question = Question.tails(elementId("head", head), Arguments.given("relation", relation));
         return rows(question, configuration, found -> {
             Node tail = node(found.tail());
             return tail == null ? null : new PredictionRow(head, tail, found);
@@ -58,7 +58,7 @@ public final class Predict {
             @Name("tail") Node tail,
             @Name("relation") String relation,
             @Name(value = "configuration", defaultValue = "{}") Map<String, Object> configuration) {
-        var question = Question.heads(given("relation", relation), elementId("tail", tail));
+        var question = Question.heads(Arguments.given("relation", relation), elementId("tail", tail));
         return rows(question, configuration, found -> {
             Node head = node(found.head());
             return head == null ? null : new PredictionRow(head, tail, found);
@@ -67,7 +67,7 @@ public final class Predict {
 
     private Stream<PredictionRow> rows(
             Question question, Map<String, Object> configuration, Function<Prediction, PredictionRow> row) {
-        var limits = Configuration.limits(configuration);
+        var limits = Configuration.of(configuration, Configuration.LIMITS).limits();
         var client = new RelpredClient(SettingsSource.ofThisJar().read(), guard::check);
         return client.ask(question, limits).map(row).filter(found -> found != null);
     }
@@ -83,13 +83,6 @@ public final class Predict {
     }
 
     private static String elementId(String argument, Node node) {
-        return given(argument, node).getElementId();
-    }
-
-    private static <T> T given(String argument, T value) {
-        if (value == null) {
-            throw new IllegalArgumentException("The argument " + argument + " is null. Did its MATCH find anything?");
-        }
-        return value;
+        return Arguments.given(argument, node).getElementId();
     }
 }

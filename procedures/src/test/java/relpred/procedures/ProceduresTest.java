@@ -16,19 +16,14 @@ import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
-import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
-import org.neo4j.configuration.connectors.BoltConnector;
 import org.neo4j.graphdb.GraphDatabaseService;
 import org.neo4j.graphdb.QueryExecutionException;
 import org.neo4j.graphdb.Result;
 import org.neo4j.graphdb.TransactionTerminatedException;
-import org.neo4j.harness.Neo4j;
-import org.neo4j.harness.Neo4jBuilders;
 import relpred.client.Stub;
 import relpred.client.Version;
 
@@ -37,29 +32,11 @@ class ProceduresTest {
     private static final Path CONF = Path.of(System.getenv("RELPRED_CONF"));
     private static final String PAIR = "MATCH (a:Person {name: 'Ada'}), (b:Person {name: 'Bob'}) ";
 
-    private static Neo4j neo4j;
-    private static GraphDatabaseService database;
+    private static final GraphDatabaseService DATABASE = Database.OURS;
 
     private final Stub stub = new Stub();
     private String ada;
     private String bob;
-
-    @BeforeAll
-    static void start() {
-        neo4j = Neo4jBuilders.newInProcessBuilder()
-                .withDisabledServer()
-                .withConfig(BoltConnector.enabled, false) // nobody connects, and stopping it takes ten seconds
-                .withProcedure(Predict.class)
-                .withProcedure(Service.class)
-                .withFunction(Service.class)
-                .build();
-        database = neo4j.defaultDatabaseService();
-    }
-
-    @AfterAll
-    static void stop() {
-        neo4j.close();
-    }
 
     @BeforeEach
     void fill() throws IOException {
@@ -82,8 +59,7 @@ class ProceduresTest {
     }
 
     private static List<Map<String, Object>> run(String query) {
-        return database.executeTransactionally(
-                query, Map.of(), result -> result.stream().toList());
+        return Database.run(query);
     }
 
     private static String refused(String query) {
@@ -209,7 +185,7 @@ class ProceduresTest {
     void aTerminatedTransactionDoesNotWaitForTheService() throws IOException {
         try (var blackHole = new ServerSocket(0, 10, InetAddress.getLoopbackAddress())) {
             pointTo("http://127.0.0.1:" + blackHole.getLocalPort());
-            try (var transaction = database.beginTx()) {
+            try (var transaction = DATABASE.beginTx()) {
                 var terminated = CompletableFuture.runAsync(() -> {
                     try {
                         blackHole.accept();
@@ -273,13 +249,20 @@ class ProceduresTest {
                 + "RETURN name, mode, description, admin ORDER BY name");
         assertEquals(
                 List.of(
-                        "relpred.health",
-                        "relpred.predict.heads.stream",
-                        "relpred.predict.relations.stream",
-                        "relpred.predict.tails.stream"),
-                procedures.stream().map(row -> row.get("name")).toList());
+                        "relpred.health READ",
+                        "relpred.predict.heads.stream READ",
+                        "relpred.predict.relations.stream READ",
+                        "relpred.predict.tails.stream READ",
+                        "relpred.review.accept WRITE",
+                        "relpred.review.list READ",
+                        "relpred.review.reject WRITE",
+                        "relpred.review.withdraw WRITE",
+                        "relpred.run.list READ",
+                        "relpred.run.undo WRITE"),
+                procedures.stream()
+                        .map(row -> row.get("name") + " " + row.get("mode"))
+                        .toList());
         for (var row : procedures) {
-            assertEquals("READ", row.get("mode"), row.toString());
             assertTrue(((String) row.get("description")).matches("[A-Z][^.]+\\."), row.toString());
         }
     }

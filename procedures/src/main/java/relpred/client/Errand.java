@@ -1,0 +1,74 @@
+package relpred.client;
+
+import java.util.LinkedHashMap;
+import java.util.Map;
+
+/** One thing that the service is asked for or told to do. */
+public final class Errand {
+    private final String path;
+    private final Map<String, Object> body;
+    private final Effect effect;
+
+    Errand(String path, Map<String, Object> body, Effect effect) {
+        this.path = path;
+        this.body = body;
+        this.effect = effect;
+    }
+
+    /** Lists what waits for a decision, or what was decided. */
+    public static Errand reviewList(ReviewFilter filter) {
+        var body = new LinkedHashMap<String, Object>();
+        filter.relation().ifPresent(relation -> body.put("relation", relation));
+        body.put("decided", filter.decided());
+        filter.order().ifPresent(order -> body.put("order", order));
+        body.put("min_probability", filter.minProbability());
+        body.put("top_k", filter.topK());
+        return new Errand("/v1/review/list", body, Effect.NONE);
+    }
+
+    /** Makes a triple a real relationship. */
+    public static Errand accept(TripleName triple, String by, String note) {
+        return decision("accept", triple, by, note);
+    }
+
+    /** Takes a predicted edge away for good. */
+    public static Errand reject(TripleName triple, String by, String note, String reason) {
+        var errand = decision("reject", triple, by, note);
+        errand.body.put("reason", reason);
+        return errand;
+    }
+
+    /** Takes a decision back. */
+    public static Errand withdraw(TripleName triple) {
+        return new Errand("/v1/review/withdraw", triple.parts(), Effect.ONCE);
+    }
+
+    /** Lists the publications. */
+    public static Errand runList(long topK) {
+        return new Errand("/v1/run/list", Map.of("top_k", topK), Effect.NONE);
+    }
+
+    /** Puts back what stood in the graph before a run. */
+    public static Errand undo(String run, boolean dryRun) {
+        return new Errand("/v1/run/undo", Map.of("run", run, "dry_run", dryRun), dryRun ? Effect.NONE : Effect.ONCE);
+    }
+
+    private static Errand decision(String route, TripleName triple, String by, String note) {
+        Map<String, Object> body = triple.parts();
+        body.put("by", by);
+        body.put("note", note);
+        return new Errand("/v1/review/" + route, body, Effect.SAME);
+    }
+
+    String path() {
+        return path;
+    }
+
+    Map<String, Object> body() {
+        return body;
+    }
+
+    Effect effect() {
+        return effect;
+    }
+}

@@ -1,0 +1,81 @@
+package relpred.procedures;
+
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.stream.Stream;
+import org.neo4j.graphdb.Node;
+import org.neo4j.graphdb.NotFoundException;
+import org.neo4j.graphdb.Relationship;
+import relpred.client.TripleName;
+import relpred.client.TripleName.End;
+import relpred.client.Words;
+
+/** What queries hand over, in the words of the client. */
+final class Arguments {
+    private static final List<String> PARTS = List.of("head", "relation", "tail");
+
+    private Arguments() {}
+
+    static <T> T given(String argument, T value) {
+        if (value == null) {
+            throw new IllegalArgumentException("The argument " + argument + " is null. Did its MATCH find anything?");
+        }
+        return value;
+    }
+
+    /** A predicted edge, a relationship that came of accepting one, or a map of head, relation and tail. */
+    static TripleName triple(Object value) {
+        if (given("triple", value) instanceof Relationship edge) {
+            return edge(edge);
+        }
+        if (!(value instanceof Map<?, ?> map)) {
+            throw new IllegalArgumentException("The argument triple is neither a relationship nor a map. Give a"
+                    + " predicted edge, or a map {head: ..., relation: '...', tail: ...}.");
+        }
+        for (Object key : map.keySet()) {
+            if (!PARTS.contains(key)) {
+                throw new IllegalArgumentException("The argument triple has the unknown key " + key + ". "
+                        + Words.didYouMean(String.valueOf(key), PARTS));
+            }
+        }
+        if (map.get("relation") instanceof String relation) {
+            return new TripleName(end("head", map), relation, end("tail", map), Optional.empty());
+        }
+        throw new IllegalArgumentException("The argument triple lacks relation: the relationship type, a string.");
+    }
+
+    private static TripleName edge(Relationship edge) {
+        try {
+            String key = Stream.of("key", "relpredKey")
+                    .map(name -> edge.getProperty(name, null))
+                    .filter(String.class::isInstance)
+                    .map(String.class::cast)
+                    .findFirst()
+                    .orElseThrow(() -> new IllegalArgumentException(
+                            "The relationship is neither a predicted edge nor one that came of accepting it: it has"
+                                    + " no key. Name the triple by a map {head: ..., relation: '...', tail: ...}."));
+            return new TripleName(
+                    End.element(edge.getStartNode().getElementId()),
+                    edge.getType().name(),
+                    End.element(edge.getEndNode().getElementId()),
+                    Optional.of(key));
+        } catch (NotFoundException gone) {
+            throw new IllegalArgumentException("The relationship is not there any more: somebody decided about it, or a"
+                    + " publication removed it. relpred.review.list shows what waits.");
+        }
+    }
+
+    /** Nodes, or the entity ids by which reviewing names them. */
+    private static End end(String part, Map<?, ?> map) {
+        Object value = map.get(part);
+        if (value instanceof Node node) {
+            return End.element(node.getElementId());
+        }
+        if (value instanceof String id && !id.isEmpty()) {
+            return End.entity(id);
+        }
+        throw new IllegalArgumentException("The argument triple has no " + part
+                + " that names a node. Give the node, or its id as relpred.review.list shows it.");
+    }
+}
