@@ -99,7 +99,7 @@ ADVICE = {
     "request-too-slow": "Send the body without delay.",
     "no-such-route": "Correct path or method; see [HTTP](http.md).",
     "not-ready": "Wait until `/readyz` answers 200.",
-    "deadline-passed": "Ask for less, or ask again later.",
+    "deadline-passed": "Ask for less, or ask again later. A decision or an undo may have been carried out: look first.",
 }
 
 

@@ -3,15 +3,30 @@
 from __future__ import annotations
 
 import re
+import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
-from neo4j import Driver
+import uvicorn
+from neo4j import Driver, GraphDatabase, RoutingControl
 from neo4j.exceptions import ClientError
 
 import neo4j_relpred
-from neo4j_relpred.demo.server import EmbeddedNeo4j, find_jar
+from neo4j_relpred.api import RelationPredictor
+from neo4j_relpred.config import Settings
+from neo4j_relpred.data.published import PublishedSets
+from neo4j_relpred.data.target_set import TargetEdge, TargetSet
+from neo4j_relpred.demo.server import EmbeddedNeo4j, Line, find_jar
+from neo4j_relpred.graph.client import Neo4jClient
+from neo4j_relpred.graph.leases import PUBLISH, held
+from neo4j_relpred.graph.writer import PublicationPlan, publish
+from neo4j_relpred.service import create_app
+from neo4j_relpred.triples import Evidence, ScoredTriple, Triple
+from tests.integration.conftest import CACHE
 
 pytestmark = pytest.mark.skipif(find_jar() is None, reason="the procedure jar is not built: mvn -f procedures package")
 
@@ -70,15 +85,26 @@ def test_every_procedure_says_its_mode_and_what_it_does(driver: Driver) -> None:
         "relpred.predict.heads.stream",
         "relpred.predict.relations.stream",
         "relpred.predict.tails.stream",
+        "relpred.review.accept",
+        "relpred.review.list",
+        "relpred.review.reject",
+        "relpred.review.withdraw",
+        "relpred.run.list",
+        "relpred.run.undo",
     ]
+    writing = {"accept", "reject", "withdraw", "undo"}
     for one in found:
-        assert one["mode"] == "READ"
+        assert one["mode"] == ("WRITE" if one["name"].rpartition(".")[2] in writing else "READ")
         assert re.fullmatch(r"[A-Z][^.]+\.", one["description"])
     columns = "head :: NODE, relation :: STRING, tail :: NODE, score :: FLOAT, probability :: FLOAT, rank :: INTEGER"
     assert columns in found[1]["signature"]
     assert "(tail :: NODE, relation :: STRING, configuration = {} :: MAP)" in found[1]["signature"]
     assert "(head :: NODE, tail :: NODE, configuration = {} :: MAP)" in found[2]["signature"]
     assert "(head :: NODE, relation :: STRING, configuration = {} :: MAP)" in found[3]["signature"]
+    assert "(triple :: ANY, configuration = {} :: MAP)" in found[4]["signature"]
+    assert "decidedBy :: STRING, decidedAt :: ZONED DATETIME" in found[4]["signature"].replace(
+        ":: DATETIME", ":: ZONED DATETIME"
+    )
 
 
 def test_relations_are_ranked_between_two_nodes(driver: Driver, people: dict[str, str], stub_service: Stub) -> None:
@@ -195,3 +221,206 @@ def test_health_tells_of_a_service_that_is_down(driver: Driver) -> None:
     health = ask(driver, "CALL relpred.health()")[0]
     assert health["status"] == "down"
     assert "relpred serve" in health["message"]
+
+
+# decisions, carried out by a real service that needs no model for them
+
+
+TARGET = TargetSet.of(
+    TargetEdge.of(ScoredTriple(Triple(head, "NEXT", tail), 1.5, probability, 1, Evidence("why")), "default@1", "r1")
+    for head, tail, probability in (("1", "5", 0.8), ("2", "7", 0.75), ("3", "8", 0.55))
+)
+ONE = "MATCH (h:Item {id: 1})-[e:PREDICTED_NEXT]->(t:Item {id: 5}) "
+DECIDED = " YIELD head, relation, tail, state, reason, note, decidedBy, probability, model "
+SEVEN = {"head": "2", "relation": "NEXT", "tail": "7"}
+
+
+@contextmanager
+def listening(predictor: RelationPredictor, port: int) -> Iterator[None]:
+    """The service in a thread of this process: it serves decisions though nothing was trained."""
+    app = create_app(predictor, predictor.settings.service)
+    server = uvicorn.Server(uvicorn.Config(app, port=port, lifespan="on", log_config=None))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        until(lambda: server.started)
+        yield
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+def until(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+@pytest.fixture
+def desk(
+    clean_graph: Driver, client: Neo4jClient, server: EmbeddedNeo4j, service_port: int, tmp_path: Path
+) -> Iterator[RelationPredictor]:
+    """Ten items in a ring, three predicted edges between them, published as run r1, and the service before them."""
+    ask(
+        clean_graph,
+        "UNWIND range(0, 9) AS i CREATE (:Item {id: i, name: 'item ' + i}) "
+        "WITH count(*) AS done MATCH (a:Item), (b:Item) WHERE b.id = (a.id + 1) % 10 CREATE (a)-[:NEXT]->(b)",
+    )
+    graph = {"uri": server.bolt_uri, "keys": {"Item": "id"}, "names": ["name"]}
+    settings = Settings.model_validate({"home": tmp_path / "home", "graph": graph})
+    sets = PublishedSets(settings.home / "runs", 5)
+    sets.add("r1", TARGET, "default")
+    republish(client, settings, "r1")
+    sets.settle("r1", "default")
+    with RelationPredictor.open(settings) as predictor, listening(predictor, service_port):
+        yield predictor
+
+
+def republish(client: Neo4jClient, settings: Settings, run: str) -> None:
+    publish(client, TARGET, PublicationPlan(settings.graph, settings.publishing, run, "default"))
+
+
+def made(driver: Driver) -> list[dict[str, Any]]:
+    """The relationships that came of accepting."""
+    query = (
+        "MATCH (h)-[r:NEXT]->(t) WHERE r.relpredKey IS NOT NULL RETURN h.id AS h, t.id AS t, r.relpredAcceptedBy AS by"
+    )
+    return ask(driver, query)
+
+
+def waiting(driver: Driver) -> list[str]:
+    return [row["tail"] for row in ask(driver, "CALL relpred.review.list() YIELD tail RETURN tail")]
+
+
+def test_a_predicted_edge_is_accepted_once_and_withdrawn(driver: Driver, desk: RelationPredictor) -> None:
+    listed = ask(driver, "CALL relpred.review.list({relation: 'NEXT', threshold: 0.6, topK: 1})")
+    assert [(row["headName"], row["tailName"], row["state"], row["run"]) for row in listed] == [
+        ("item 1", "item 5", "pending", "r1")
+    ]
+    accepted = {"head": "1", "relation": "NEXT", "tail": "5", "state": "accepted", "reason": "", "note": "seen it"}
+    told = accepted | {"decidedBy": "anna", "probability": 0.8, "model": "default@1"}
+    call = f"CALL relpred.review.accept(e, {{by: 'anna', note: 'seen it'}}){DECIDED}"
+    columns = DECIDED.replace("YIELD", "RETURN")
+    assert ask(driver, ONE + call + columns) == [told]
+    assert ask(driver, "CALL relpred.review.accept({head: '1', relation: 'NEXT', tail: '5'}, {by: 'anna'})")
+    assert made(driver) == [{"h": 1, "t": 5, "by": "anna"}]
+    assert waiting(driver) == ["7", "8"]
+    query = "CALL relpred.review.list({decided: true}) YIELD state, decidedAt RETURN state, decidedAt"
+    ((state, at),) = ([*row.values()] for row in ask(driver, query))
+    assert (state, at.to_native().year >= 2026) == ("accepted", True)
+    withdraw = "MATCH ()-[r:NEXT]->() WHERE r.relpredKey IS NOT NULL CALL relpred.review.withdraw(r) YIELD state, head "
+    assert ask(driver, withdraw + "RETURN state, head") == [{"state": "withdrawn", "head": "1"}]
+    assert made(driver) == []
+    assert desk.review.decisions() == []
+    all_left = "MATCH ()-[e:PREDICTED_NEXT]->() CALL relpred.review.accept(e, {by: 'anna'}) YIELD tail "
+    assert ask(driver, all_left + "RETURN tail ORDER BY tail") == [{"tail": "7"}, {"tail": "8"}]
+    assert len(made(driver)) == 2
+
+
+def test_a_rejected_edge_stays_away(driver: Driver, client: Neo4jClient, desk: RelationPredictor) -> None:
+    query = "MATCH (h:Item {id: 2}), (t:Item {id: 7}) CALL relpred.review.reject({head: h, relation: 'NEXT', tail: t}, "
+    (row,) = ask(driver, f"{query}{{reason: 'wrong-kind', by: 'ben'}}){DECIDED}RETURN state, reason, decidedBy")
+    assert row == {"state": "rejected", "reason": "wrong-kind", "decidedBy": "ben"}
+    republish(client, desk.settings, "r2")
+    assert waiting(driver) == ["5", "8"]
+    assert ask(driver, "CALL relpred.review.withdraw($triple) YIELD state RETURN state", triple=SEVEN) == [
+        {"state": "withdrawn"}
+    ]
+    republish(client, desk.settings, "r3")
+    assert waiting(driver) == ["5", "7", "8"]
+
+
+def test_a_run_is_undone_unless_somebody_publishes(
+    driver: Driver, client: Neo4jClient, desk: RelationPredictor
+) -> None:
+    undo = "CALL relpred.run.undo('r1', $configuration) YIELD run, removed, dryRun RETURN run, removed, dryRun"
+    (row,) = ask(driver, undo, configuration={"dryRun": True})
+    assert (row["removed"], row["dryRun"]) == (3, True)
+    with (
+        held(client, PUBLISH, seconds=30, patience=1),
+        pytest.raises(ClientError, match=r"is publishing into this database.*Wait for it"),
+    ):
+        ask(driver, undo, configuration={})
+    assert waiting(driver) == ["5", "7", "8"]
+    (row,) = ask(driver, undo, configuration={})
+    assert (row["removed"], row["dryRun"]) == (3, False)
+    assert waiting(driver) == []
+    listed = ask(driver, "CALL relpred.run.list() YIELD run, kind, status, removed RETURN run, kind, status, removed")
+    assert listed == [
+        {"run": row["run"], "kind": "undo", "status": "published", "removed": 3},
+        {"run": "r1", "kind": "publish", "status": "published", "removed": 0},
+    ]
+    with pytest.raises(ClientError, match=r"no run 'r9' on this machine\. Kept runs: "):
+        ask(driver, "CALL relpred.run.undo('r9')")
+
+
+@pytest.mark.usefixtures("desk")
+def test_what_cannot_be_decided_says_why(driver: Driver) -> None:
+    pair = "{head: '1', relation: 'NEXT', tail: '5'}"
+    to_nobody = pair.replace("5", "nobody")
+    wrong = {
+        f"CALL relpred.review.accept({to_nobody}, {{by: 'a'}})": "missing node.*key property",
+        f"CALL relpred.review.withdraw({pair})": "Nobody decided.*review list --decided",
+        f"CALL relpred.review.reject({pair}, {{by: 'a', reason: 'x'}})": "reason cannot be used",
+        "CALL relpred.review.list({relation: 'NEXTT'})": "Did you mean NEXT",
+        ONE + "CALL relpred.review.accept(e) YIELD state RETURN state": "by: 'anna'",
+        ONE + "MATCH (h)-[r:NEXT]->() CALL relpred.review.accept(r, {by: 'a'}) YIELD state RETURN state": "has no key",
+    }
+    for query, message in wrong.items():
+        with pytest.raises(ClientError, match=message):
+            ask(driver, query)
+    ask(driver, "CREATE (:Item {id: '4'})")
+    with pytest.raises(ClientError, match=r"Not accepted: ambiguous node"):
+        ask(driver, "CALL relpred.review.accept({head: '1', relation: 'NEXT', tail: '4'}, {by: 'a'})")
+    ask(driver, "MATCH (t:Item {id: 5}) SET t.id = 55")
+    with pytest.raises(ClientError, match=r"had other keys.*Publish again"):
+        ask(driver, ONE.replace("5", "55") + "CALL relpred.review.accept(e, {by: 'a'}) YIELD state RETURN state")
+    assert made(driver) == []
+
+
+@pytest.mark.usefixtures("desk")
+def test_who_may_only_read_lists_and_does_not_decide(driver: Driver) -> None:
+    query = ONE + "CALL relpred.review.accept(e, {by: 'anna'}) YIELD state RETURN state"
+    with pytest.raises(ClientError, match=r"(?i)read"):
+        driver.execute_query(query, routing_=RoutingControl.READ)
+    listed = driver.execute_query("CALL relpred.review.list()", routing_=RoutingControl.READ).records
+    assert len(listed) == 3
+
+
+def test_a_decision_is_not_of_the_transaction_that_calls(driver: Driver, desk: RelationPredictor) -> None:
+    accept = "CALL relpred.review.accept({head: $head, relation: 'NEXT', tail: $tail}, $more) YIELD state RETURN state"
+    more: dict[str, Any] = {"by": "anna"}
+    with driver.session() as session, session.begin_transaction() as transaction:
+        answer = transaction.run(accept, head="1", tail="5", more=more).single(strict=True)
+        assert answer["state"] == "accepted"
+        transaction.rollback()
+    assert made(driver) == [{"h": 1, "t": 5, "by": "anna"}]
+    with driver.session() as session:
+        transaction = session.begin_transaction()
+        transaction.run("MATCH (h:Item {id: 2}) SET h.locked = true").consume()
+        with pytest.raises(ClientError, match=r"did not answer within 500 ms.*may still be carried out"):
+            transaction.run(accept, head="2", tail="7", more=more | {"timeoutMillis": 500}).consume()
+        transaction.close()
+    until(lambda: len(desk.review.decisions()) == 2)  # as the message said, once the lock was gone
+    assert {row["t"] for row in made(driver)} == {5, 7}
+
+
+def test_who_is_logged_in_is_who_decides(
+    neo4j_line: Line, stub_service: Stub, service_port: int, tmp_path: Path
+) -> None:
+    known = {"head": "1", "relation": "NEXT", "tail": "5", "state": "accepted"}
+    stub_service.answers["/v1/review/accept"] = lambda body: [known | {"by": body["by"]}]
+    (tmp_path / "conf").mkdir()
+    (tmp_path / "conf" / "relpred.conf").write_text(f"service.address=http://127.0.0.1:{service_port}\n")
+    jar = find_jar()
+    assert jar is not None
+    embedded = EmbeddedNeo4j(
+        neo4j_line, home=tmp_path, cache=CACHE, plugins=[jar], password="correct horse", heap="512m", page_cache="64m"
+    )
+    accept = (
+        "CALL relpred.review.accept({head: '1', relation: 'NEXT', tail: '5'}, $more) YIELD decidedBy AS by RETURN by"
+    )
+    with embedded as server, GraphDatabase.driver(server.bolt_uri, auth=(server.user, "correct horse")) as driver:
+        assert ask(driver, accept, more={}) == [{"by": "neo4j"}]
+        assert ask(driver, accept, more={"by": "ben"}) == [{"by": "ben"}]

@@ -76,7 +76,8 @@ final class Call implements AutoCloseable {
             return new ServiceException(
                     "service-slow",
                     who + " did not answer within " + patience.budget().toMillis() + " ms.",
-                    effect.remedy("Ask for less (topK), give it more time (timeoutMillis, " + Key.DEADLINE_MS.key
+                    effect.remedy((effect == Effect.NONE ? "Ask for less (topK), give" : "Give")
+                            + " it more time (timeoutMillis, " + Key.DEADLINE_MS.key
                             + "), or look whether it runs. " + settings.remedy()));
         }
         if (failure.cause() instanceof ConnectException || failure.cause() instanceof HttpConnectTimeoutException) {
