@@ -399,8 +399,8 @@ def test_a_decision_is_not_of_the_transaction_that_calls(driver: Driver, desk: R
     with driver.session() as session:
         transaction = session.begin_transaction()
         transaction.run("MATCH (h:Item {id: 2}) SET h.locked = true").consume()
-        with pytest.raises(ClientError, match=r"did not answer within 500 ms.*may still be carried out"):
-            transaction.run(accept, head="2", tail="7", more=more | {"timeoutMillis": 500}).consume()
+        with pytest.raises(ClientError, match=r"did not answer within 1000 ms.*may still be carried out"):
+            transaction.run(accept, head="2", tail="7", more=more | {"timeoutMillis": 1000}).consume()
         transaction.close()
     until(lambda: len(desk.review.decisions()) == 2)  # as the message said, once the lock was gone
     assert {row["t"] for row in made(driver)} == {5, 7}
