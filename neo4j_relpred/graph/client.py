@@ -20,6 +20,7 @@ from neo4j_relpred.errors import (
     DatabaseNotFound,
     GraphQueryFailed,
     GraphUnavailable,
+    InvalidQuery,
     InvalidSettings,
     LoginRefused,
     RelpredError,
@@ -32,6 +33,7 @@ __all__ = [
     "CommitLost",
     "Counters",
     "GraphClient",
+    "LockedOut",
     "Neo4jClient",
     "Row",
     "SnapshotClient",
@@ -44,7 +46,8 @@ T = TypeVar("T")
 # Cypher 5 is frozen and understood by every server since 5.21; a database may default to another version.
 LANGUAGE: LiteralString = "CYPHER 5 "
 LONGEST_MESSAGE = 300
-TIMED_OUT = ("TransactionTimedOut", "LockClientStopped", "LockAcquisitionTimeout")  # the last two: waiting for a lock
+TIMED_OUT = "TransactionTimedOut"
+LOCKED = ("LockClientStopped", "LockAcquisitionTimeout")  # timed out while it waited for a lock
 LOGIN_CODES = ("Neo.ClientError.Security.", "Neo.TransientError.Security.")
 
 
@@ -53,6 +56,15 @@ class CommitLost(GraphUnavailable):
 
     The writer looks at the graph afresh and writes what is still missing; its edges are keyed, so none is doubled.
     """
+
+
+class LockedOut(GraphQueryFailed):
+    """A write waited in vain for what another transaction holds locked, and changed nothing.
+
+    `rows`: what the statement had answered by then, so that one sees how far it came.
+    """
+
+    rows: tuple[Row, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +95,8 @@ class GraphClient(Protocol):
         """The rows of a statement that changes nothing. Callers bound them: they arrive all at once."""
         ...
 
-    def write(self, query: LiteralString, /, **parameters: object) -> Counters:
-        """Runs a statement that changes data."""
+    def write(self, query: LiteralString, /, *, within: float | None = None, **parameters: object) -> Counters:
+        """Runs a statement that changes data; `within` is a deadline in seconds, where another one than usual."""
         ...
 
     def schema(self, query: LiteralString, /) -> None:
@@ -211,12 +223,18 @@ class Neo4jClient:
             session.execute_read(lambda transaction: transaction.run("RETURN 1").consume())
             return ",".join(sorted(session.last_bookmarks().raw_values))
 
-    def write(self, query: LiteralString, /, **parameters: object) -> Counters:
-        """See GraphClient. Raises what `read` raises, and CommitLost when nobody can say whether it was written."""
+    def write(self, query: LiteralString, /, *, within: float | None = None, **parameters: object) -> Counters:
+        """See GraphClient. Raises what `read` raises, LockedOut, and CommitLost when nobody can say what was written.
+
+        A commit itself knows no deadline: statements lock what they change before it (see predicted.LOCKED).
+        """
+        rows: list[Row] = []
 
         def change(transaction: neo4j.ManagedTransaction) -> Counters:
+            rows.clear()
             result = transaction.run(LANGUAGE + query, parameters)
-            rows = tuple(dict(record) for record in result)
+            for record in result:
+                rows.append(dict(record))  # one by one, to have those before an error
             counters = result.consume().counters
             return Counters(
                 counters.nodes_created,
@@ -224,10 +242,14 @@ class Neo4jClient:
                 counters.relationships_created,
                 counters.relationships_deleted,
                 counters.properties_set,
-                rows,
+                tuple(rows),
             )
 
-        return self._managed(change, neo4j.WRITE_ACCESS)
+        try:
+            return self._managed(change, neo4j.WRITE_ACCESS, within)
+        except LockedOut as error:
+            error.rows = tuple(rows)
+            raise
 
     def schema(self, query: LiteralString, /) -> None:
         """See GraphClient. Raises what `read` raises. The statement must be harmless when repeated."""
@@ -237,8 +259,9 @@ class Neo4jClient:
 
         twice_if_lost(lambda: self._managed(change, neo4j.WRITE_ACCESS))
 
-    def _managed(self, work: Callable[[neo4j.ManagedTransaction], T], access: str) -> T:
-        timed, reads = neo4j.unit_of_work(timeout=self._settings.timeout_seconds)(work), access == neo4j.READ_ACCESS
+    def _managed(self, work: Callable[[neo4j.ManagedTransaction], T], access: str, within: float | None = None) -> T:
+        timed = neo4j.unit_of_work(timeout=within or self._settings.timeout_seconds)(work)
+        reads = access == neo4j.READ_ACCESS
         driver = self._driver if reads else self._writing
         with (
             self._errors_translated(writes=not reads),
@@ -252,6 +275,10 @@ class Neo4jClient:
             yield
         except (driver_errors.Neo4jError, driver_errors.DriverError) as error:
             raise self._translated(error, writes=writes) from error
+        except UnicodeEncodeError as error:  # of a value that the driver was to send; no name comes so far
+            raise InvalidQuery(
+                "A text holds half of a surrogate pair, which Neo4j cannot store.", hint="Give whole characters only."
+            ) from error
 
     def _greet(self) -> None:
         """One statement outside the managed transactions: those would repeat it until the deadline."""
@@ -279,17 +306,26 @@ class Neo4jClient:
             return self._refused(code, writes=writes)
         if code == "Neo.ClientError.Database.DatabaseNotFound":
             return self._no_such_database()
+        if code.endswith(LOCKED):
+            return LockedOut(
+                f"A statement waited too long for what another transaction holds locked ({code}).",
+                hint="Try again when that one has ended (SHOW TRANSACTIONS names it), or raise graph.timeout_seconds.",
+            )
         if code.startswith("Neo.TransientError."):
             return GraphUnavailable(f"Neo4j could not run a statement now ({code}).", hint="Try again in a while.")
-        if any(word in code for word in TIMED_OUT):
+        if TIMED_OUT in code:
             return GraphQueryFailed(
-                f"A statement took longer than {self._settings.timeout_seconds:g} s ({code}).",
+                f"A statement took longer than it may ({code}).",
                 hint="Raise graph.timeout_seconds.",
             )
         if "ConstraintValidationFailed" in code:  # its message quotes values of the data
-            return GraphQueryFailed(f"A constraint of the database forbids this ({code}).")
+            return GraphQueryFailed(
+                f"A constraint of the database forbids this ({code}).", hint="SHOW CONSTRAINTS names what it asks for."
+            )
         reason = (error.message or "").split("\n")[0][:LONGEST_MESSAGE]
-        return GraphQueryFailed(f"Neo4j refused a statement ({code}): {reason}")
+        return GraphQueryFailed(
+            f"Neo4j refused a statement ({code}): {reason}", hint="The log of the server may say more."
+        )
 
     def _refused(self, code: str, *, writes: bool) -> LoginRefused:
         who = name_of(self._settings, writer=writes and bool(self._settings.writer))

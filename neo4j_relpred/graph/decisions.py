@@ -18,7 +18,7 @@ from neo4j_relpred.config import GraphSettings
 from neo4j_relpred.graph.client import GraphClient, Row, twice_if_lost
 from neo4j_relpred.graph.identity import Identity, Resolution
 from neo4j_relpred.graph.names import quoted
-from neo4j_relpred.graph.predicted import ENDS, bound_ends
+from neo4j_relpred.graph.predicted import ENDS, LOCKED_ENDS, bound_ends
 from neo4j_relpred.triples import Relation, Triple, edge_key
 
 __all__ = [
@@ -118,8 +118,8 @@ def withdraw(client: GraphClient, settings: GraphSettings, triples: Iterable[Tri
         for first in range(0, len(own), BATCH):
             write = partial(
                 client.write,
-                f"{ENDS} MATCH (d:RelpredDecision {{key: row.key}}) {_made(relation)} "
-                "DELETE made, d RETURN count(DISTINCT row.key) AS number",
+                f"{ENDS} {LOCKED_ENDS} WITH * MATCH (d:RelpredDecision {{key: row.key}}) {_made(relation)} "
+                "SET made += {} DELETE made, d RETURN count(DISTINCT row.key) AS number",
                 rows=[_row(Wish(triple, "rejected"), nodes) for triple in own[first : first + BATCH]],
             )
             (row,) = twice_if_lost(write).rows
@@ -169,9 +169,10 @@ def _acceptance(settings: GraphSettings, relation: Relation) -> LiteralString:
     """A relationship that stands there already is left as it is, and not claimed as ours."""
     real = quoted(relation)
     return (
-        f"{ENDS} WITH row, h, t, CASE WHEN h IS NULL OR t IS NULL THEN row.lost ELSE 'accepted' END AS state "
+        f"{ENDS} {LOCKED_ENDS} "
+        "WITH row, h, t, CASE WHEN h IS NULL OR t IS NULL THEN row.lost ELSE 'accepted' END AS state "
         f"OPTIONAL MATCH (h)-[e:{quoted(settings.prefix + relation)} {{key: row.key}}]->(t) "
-        "WHERE e.model IS NOT NULL AND e.run IS NOT NULL "
+        "WHERE e.model IS NOT NULL AND e.run IS NOT NULL SET e += {} "
         f"WITH row, h, t, e, state, EXISTS {{ (h)-[:{real}]->(t) }} AS present "
         f"FOREACH (_ IN CASE state WHEN 'accepted' THEN [1] ELSE [] END | {DECIDED} "
         f"FOREACH (_ IN CASE WHEN present THEN [] ELSE [1] END | CREATE (h)-[made:{real} {{relpredKey: row.key}}]->(t) "
@@ -184,8 +185,10 @@ def _acceptance(settings: GraphSettings, relation: Relation) -> LiteralString:
 def _rejection(settings: GraphSettings, relation: Relation) -> LiteralString:
     """Whoever rejects what was accepted before takes that back along with it."""
     return (
-        f"{ENDS} OPTIONAL MATCH ()-[e:{quoted(settings.prefix + relation)} {{key: row.key}}]->() "
-        f"WHERE e.model IS NOT NULL AND e.run IS NOT NULL {_made(relation)} {DECIDED} "
+        f"{ENDS} {LOCKED_ENDS} WITH * "
+        f"OPTIONAL MATCH (a)-[e:{quoted(settings.prefix + relation)} {{key: row.key}}]->(b) "
+        f"WHERE e.model IS NOT NULL AND e.run IS NOT NULL {_made(relation)} "
+        f"SET a += {{}} SET b += {{}} SET e += {{}} SET made += {{}} WITH row, e, made {DECIDED} "
         "DELETE made, e RETURN 'rejected' AS state, count(DISTINCT row.key) AS number"
     )
 

@@ -21,7 +21,7 @@ from functools import partial
 from typing import LiteralString
 
 from neo4j_relpred.errors import Busy, LeaseNotFound, PublicationStopped, RelpredError, did_you_mean
-from neo4j_relpred.graph.client import GraphClient, Row, twice_if_lost
+from neo4j_relpred.graph.client import GraphClient, LockedOut, Row, twice_if_lost
 
 __all__ = ["PUBLISH", "Fence", "Lease", "break_lease", "held", "list_leases", "require_held", "write_fenced"]
 
@@ -66,7 +66,11 @@ class Lease:
 
 
 def write_fenced(
-    client: GraphClient, fence: Fence | None, statement: LiteralString, **parameters: object
+    client: GraphClient,
+    fence: Fence | None,
+    statement: LiteralString,
+    within: float | None = None,
+    **parameters: object,
 ) -> tuple[Row, ...]:
     """Runs a write that gives at least one row, in one transaction with the check of the fence.
 
@@ -74,8 +78,8 @@ def write_fenced(
     PublicationStopped then, and what `client.write` raises.
     """
     if fence is None:
-        return client.write(statement, **parameters, fence=None).rows
-    rows = client.write(HELD + statement, **parameters, **fence.parameters).rows
+        return client.write(statement, within=within, **parameters, fence=None).rows
+    rows = client.write(HELD + statement, within=within, **parameters, **fence.parameters).rows
     if not rows:
         raise _lost(fence)
     return rows
@@ -165,7 +169,12 @@ def _acquire(client: GraphClient, name: str, owner: str, seconds: float, patienc
             owner=owner,
             milliseconds=round(seconds * 1000),
         )
-        rows = twice_if_lost(write).rows  # the same owner may take its lease again
+        try:
+            rows = twice_if_lost(write).rows  # the same owner may take its lease again
+        except LockedOut as error:  # by a write of its holder, which itself may wait for somebody's lock
+            raise Busy(
+                f"The holder of the lease {name!r} has been writing all the while.", hint="Wait for it."
+            ) from error
         found = _lease(rows[0]["lease"], held=True)
         if rows[0]["free"]:
             return Fence(name, found.fence, seconds)

@@ -20,7 +20,7 @@ from neo4j_relpred.graph.leases import Fence, write_fenced
 from neo4j_relpred.graph.names import quoted
 from neo4j_relpred.triples import Relation
 
-__all__ = ["ENDS", "PredictedType", "Stamp", "bound_ends", "constraint_name"]
+__all__ = ["ENDS", "LOCKED_ENDS", "PredictedType", "Stamp", "bound_ends", "constraint_name"]
 
 PAGE_EDGES = 20_000
 OURS: LiteralString = "e.key > $after AND e.model IS NOT NULL AND e.run IS NOT NULL"
@@ -32,6 +32,10 @@ ENDS: LiteralString = (
     "OPTIONAL MATCH (h) WHERE elementId(h) = row.h AND (row.hk IS NULL OR h[row.hk] = row.hv) "
     "OPTIONAL MATCH (t) WHERE elementId(t) = row.t AND (row.tk IS NULL OR t[row.tk] = row.tv) "
 )
+# The server itself locks the ends of an edge only in the commit, where it waits for other transactions without any
+# deadline. So each statement takes these locks before: setting nothing changes nothing, but locks, and can time out.
+LOCKED_ENDS: LiteralString = "SET h += {} SET t += {} "
+LOCKED: LiteralString = f"{LOCKED_ENDS}SET e += {{}} "
 WRITTEN: LiteralString = (  # a literal of all at once is a fifth faster than one SET for each
     "{key: row.key, score: row.score, probability: row.probability, rank: row.rank, evidence: row.evidence, "
     "model: row.model, run: $run, predictedAt: $at}"
@@ -92,35 +96,61 @@ class PredictedType:
         )
         return {row["state"]: row["number"] for row in rows}
 
-    def create(self, edges: Sequence[TargetEdge], nodes: Mapping[str, Found], stamp: Stamp) -> dict[str, int]:
-        """Creates one batch of edges; gives back how many were new, real or missing. Raises PublicationStopped."""
+    def ends(self, keys: Sequence[str]) -> dict[str, tuple[str, str]]:
+        """The element ids of the ends of edges that are there."""
+        (row,) = self._client.read(
+            f"UNWIND $keys AS key MATCH (h)-[e:{self._type} {{key: key}}]->(t) "
+            "RETURN collect([key, elementId(h), elementId(t)]) AS found",
+            keys=list(keys),
+        )
+        return {key: (head, tail) for key, head, tail in row["found"]}
+
+    def lock(self, keys: Sequence[str], within: float) -> None:
+        """Locks edges that are there, one by one, changes nothing, lets go again. Raises LockedOut."""
+        self._client.write(
+            f"runtime=slotted UNWIND $keys AS key OPTIONAL MATCH ()-[e:{self._type} {{key: key}}]->() SET e += {{}} "
+            "RETURN key",
+            within=within,
+            keys=list(keys),
+        )
+
+    def create(
+        self, edges: Sequence[TargetEdge], nodes: Mapping[str, Found], stamp: Stamp, within: float | None = None
+    ) -> dict[str, int]:
+        """Creates one batch of edges; gives back how many were new, real or missing.
+
+        Raises PublicationStopped, LockedOut when an end is locked for longer than `within` (or the usual deadline).
+        """
         rows = self._change(
-            f"{ENDS} WITH row, h, t, {self._state} AS state "
+            f"{ENDS} {LOCKED_ENDS} WITH row, h, t, {self._state} AS state "
             "FOREACH (_ IN CASE state WHEN 'new' THEN [1] ELSE [] END | "
             f"CREATE (h)-[e:{self._type} {WRITTEN}]->(t)) "
             "RETURN state, count(*) AS number",
+            within,
             rows=[_row(edge, nodes) for edge in edges],
             run=stamp.run,
             at=stamp.at,
         )
         return {row["state"]: row["number"] for row in rows}
 
-    def update(self, edges: Sequence[TargetEdge], stamp: Stamp) -> None:
-        """Rewrites the properties of one batch of edges. Raises PublicationStopped."""
+    def update(self, edges: Sequence[TargetEdge], stamp: Stamp, within: float | None = None) -> None:
+        """Rewrites the properties of one batch of edges. Raises what `create` raises."""
         self._change(
-            f"UNWIND $rows AS row OPTIONAL MATCH ()-[e:{self._type} {{key: row.key}}]->() SET e += {WRITTEN} "
-            "RETURN $fence AS fence, count(*) AS number",
+            f"UNWIND $rows AS row OPTIONAL MATCH (h)-[e:{self._type} {{key: row.key}}]->(t) {LOCKED} "
+            f"SET e += {WRITTEN} RETURN $fence AS fence, count(*) AS number",
+            within,
             rows=[_row(edge, {}) for edge in edges],
             run=stamp.run,
             at=stamp.at,
         )
 
-    def remove(self, keys: Sequence[str]) -> None:
-        """Removes one batch of edges. Raises PublicationStopped."""
+    def remove(self, keys: Sequence[str], within: float | None = None) -> None:
+        """Removes one batch of edges. Raises what `create` raises."""
         self._change(
-            f"UNWIND $keys AS key OPTIONAL MATCH ()-[e:{self._type} {{key: key}}]->() "
-            "WHERE e.model IS NOT NULL AND e.run IS NOT NULL DELETE e "
+            f"UNWIND $keys AS key OPTIONAL MATCH (h)-[e:{self._type} {{key: key}}]->(t) "
+            f"WHERE e.model IS NOT NULL AND e.run IS NOT NULL {LOCKED} DELETE e "
             "RETURN $fence AS fence, count(*) AS number",
+            within,
             keys=list(keys),
         )
 
@@ -131,8 +161,8 @@ class PredictedType:
             f"WHEN EXISTS {{ (h)-[:{self._real}]->(t) }} THEN 'real' ELSE 'new' END"
         )
 
-    def _change(self, statement: LiteralString, **parameters: object) -> tuple[Row, ...]:
-        return write_fenced(self._client, self._fence, statement, **parameters)
+    def _change(self, statement: LiteralString, within: float | None, **parameters: object) -> tuple[Row, ...]:
+        return write_fenced(self._client, self._fence, statement, within, **parameters)
 
 
 def constraint_name(predicted_type: str) -> str:

@@ -16,7 +16,7 @@ from neo4j_relpred.config import GraphSettings
 from neo4j_relpred.graph.client import CommitLost, GraphClient, twice_if_lost
 from neo4j_relpred.graph.leases import Fence, write_fenced
 from neo4j_relpred.graph.names import quoted
-from neo4j_relpred.graph.predicted import constraint_name
+from neo4j_relpred.graph.predicted import LOCKED_ENDS, constraint_name
 
 __all__ = ["Purge", "count_ours", "purge", "remove_leases"]
 
@@ -26,6 +26,7 @@ CONSTRAINTS = ("relpred_run_id", "relpred_decision_key", LEASE_CONSTRAINT)
 BATCH = 5_000
 KEY: LiteralString = "=~ '[0-9a-f]{64}'"
 OURS: LiteralString = f"x.key {KEY} AND x.model IS NOT NULL AND x.run IS NOT NULL AND x.predictedAt IS NOT NULL"
+LOCKED: LiteralString = f"{LOCKED_ENDS}SET x += {{}} "
 MADE: LiteralString = f"x.relpredKey {KEY} AND x.relpredAcceptedAt IS NOT NULL"
 
 
@@ -77,7 +78,7 @@ def purge(
     """
     total, done = found.total + (sum(found.accepted.values()) if accepted else 0), 0
 
-    def emptied(match: LiteralString) -> None:
+    def emptied(match: LiteralString, locked: LiteralString = "") -> None:
         nonlocal done
         removed = -1
         while removed:
@@ -85,7 +86,7 @@ def purge(
                 rows = write_fenced(
                     client,
                     fence,
-                    f"OPTIONAL {match} WITH x LIMIT $most DETACH DELETE x RETURN $fence AS fence, count(x) AS number",
+                    f"OPTIONAL {match} LIMIT $most {locked} DETACH DELETE x RETURN $fence AS fence, count(x) AS number",
                     most=BATCH,
                 )
                 removed = rows[0]["number"]
@@ -95,11 +96,11 @@ def purge(
             progress(min(done, total), total)
 
     for name in found.edges:
-        emptied(f"MATCH ()-[x:{quoted(name)}]->() WHERE {OURS}")
+        emptied(f"MATCH (h)-[x:{quoted(name)}]->(t) WHERE {OURS} WITH h, x, t", LOCKED)
     for name in found.accepted if accepted else ():
-        emptied(f"MATCH ()-[x:{quoted(name)}]->() WHERE {MADE}")
+        emptied(f"MATCH (h)-[x:{quoted(name)}]->(t) WHERE {MADE} WITH h, x, t", LOCKED)
     for label in LABELS:  # the lease, under which all this is done, is not among them
-        emptied(f"MATCH (x:{label})")
+        emptied(f"MATCH (x:{label}) WITH x")
     for name in found.constraints:
         if name != LEASE_CONSTRAINT:
             client.schema(f"DROP CONSTRAINT {quoted(name)} IF EXISTS")

@@ -119,7 +119,7 @@ def get_run(client: GraphClient, run_id: str) -> Run:
 
 def _record(client: GraphClient, fence: Fence | None, statement: LiteralString, **values: str | int) -> None:
     """Says the same however often it is said, so a lost commit is no loss."""
-    twice_if_lost(partial(write_fenced, client, fence, statement, **values))
+    twice_if_lost(partial(write_fenced, client, fence, statement, None, **values))
 
 
 def _run(found: Row) -> Run:

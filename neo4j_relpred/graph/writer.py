@@ -24,6 +24,7 @@ from neo4j_relpred.graph.decisions import decided_keys
 from neo4j_relpred.graph.difference import Difference, difference
 from neo4j_relpred.graph.identity import Identity, Resolution
 from neo4j_relpred.graph.leases import Fence, require_held
+from neo4j_relpred.graph.locks import AroundLocks
 from neo4j_relpred.graph.predicted import PredictedType, Stamp
 from neo4j_relpred.graph.runs import Run, ensure_run_constraint, fail_run, finish_run, start_run
 from neo4j_relpred.triples import Relation
@@ -34,6 +35,7 @@ T = TypeVar("T")
 ATTEMPTS = 3  # after a lost commit, or when somebody else changed nodes or edges meanwhile
 MISSING, AMBIGUOUS, REAL = "missing node", "ambiguous node", "already a relationship"
 DECIDED = "decided by a person"
+LOCKED = "locked by another transaction"
 
 log = logging.getLogger(__name__)
 
@@ -71,6 +73,15 @@ class PublicationReport:
     skipped: dict[str, int] = field(default_factory=dict)
     seconds: float = 0.0
     dry_run: bool = False
+
+
+@dataclass
+class _LeftOut:
+    """Edges of one type that were not created, by the reason; and how many stayed as they were, being locked."""
+
+    skipped: Counter[str] = field(default_factory=Counter)
+    not_updated: int = 0
+    not_removed: int = 0
 
 
 @dataclass(frozen=True)
@@ -114,6 +125,7 @@ class _Publication:
         self._decided = 0
         self._types = {name: PredictedType(client, plan.graph.prefix, name, plan.fence) for name in self._wanted}
         self._stamp = Stamp(plan.run, datetime.now(UTC))
+        self._around = AroundLocks(client, plan.graph.timeout_seconds, lambda: require_held(client, plan.fence))
 
     def carry_out(self) -> PublicationReport:
         started = time.monotonic()
@@ -186,28 +198,28 @@ class _Publication:
                 hint="If that is what you want, say so with --confirm-shrink.",
             )
 
-    def _foreseen(self, look: _Look) -> Counter[str]:
-        """What would be skipped."""
-        skipped: Counter[str] = Counter()
+    def _foreseen(self, look: _Look) -> list[_LeftOut]:
+        """What would be left out."""
+        left = _LeftOut()
         nodes = self._ends(look)
         for relation, found in look.differences.items():
-            able = self._bound(found.new, nodes, skipped)
+            able = self._bound(found.new, nodes, left.skipped)
             for batch in self._batches(able):
-                _count_states(self._types[relation].states(batch, nodes.found), skipped)
-        return skipped
+                _count_states(self._types[relation].states(batch, nodes.found), left.skipped)
+        return [left]
 
-    def _write_until_equal(self, look: _Look) -> Counter[str]:
-        """Writes, and looks again when a commit was lost or the counts differ. Gives back what was skipped."""
+    def _write_until_equal(self, look: _Look) -> list[_LeftOut]:
+        """Writes, and looks again when a commit was lost or the counts differ. Gives back what was left out."""
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                skipped = self._write(look)
+                left = self._write(look)
                 touched = {relation for relation, found in look.differences.items() if found.writes}
                 for edge in self._leave_out_decided():  # decided while this was written, and maybe written after that
-                    self._types[edge.relation].remove([edge.key])
+                    left[edge.relation].not_removed += self._remove(edge.relation, [edge.key])
                     touched.add(edge.relation)
-                wrong = self._wrong_counts(touched, skipped)
+                wrong = self._wrong_counts(touched, left)
                 if not wrong:
-                    return sum(skipped.values(), Counter())
+                    return list(left.values())
             except CommitLost:
                 if attempt == ATTEMPTS:
                     raise
@@ -219,27 +231,53 @@ class _Publication:
             hint="Does somebody else write these types? Publish again when they have stopped.",
         )
 
-    def _write(self, look: _Look) -> dict[Relation, Counter[str]]:
-        """All upserts, then all removals, each in batches. Gives back what was skipped of each type."""
+    def _write(self, look: _Look) -> dict[Relation, _LeftOut]:
+        """All upserts, then all removals, each in batches. Gives back what was left out of each type."""
         total = sum(found.writes for found in look.differences.values())
         done = 0
-        skipped: dict[Relation, Counter[str]] = {relation: Counter() for relation in self._wanted}
+        left = {relation: _LeftOut() for relation in self._wanted}
         nodes = self._ends(look)
         for relation, found in look.differences.items():
-            able = self._bound(found.new, nodes, skipped[relation])
+            able = self._bound(found.new, nodes, left[relation].skipped)
             done += len(found.new) - len(able)
             for batch in self._batches(able):
-                _count_states(self._types[relation].create(batch, nodes.found, self._stamp), skipped[relation])
+                left[relation].skipped += self._create(relation, batch, nodes)
                 done = self._told(done + len(batch), total)
         for relation, found in look.differences.items():
             for batch in self._batches(found.changed):
-                self._types[relation].update(batch, self._stamp)
+                left[relation].not_updated += self._update(relation, batch)
                 done = self._told(done + len(batch), total)
         for relation, found in look.differences.items():
             for keys in self._batches(found.gone):
-                self._types[relation].remove(keys)
+                left[relation].not_removed += self._remove(relation, keys)
                 done = self._told(done + len(keys), total)
+        return left
+
+    def _create(self, relation: Relation, batch: Sequence[TargetEdge], nodes: Resolution) -> Counter[str]:
+        """Gives back what was skipped."""
+        type_, skipped = self._types[relation], Counter[str]()
+        ends = {e.key: (nodes.found[e.head].element_id, nodes.found[e.tail].element_id) for e in batch}
+
+        def act(part: Sequence[TargetEdge], within: float | None) -> None:
+            _count_states(type_.create(part, nodes.found, self._stamp, within), skipped)
+
+        if left := self._around.write({edge.key: edge for edge in batch}, lambda _: ends, act):
+            skipped[LOCKED] = len(left)
         return skipped
+
+    def _update(self, relation: Relation, batch: Sequence[TargetEdge]) -> int:
+        """Gives back how many had to be left as they were."""
+        type_, rows = self._types[relation], {edge.key: edge for edge in batch}
+
+        def act(part: Sequence[TargetEdge], within: float | None) -> None:
+            type_.update(part, self._stamp, within)
+
+        return len(self._around.write(rows, type_.ends, act, type_.lock))
+
+    def _remove(self, relation: Relation, keys: Sequence[str]) -> int:
+        """Gives back how many had to be left."""
+        type_ = self._types[relation]
+        return len(self._around.write(dict(zip(keys, keys, strict=True)), type_.ends, type_.remove, type_.lock))
 
     def _ends(self, look: _Look) -> Resolution:
         """The nodes of all new edges."""
@@ -256,12 +294,13 @@ class _Publication:
                 skipped[AMBIGUOUS if {edge.head, edge.tail} & nodes.ambiguous else MISSING] += 1
         return able
 
-    def _wrong_counts(self, touched: Iterable[Relation], skipped: dict[Relation, Counter[str]]) -> list[str]:
+    def _wrong_counts(self, touched: Iterable[Relation], left: dict[Relation, _LeftOut]) -> list[str]:
         """Of the types that were written; the others are as they were found."""
         wrong = []
         for relation in sorted(touched):
-            edges = self._wanted[relation]
-            expected, found = len(edges) - skipped[relation].total(), self._types[relation].count()
+            out = left[relation]
+            expected = len(self._wanted[relation]) - out.skipped.total() + out.not_removed
+            found = self._types[relation].count()
             if found != expected:
                 wrong.append(f"{self._types[relation].name} has {found} instead of {expected}")
         return wrong
@@ -281,15 +320,22 @@ class _Publication:
         with contextlib.suppress(RelpredError):
             fail_run(self._client, self._plan.run, reason)
 
-    def _report(self, look: _Look, skipped: Counter[str], started: float) -> PublicationReport:
+    def _report(self, look: _Look, left: Sequence[_LeftOut], started: float) -> PublicationReport:
         found = look.differences.values()
+        skipped = sum((one.skipped for one in left), Counter[str]())
+        created = sum(len(one.new) for one in found) - skipped.total()
+        not_updated, not_removed = sum(one.not_updated for one in left), sum(one.not_removed for one in left)
+        if locked := not_updated + not_removed:
+            skipped[LOCKED] += locked
+        if self._decided:
+            skipped[DECIDED] = self._decided
         return PublicationReport(
             run=self._plan.run,
-            created=sum(len(one.new) for one in found) - skipped.total(),
-            updated=sum(len(one.changed) for one in found),
-            removed=sum(len(one.gone) for one in found),
+            created=created,
+            updated=sum(len(one.changed) for one in found) - not_updated,
+            removed=sum(len(one.gone) for one in found) - not_removed,
             unchanged=sum(one.unchanged for one in found),
-            skipped={**skipped, DECIDED: self._decided} if self._decided else dict(skipped),
+            skipped=dict(skipped),
             seconds=time.monotonic() - started,
             dry_run=self._plan.dry_run,
         )

@@ -40,7 +40,7 @@ class Breaking:
     def read(self, query: Any, /, **parameters: object) -> Sequence[Row]:
         return self.inner.read(query, **parameters)
 
-    def write(self, query: Any, /, **parameters: object) -> Counters:
+    def write(self, query: Any, /, **parameters: Any) -> Counters:
         self.left -= 1
         if self.left < 0:
             raise GraphUnavailable("gone")
