@@ -42,6 +42,7 @@ Reason = Literal["", "duplicate", "contradiction", "less-specific", "unsupported
 BATCH = 1_000
 MISSING, AMBIGUOUS = "missing node", "ambiguous node"
 
+# `SET e += {}` here and below locks an edge before it is deleted, for the reason that predicted.LOCKED_ENDS tells.
 # What was predicted is kept with the decision; a second decision finds no edge any more, and keeps what the first saw.
 REMEMBERED: LiteralString = ", ".join(
     f"d.{name} = coalesce(e.{name}, d.{name})" for name in ("score", "probability", "rank", "model", "run", "evidence")
