@@ -6,6 +6,7 @@ import json
 import os
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Self
@@ -20,6 +21,7 @@ from neo4j_relpred.graph.client import Neo4jClient
 CACHE = Path(__file__).parents[2] / ".build"
 DEADLINE_MS = 30_000  # as long as a busy machine may need; no test waits for it
 WIRE = 1
+PASSWORD = "correct-horse"
 
 Row = dict[str, Any]
 Answer = Callable[[dict[str, Any]], list[Row]]
@@ -94,13 +96,24 @@ def service_port() -> int:
 @pytest.fixture(scope="session")
 def server(neo4j_line: Line, service_port: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedNeo4j]:
     """A Neo4j server with our jar, if it was built."""
-    home = tmp_path_factory.mktemp("neo4j")
+    with replace(_embedded(neo4j_line, tmp_path_factory.mktemp("neo4j"), service_port), heap="1g") as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def guarded(neo4j_line: Line, service_port: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedNeo4j]:
+    """The same, but it asks for a password: PASSWORD. Tests may stop it, and start it again."""
+    with _embedded(neo4j_line, tmp_path_factory.mktemp("guarded"), service_port, PASSWORD) as running:
+        yield running
+
+
+def _embedded(line: Line, home: Path, service_port: int, password: str | None = None) -> EmbeddedNeo4j:
     (home / "conf").mkdir()
     settings = f"service.address=http://127.0.0.1:{service_port}\nservice.deadline_ms={DEADLINE_MS}\n"
     (home / "conf" / "relpred.conf").write_text(settings, encoding="utf-8")
     jar = find_jar()
-    with EmbeddedNeo4j(neo4j_line, home=home, cache=CACHE, plugins=[jar] if jar else []) as running:
-        yield running
+    plugins = [jar] if jar else []
+    return EmbeddedNeo4j(line, home=home, cache=CACHE, plugins=plugins, password=password, heap="512m")
 
 
 @pytest.fixture(scope="session")

@@ -22,16 +22,7 @@ from neo4j_relpred.graph import nodes
 from neo4j_relpred.graph.client import Neo4jClient
 from neo4j_relpred.graph.login import IDLE_SECONDS
 from neo4j_relpred.graph.reader import read_snapshot
-
-CACHE = Path(__file__).parents[2] / ".build"
-PASSWORD = "correct-horse"
-
-
-@pytest.fixture(scope="module")
-def guarded(neo4j_line: Any) -> Iterator[EmbeddedNeo4j]:
-    """A server that asks for a password. Tests may stop it; who needs it starts it."""
-    with EmbeddedNeo4j(neo4j_line, cache=CACHE, password=PASSWORD) as started:
-        yield started
+from tests.integration.conftest import PASSWORD
 
 
 class Wire:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import neo4j
 import pytest
@@ -20,10 +19,8 @@ from neo4j_relpred.graph.client import Neo4jClient
 from neo4j_relpred.graph.decisions import Wish
 from neo4j_relpred.graph.privileges import ACCEPTED_PROPERTIES, EDGE_PROPERTIES, NODE_LABELS, grants
 from neo4j_relpred.triples import Triple
+from tests.integration.conftest import PASSWORD
 from tests.integration.graphs import Town, ask, predicted, trained_town
-
-CACHE = Path(__file__).parents[2] / ".build"
-PASSWORD = "correct-horse"
 
 
 @pytest.fixture
@@ -69,18 +66,15 @@ def test_the_server_understands_every_statement_of_the_script(driver: neo4j.Driv
         grants(names, [], "reader", "writer; DROP DATABASE neo4j")
 
 
-def test_what_writes_logs_in_as_the_writer_and_what_reads_does_not(neo4j_line: Any) -> None:
+def test_what_writes_logs_in_as_the_writer_and_what_reads_does_not(guarded: EmbeddedNeo4j) -> None:
     who = "SHOW CURRENT USER YIELD user RETURN user"
-    with EmbeddedNeo4j(neo4j_line, cache=CACHE, password=PASSWORD) as guarded:
-        with neo4j.GraphDatabase.driver(guarded.bolt_uri, auth=("neo4j", PASSWORD)) as driver:
-            driver.execute_query(
-                "CREATE USER scribe SET PASSWORD 'another-horse' CHANGE NOT REQUIRED", database_="system"
-            )
-        login = GraphSettings(uri=guarded.bolt_uri, password=SecretStr(PASSWORD), writer="scribe")
-        with Neo4jClient.open(login.model_copy(update={"writer_password": SecretStr("another-horse")})) as client:
-            assert client.read(who) == [{"user": "neo4j"}]
-            assert client.write(who).rows == ({"user": "scribe"},)
-        with Neo4jClient.open(login.model_copy(update={"writer_password": SecretStr("wrong")})) as client:
-            assert client.read("RETURN 1 AS one") == [{"one": 1}]
-            with pytest.raises(LoginRefused, match="'scribe'"):
-                client.write("CREATE (:Never)")
+    with neo4j.GraphDatabase.driver(guarded.bolt_uri, auth=guarded.auth) as driver:
+        driver.execute_query("CREATE USER scribe SET PASSWORD 'another-horse' CHANGE NOT REQUIRED", database_="system")
+    login = GraphSettings(uri=guarded.bolt_uri, password=SecretStr(PASSWORD), writer="scribe")
+    with Neo4jClient.open(login.model_copy(update={"writer_password": SecretStr("another-horse")})) as client:
+        assert client.read(who) == [{"user": "neo4j"}]
+        assert client.write(who).rows == ({"user": "scribe"},)
+    with Neo4jClient.open(login.model_copy(update={"writer_password": SecretStr("wrong")})) as client:
+        assert client.read("RETURN 1 AS one") == [{"one": 1}]
+        with pytest.raises(LoginRefused, match="'scribe'"):
+            client.write("CREATE (:Never)")

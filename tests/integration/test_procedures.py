@@ -20,13 +20,12 @@ from neo4j_relpred.api import RelationPredictor
 from neo4j_relpred.config import Settings
 from neo4j_relpred.data.published import PublishedSets
 from neo4j_relpred.data.target_set import TargetEdge, TargetSet
-from neo4j_relpred.demo.server import EmbeddedNeo4j, Line, find_jar
+from neo4j_relpred.demo.server import EmbeddedNeo4j, find_jar
 from neo4j_relpred.graph.client import Neo4jClient
 from neo4j_relpred.graph.leases import PUBLISH, held
 from neo4j_relpred.graph.writer import PublicationPlan, publish
 from neo4j_relpred.service import create_app
 from neo4j_relpred.triples import Evidence, ScoredTriple, Triple
-from tests.integration.conftest import CACHE
 
 pytestmark = pytest.mark.skipif(find_jar() is None, reason="the procedure jar is not built: mvn -f procedures package")
 
@@ -406,21 +405,12 @@ def test_a_decision_is_not_of_the_transaction_that_calls(driver: Driver, desk: R
     assert {row["t"] for row in made(driver)} == {5, 7}
 
 
-def test_who_is_logged_in_is_who_decides(
-    neo4j_line: Line, stub_service: Stub, service_port: int, tmp_path: Path
-) -> None:
+def test_who_is_logged_in_is_who_decides(guarded: EmbeddedNeo4j, stub_service: Stub) -> None:
     known = {"head": "1", "relation": "NEXT", "tail": "5", "state": "accepted"}
     stub_service.answers["/v1/review/accept"] = lambda body: [known | {"by": body["by"]}]
-    (tmp_path / "conf").mkdir()
-    (tmp_path / "conf" / "relpred.conf").write_text(f"service.address=http://127.0.0.1:{service_port}\n")
-    jar = find_jar()
-    assert jar is not None
-    embedded = EmbeddedNeo4j(
-        neo4j_line, home=tmp_path, cache=CACHE, plugins=[jar], password="correct horse", heap="512m", page_cache="64m"
-    )
     accept = (
         "CALL relpred.review.accept({head: '1', relation: 'NEXT', tail: '5'}, $more) YIELD decidedBy AS by RETURN by"
     )
-    with embedded as server, GraphDatabase.driver(server.bolt_uri, auth=(server.user, "correct horse")) as driver:
+    with GraphDatabase.driver(guarded.bolt_uri, auth=guarded.auth) as driver:
         assert ask(driver, accept, more={}) == [{"by": "neo4j"}]
         assert ask(driver, accept, more={"by": "ben"}) == [{"by": "ben"}]
