@@ -33,10 +33,10 @@ __all__ = [
     "CommitLost",
     "Counters",
     "GraphClient",
-    "LockedOut",
     "Neo4jClient",
     "Row",
     "SnapshotClient",
+    "TimedOut",
     "twice_if_lost",
 ]
 
@@ -58,10 +58,11 @@ class CommitLost(GraphUnavailable):
     """
 
 
-class LockedOut(GraphQueryFailed):
-    """A write waited in vain for what another transaction holds locked, and changed nothing.
+class TimedOut(GraphQueryFailed):
+    """A statement was over its time and changed nothing: mostly it waited for what another transaction holds locked.
 
-    `rows`: what the statement had answered by then, so that one sees how far it came.
+    `rows`: what a write had answered by then, so that one sees how far it came. The server does not always say that it
+    was a lock: it may notice the time first.
     """
 
     rows: tuple[Row, ...] = ()
@@ -224,7 +225,7 @@ class Neo4jClient:
             return ",".join(sorted(session.last_bookmarks().raw_values))
 
     def write(self, query: LiteralString, /, *, within: float | None = None, **parameters: object) -> Counters:
-        """See GraphClient. Raises what `read` raises, LockedOut, and CommitLost when nobody can say what was written.
+        """See GraphClient. Raises what `read` raises, TimedOut, and CommitLost when nobody can say what was written.
 
         A commit itself knows no deadline: statements lock what they change before it (see predicted.LOCKED).
         """
@@ -247,7 +248,7 @@ class Neo4jClient:
 
         try:
             return self._managed(change, neo4j.WRITE_ACCESS, within)
-        except LockedOut as error:
+        except TimedOut as error:
             error.rows = tuple(rows)
             raise
 
@@ -307,17 +308,14 @@ class Neo4jClient:
         if code == "Neo.ClientError.Database.DatabaseNotFound":
             return self._no_such_database()
         if code.endswith(LOCKED):
-            return LockedOut(
+            return TimedOut(
                 f"A statement waited too long for what another transaction holds locked ({code}).",
                 hint="Try again when that one has ended (SHOW TRANSACTIONS names it), or raise graph.timeout_seconds.",
             )
         if code.startswith("Neo.TransientError."):
             return GraphUnavailable(f"Neo4j could not run a statement now ({code}).", hint="Try again in a while.")
         if TIMED_OUT in code:
-            return GraphQueryFailed(
-                f"A statement took longer than it may ({code}).",
-                hint="Raise graph.timeout_seconds.",
-            )
+            return TimedOut(f"A statement took longer than it may ({code}).", hint="Raise graph.timeout_seconds.")
         if "ConstraintValidationFailed" in code:  # its message quotes values of the data
             return GraphQueryFailed(
                 f"A constraint of the database forbids this ({code}).", hint="SHOW CONSTRAINTS names what it asks for."

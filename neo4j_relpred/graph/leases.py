@@ -21,7 +21,7 @@ from functools import partial
 from typing import LiteralString
 
 from neo4j_relpred.errors import Busy, LeaseNotFound, PublicationStopped, RelpredError, did_you_mean
-from neo4j_relpred.graph.client import GraphClient, LockedOut, Row, twice_if_lost
+from neo4j_relpred.graph.client import GraphClient, Row, TimedOut, twice_if_lost
 
 __all__ = ["PUBLISH", "Fence", "Lease", "break_lease", "held", "list_leases", "require_held", "write_fenced"]
 
@@ -171,7 +171,7 @@ def _acquire(client: GraphClient, name: str, owner: str, seconds: float, patienc
         )
         try:
             rows = twice_if_lost(write).rows  # the same owner may take its lease again
-        except LockedOut as error:  # by a write of its holder, which itself may wait for somebody's lock
+        except TimedOut as error:  # by a write of its holder, which itself may wait for somebody's lock
             raise Busy(
                 f"The holder of the lease {name!r} has been writing all the while.", hint="Wait for it."
             ) from error

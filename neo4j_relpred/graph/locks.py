@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
-from neo4j_relpred.graph.client import GraphClient, LockedOut
+from neo4j_relpred.graph.client import GraphClient, TimedOut
 
 __all__ = ["AroundLocks"]
 
@@ -49,7 +49,7 @@ class AroundLocks:
         """Has `act` write a batch, by key; gives back the keys of those that had to be left out.
 
         `ends` knows the element ids of the ends of edges, by their keys. `lock` locks edges that are there. Raises
-        LockedOut when the time for waiting is used up, what `still_allowed` raises, and what `act` raises.
+        TimedOut when the time for waiting is used up, what `still_allowed` raises, and what `act` raises.
         """
         left: set[str] = set()
         known: Ends = {}
@@ -65,7 +65,7 @@ class AroundLocks:
             try:
                 act(part, within)
                 return left
-            except LockedOut as error:
+            except TimedOut as error:
                 self._still_allowed()  # or the lock is that of the lease, which somebody else has taken
                 if self._met:
                     self._spend(started, error)
@@ -83,7 +83,7 @@ class AroundLocks:
             try:
                 lock(wanted, min(LONGEST_LOOK, self._deadline / SHARE))
                 return
-            except LockedOut as error:
+            except TimedOut as error:
                 reached = len(error.rows)
                 log.warning("another transaction holds a lock; what needs it is left out")
                 found.add(wanted[reached])
@@ -99,7 +99,10 @@ class AroundLocks:
             nodes=list(nodes),
         )
 
-    def _spend(self, started: float, error: LockedOut) -> None:
+    def _spend(self, started: float, error: TimedOut) -> None:
         self._waited += time.monotonic() - started
         if self._waited > self._deadline:
-            raise error
+            raise TimedOut(
+                "Other transactions hold more locked than a publication can wait for.",
+                hint="Publish again when they have ended: SHOW TRANSACTIONS names them.",
+            ) from error

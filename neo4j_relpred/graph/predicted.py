@@ -106,7 +106,7 @@ class PredictedType:
         return {key: (head, tail) for key, head, tail in row["found"]}
 
     def lock(self, keys: Sequence[str], within: float) -> None:
-        """Locks edges that are there, one by one, changes nothing, lets go again. Raises LockedOut."""
+        """Locks edges that are there, one by one, changes nothing, lets go again. Raises TimedOut."""
         self._client.write(
             f"runtime=slotted UNWIND $keys AS key OPTIONAL MATCH ()-[e:{self._type} {{key: key}}]->() SET e += {{}} "
             "RETURN key",
@@ -119,7 +119,7 @@ class PredictedType:
     ) -> dict[str, int]:
         """Creates one batch of edges; gives back how many were new, real or missing.
 
-        Raises PublicationStopped, LockedOut when an end is locked for longer than `within` (or the usual deadline).
+        Raises PublicationStopped, TimedOut when an end is locked for longer than `within` (or the usual deadline).
         """
         rows = self._change(
             f"{ENDS} {LOCKED_ENDS} WITH row, h, t, {self._state} AS state "
