@@ -175,7 +175,7 @@ class Neo4jClient:
         def rows(transaction: neo4j.ManagedTransaction) -> list[Row]:
             return [dict(record) for record in transaction.run(LANGUAGE + query, parameters)]
 
-        return self._managed(rows, neo4j.READ_ACCESS)
+        return twice_if_lost(lambda: self._managed(rows, neo4j.READ_ACCESS))  # a read has nothing to lose
 
     def chosen_nodes(self, query: str, /) -> list[str]:
         """See SnapshotClient. Nodes count wherever they stand: in columns, lists, relationships and paths.

@@ -71,7 +71,7 @@ def test_connections_cut_right_after_a_commit_neither_lose_nor_double_an_edge(
             for attempt in range(20):
                 try:
                     with Neo4jClient.open(settings(uri)) as client:
-                        publish_here(client, uri, target, f"cut-{number}-{attempt}")
+                        publish_here(client, uri, target, f"cut-{number}-{attempt}", rows=max(200, edges // 20))
                     break
                 except (GraphUnavailable, GraphQueryFailed):
                     continue
