@@ -132,7 +132,7 @@ with Neo4jClient.open(GraphSettings(uri=sys.argv[1])) as client:
         print("held", flush=True)
         for number in range(1000):
             write_fenced(client, fence, "CREATE (n:By {who: 'first'}) RETURN $fence AS fence")
-            time.sleep(0.05)
+            time.sleep(0.3)  # nearly always between two transactions
 """
 
 
