@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import Any
 
 from neo4j_relpred.api.answering import Answering, Loaded
+from neo4j_relpred.api.reviewing import Reviewing
 from neo4j_relpred.api.workspace import Progress, Workspace, silent
 from neo4j_relpred.config import PublishingSettings
 from neo4j_relpred.data.candidates import read_candidates
@@ -22,7 +23,6 @@ from neo4j_relpred.data.target_set import TargetEdge, TargetSet
 from neo4j_relpred.errors import PublicationStopped, RunNotFound, SnapshotCorrupt
 from neo4j_relpred.graph.chosen import chosen_triples
 from neo4j_relpred.graph.client import Neo4jClient
-from neo4j_relpred.graph.decisions import rejected
 from neo4j_relpred.graph.migrations import migrate
 from neo4j_relpred.graph.predicted import PredictedType
 from neo4j_relpred.graph.runs import list_runs
@@ -81,7 +81,7 @@ class Publishing:
         Raises PublicationStopped, Busy, and for candidates UnknownEntity and UnknownRelation.
         """
         loaded, run = self.answering.live(), _new_run()
-        self.workspace.rejections.write(rejected(self.client()))
+        Reviewing(self.workspace, self.client).keep()
         sweep = candidates is None
         if candidates is None:
             relations = settings.relations or loaded.serving.relations

@@ -175,7 +175,7 @@ class Neo4jClient:
         def rows(transaction: neo4j.ManagedTransaction) -> list[Row]:
             return [dict(record) for record in transaction.run(LANGUAGE + query, parameters)]
 
-        return twice_if_lost(lambda: self._managed(rows, neo4j.READ_ACCESS))  # a read has nothing to lose
+        return self._managed(rows, neo4j.READ_ACCESS)
 
     def chosen_nodes(self, query: str, /) -> list[str]:
         """See SnapshotClient. Nodes count wherever they stand: in columns, lists, relationships and paths.
@@ -262,13 +262,17 @@ class Neo4jClient:
 
     def _managed(self, work: Callable[[neo4j.ManagedTransaction], T], access: str, within: float | None = None) -> T:
         timed = neo4j.unit_of_work(timeout=within or self._settings.timeout_seconds)(work)
+        if access == neo4j.READ_ACCESS:
+            return twice_if_lost(lambda: self._in_session(self._driver, access, timed))  # a read has nothing to lose
+        return self._in_session(self._writing, access, timed)
+
+    def _in_session(self, driver: neo4j.Driver, access: str, work: Callable[[neo4j.ManagedTransaction], T]) -> T:
         reads = access == neo4j.READ_ACCESS
-        driver = self._driver if reads else self._writing
         with (
             self._errors_translated(writes=not reads),
             driver.session(database=self._settings.database, default_access_mode=access) as session,
         ):
-            return (session.execute_read if reads else session.execute_write)(timed)
+            return (session.execute_read if reads else session.execute_write)(work)
 
     @contextmanager
     def _errors_translated(self, *, writes: bool = False) -> Iterator[None]:

@@ -20,7 +20,7 @@ from neo4j_relpred.config import GraphSettings, PublishingSettings
 from neo4j_relpred.data.target_set import TargetEdge, TargetSet
 from neo4j_relpred.errors import GraphQueryFailed, PublicationStopped, RelpredError
 from neo4j_relpred.graph.client import CommitLost, GraphClient
-from neo4j_relpred.graph.decisions import decided_keys
+from neo4j_relpred.graph.decisions import AMBIGUOUS, MISSING, decided_keys
 from neo4j_relpred.graph.difference import Difference, difference
 from neo4j_relpred.graph.identity import Identity, Resolution
 from neo4j_relpred.graph.leases import Fence, require_held
@@ -33,7 +33,7 @@ __all__ = ["PublicationPlan", "PublicationReport", "model_name_of", "publish"]
 
 T = TypeVar("T")
 ATTEMPTS = 3  # after a lost commit, or when somebody else changed nodes or edges meanwhile
-MISSING, AMBIGUOUS, REAL = "missing node", "ambiguous node", "already a relationship"
+REAL = "already a relationship"
 DECIDED = "decided by a person"
 LOCKED = "locked by another transaction"
 
