@@ -90,8 +90,13 @@ class Publishing:
             relations = tuple(sorted({triple.relation for triple in candidates}))
             edges = self._judged(candidates, settings, run)
         target = TargetSet.of(edges)
-        plan = self._plan(run, target, relations, progress, orphans=sweep)
-        plan = replace(plan, **vars(consent))
+        plan = replace(
+            self._plan(run, target, relations, progress, orphans=sweep),
+            version=loaded.version.label,
+            snapshot=loaded.snapshot.content_hash,
+            settings=settings.model_dump_json(),
+            **vars(consent),
+        )
         if sweep:
             return self._carry_out(target, plan, target, self._basis(settings, loaded))
         others = (edge for edge in self._last_set() if edge.relation not in relations)  # they stay, and are kept along
@@ -190,8 +195,8 @@ class Publishing:
     def _ours(self, relation: Relation) -> bool:
         """Whether no other model took the type over meanwhile."""
         settings = self.workspace.settings
-        edges = PredictedType(self.client(), settings.graph.prefix, relation).present()
-        return all(model_name_of(edge.model) == settings.model_name for edge in edges)
+        pages = PredictedType(self.client(), settings.graph.prefix, relation).present()
+        return all(model_name_of(model) == settings.model_name for page in pages for model in set(page.models))
 
     def _carry_out(
         self,

@@ -267,7 +267,16 @@ class PublishingSettings(Section):
         ge=1,
         description="How long a publication that no longer moves keeps others out of the database.",
     )
+    expire_days: float | None = Field(
+        None,
+        gt=0,
+        description="Predicted edges carry `expiresAt`, so many days ahead, for whoever reads them; publishing renews "
+        "it when half of the time is over. Unset: they carry none.",
+    )
     keep_sets: int = Field(5, ge=1, description="Published sets kept on disk for undo.")
+    keep_idle_runs: int = Field(
+        100, ge=1, description="Runs kept in the ledger that found nothing to change; the others stay for ever."
+    )
 
 
 class ServiceSettings(Section):

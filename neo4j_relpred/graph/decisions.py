@@ -16,9 +16,9 @@ from typing import Any, Literal, LiteralString
 
 from neo4j_relpred.config import GraphSettings
 from neo4j_relpred.graph.client import GraphClient, Row, twice_if_lost
-from neo4j_relpred.graph.identity import Identity, Resolution
+from neo4j_relpred.graph.identity import Found, Identity, Resolution
 from neo4j_relpred.graph.names import quoted
-from neo4j_relpred.graph.predicted import ENDS, LOCKED_ENDS, bound_ends
+from neo4j_relpred.graph.predicted import LOCKED_ENDS
 from neo4j_relpred.triples import Relation, Triple, edge_key
 
 __all__ = [
@@ -42,6 +42,12 @@ Reason = Literal["", "duplicate", "contradiction", "less-specific", "unsupported
 BATCH = 1_000
 MISSING, AMBIGUOUS = "missing node", "ambiguous node"
 
+# The ends of a triple, bound as predicted.ENDS binds those of an edge.
+ENDS: LiteralString = (
+    "UNWIND $rows AS row "
+    "OPTIONAL MATCH (h) WHERE elementId(h) = row.h AND (row.hk IS NULL OR h[row.hk] = row.hv) "
+    "OPTIONAL MATCH (t) WHERE elementId(t) = row.t AND (row.tk IS NULL OR t[row.tk] = row.tv) "
+)
 # `SET e += {}` here and below locks an edge before it is deleted, for the reason that predicted.LOCKED_ENDS tells.
 # What was predicted is kept with the decision; a second decision finds no edge any more, and keeps what the first saw.
 REMEMBERED: LiteralString = ", ".join(
@@ -212,8 +218,16 @@ def _row(wish: Wish, nodes: Resolution) -> dict[str, Any]:
         "reason": wish.reason,
         "note": wish.note,
         "lost": AMBIGUOUS if {triple.head, triple.tail} & nodes.ambiguous else MISSING,
-        **bound_ends(nodes.found.get(triple.head), nodes.found.get(triple.tail)),
+        **_ends(nodes.found.get(triple.head), nodes.found.get(triple.tail)),
     }
+
+
+def _ends(head: Found | None, tail: Found | None) -> dict[str, Any]:
+    """What ENDS wants to know; nothing unless both are known."""
+    if head is None or tail is None:
+        return {}
+    ends = {"h": head.element_id, "hk": head.key, "hv": head.value}
+    return ends | {"t": tail.element_id, "tk": tail.key, "tv": tail.value}
 
 
 def _key(triple: Triple) -> str:

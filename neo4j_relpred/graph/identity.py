@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, LiteralString
+from typing import Any, LiteralString, NamedTuple
 
 from neo4j_relpred.config import GraphSettings
 from neo4j_relpred.errors import InvalidSettings
-from neo4j_relpred.graph.client import GraphClient, Row
+from neo4j_relpred.graph.client import GraphClient
 from neo4j_relpred.graph.names import quoted
 from neo4j_relpred.triples import EntityId
 
@@ -20,15 +20,11 @@ __all__ = ["OWN_LABELS", "Found", "Identity", "Resolution"]
 
 OWN_LABELS = "Relpred"  # what the labels of our own nodes begin with
 RESOLVE_ROWS = 5_000
-COLUMNS: LiteralString = (  # collected, since rows one by one take many times longer
-    "RETURN collect(elementId(n)) AS elements, collect(labels(n)) AS labels, "
-    "collect([key IN $keys | n[key]]) AS key_values"
-)
+OURS: LiteralString = f"any(label IN labels(n) WHERE label STARTS WITH '{OWN_LABELS}')"
 KEY_TYPES = (str, int, float, bool)
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """A node that an entity id stands for. `key` and `value` hold as long as it is still that node."""
 
     element_id: str
@@ -110,47 +106,38 @@ class Identity:
 
     def _by_key(self, client: GraphClient, batch: Sequence[EntityId]) -> Iterable[tuple[EntityId, Found]]:
         wanted = frozenset(batch)
-        for label, name in self._keys:
+        for position, (label, name) in enumerate(self._keys):
             prefix = "" if len(self._keys) == 1 else f"{label}:"
             values = [v for e in batch if e.startswith(prefix) for v in _readings(e.removeprefix(prefix))]
             if not values:
                 continue
             # IN over one parameter is an index seek per value where there is an index, else one scan with a hash.
-            rows = client.read(
-                f"MATCH (n:{quoted(label)}) WHERE n.{quoted(name)} IN $values " + COLUMNS,
+            (row,) = client.read(  # in columns, since rows one by one take many times longer
+                f"MATCH (n:{quoted(label)}) WHERE n.{quoted(name)} IN $values {self._without(position)} "
+                f"RETURN collect(elementId(n)) AS elements, collect(n.{quoted(name)}) AS key_values",
                 values=values,
-                keys=self.properties,
             )
-            for element, labels, key_values in _unpacked(rows):
-                known = dict(zip(self.properties, key_values, strict=True))
-                if self._key_of(frozenset(labels), known) != (label, name) or _ours(labels):
-                    continue
-                entity = self._spelled(label, known[name])
+            for element, value in zip(row["elements"], row["key_values"], strict=True):
+                entity = self._spelled(label, value)
                 if entity in wanted:  # 1 and 1.0 are equal in Cypher, but spelled differently
-                    yield entity, Found(element, name, known[name])
+                    yield entity, Found(element, name, value)
 
     def _by_element_id(self, client: GraphClient, batch: Sequence[EntityId]) -> Iterable[tuple[EntityId, Found]]:
         if not batch:
             return
-        rows = client.read(
-            "UNWIND $elements AS element MATCH (n) WHERE elementId(n) = element " + COLUMNS,
+        (row,) = client.read(
+            "UNWIND $elements AS element MATCH (n) WHERE elementId(n) = element "
+            f"{self._without(len(self._keys))} RETURN collect(element) AS elements",
             elements=batch,
-            keys=self.properties,
         )
-        for element, labels, key_values in _unpacked(rows):
-            known = dict(zip(self.properties, key_values, strict=True))
-            if self._key_of(frozenset(labels), known) == (None, None) and not _ours(labels):
-                yield element, Found(element)
+        for element in row["elements"]:
+            yield element, Found(element)
 
-
-def _unpacked(rows: Sequence[Row]) -> Iterable[tuple[str, list[str], list[Any]]]:
-    """Element id, labels and key values of each node."""
-    for row in rows:
-        yield from zip(row["elements"], row["labels"], row["key_values"], strict=True)
-
-
-def _ours(labels: Iterable[str]) -> bool:
-    return any(label.startswith(OWN_LABELS) for label in labels)
+    def _without(self, position: int) -> LiteralString:
+        """Holds for nodes that are not ours, and that none of the keys before this one identifies."""
+        return f"AND NOT {OURS} " + " ".join(
+            f"AND NOT (n:{quoted(label)} AND n.{quoted(name)} IS NOT NULL)" for label, name in self._keys[:position]
+        )
 
 
 def _readings(text: str) -> list[Any]:

@@ -8,46 +8,64 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, LiteralString
 
 from neo4j_relpred.data.target_set import TargetEdge
 from neo4j_relpred.graph.client import GraphClient, Row
-from neo4j_relpred.graph.difference import PresentEdge
+from neo4j_relpred.graph.difference import PresentEdges
 from neo4j_relpred.graph.identity import Found
 from neo4j_relpred.graph.leases import Fence, write_fenced
 from neo4j_relpred.graph.names import quoted
 from neo4j_relpred.triples import Relation
 
-__all__ = ["ENDS", "LOCKED_ENDS", "PredictedType", "Stamp", "bound_ends", "constraint_name"]
+__all__ = ["LOCKED_ENDS", "PredictedType", "Stamp", "constraint_name"]
 
 PAGE_EDGES = 20_000
 OURS: LiteralString = "e.key > $after AND e.model IS NOT NULL AND e.run IS NOT NULL"
+# Rows come as columns, which the server reads faster than maps: $keys[i] and the like.
 # An end is bound by element id, which needs no index, and must still carry the key by which it was found: between
 # looking it up and writing, the node may have been deleted and its id given to another. `state` says what becomes of
 # a row: a node is gone, the relationship exists for real by now, or the edge is new.
+ROWS: LiteralString = "UNWIND range(0, size($keys) - 1) AS i "
 ENDS: LiteralString = (
-    "UNWIND $rows AS row "
-    "OPTIONAL MATCH (h) WHERE elementId(h) = row.h AND (row.hk IS NULL OR h[row.hk] = row.hv) "
-    "OPTIONAL MATCH (t) WHERE elementId(t) = row.t AND (row.tk IS NULL OR t[row.tk] = row.tv) "
+    "OPTIONAL MATCH (h) WHERE elementId(h) = $heads[i] AND ($hks[i] IS NULL OR h[$hks[i]] = $hvs[i]) "
+    "OPTIONAL MATCH (t) WHERE elementId(t) = $tails[i] AND ($tks[i] IS NULL OR t[$tks[i]] = $tvs[i]) "
 )
 # The server itself locks the ends of an edge only in the commit, where it waits for other transactions without any
 # deadline. So each statement takes these locks before: setting nothing changes nothing, but locks, and can time out.
 LOCKED_ENDS: LiteralString = "SET h += {} SET t += {} "
 LOCKED: LiteralString = f"{LOCKED_ENDS}SET e += {{}} "
 WRITTEN: LiteralString = (  # a literal of all at once is a fifth faster than one SET for each
-    "{key: row.key, score: row.score, probability: row.probability, rank: row.rank, evidence: row.evidence, "
-    "model: row.model, run: $run, predictedAt: $at}"
+    "{key: $keys[i], score: $scores[i], probability: $probabilities[i], rank: $ranks[i], evidence: $evidences[i], "
+    "model: $models[i], run: $run, predictedAt: $at, expiresAt: $expires}"
+)
+
+
+DUE: LiteralString = (
+    "CASE WHEN $renew IS NULL THEN e.expiresAt IS NOT NULL ELSE e.expiresAt IS NULL OR e.expiresAt < $renew END"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Stamp:
-    """What every edge of one publication has in common."""
+    """What every edge of one publication has in common. Without `lifetime`, edges do not expire."""
 
     run: str
     at: datetime
+    lifetime: timedelta | None = None
+
+    @property
+    def expires(self) -> datetime | None:
+        """When edges end that are written now."""
+        return None if self.lifetime is None else self.at + self.lifetime
+
+    @property
+    def renew(self) -> datetime | None:
+        """Edges that end before are written again."""
+        return None if self.lifetime is None else self.at + self.lifetime / 2
 
 
 class PredictedType:
@@ -72,27 +90,37 @@ class PredictedType:
         rows = self._client.read(f"MATCH ()-[e:{self._type}]->() WHERE {OURS} RETURN count(e) AS number", after="")
         return int(rows[0]["number"])
 
-    def present(self) -> Iterator[PresentEdge]:
-        """The edges of ours in pages, in the order of their keys, which the constraint's index gives."""
-        after = ""
-        while True:
-            (page,) = self._client.read(
-                f"MATCH ()-[e:{self._type}]->() WHERE {OURS} WITH e ORDER BY e.key LIMIT $most "
-                "RETURN collect(e.key) AS keys, collect(coalesce(e.probability, -1.0)) AS probabilities, "
-                "collect(coalesce(e.rank, 0)) AS ranks, collect(e.model) AS models",
-                after=after,
-                most=PAGE_EDGES,
-            )
-            columns = (page["keys"], page["probabilities"], page["ranks"], page["models"])
-            yield from map(PresentEdge._make, zip(*columns, strict=True))
-            if len(page["keys"]) < PAGE_EDGES:
-                return
-            after = page["keys"][-1]
+    def present(self, renew: datetime | None = None) -> Iterator[PresentEdges]:
+        """The edges of ours in pages, in the order of their keys, which the constraint's index gives.
+
+        Due are those that end before `renew`; without it, those that end at all.
+        """
+        with ThreadPoolExecutor(1, "page") as ahead:  # the server reads the next page while this one is looked at
+            page = self._page("", renew)
+            while len(page.keys) == PAGE_EDGES:
+                following = ahead.submit(self._page, page.keys[-1], renew)
+                yield page
+                page = following.result()
+            yield page
+
+    def _page(self, after: str, renew: datetime | None) -> PresentEdges:
+        (page,) = self._client.read(
+            f"MATCH ()-[e:{self._type}]->() WHERE {OURS} WITH e ORDER BY e.key LIMIT $most "
+            "RETURN collect(e.key) AS keys, collect(coalesce(e.probability, -1.0)) AS probabilities, "
+            "collect(coalesce(e.rank, 0)) AS ranks, collect(e.model) AS models, "
+            f"collect(CASE WHEN {DUE} THEN e.key END) AS due",
+            after=after,
+            renew=renew,
+            most=PAGE_EDGES,
+        )
+        return PresentEdges(page["keys"], page["probabilities"], page["ranks"], page["models"], page["due"])
 
     def states(self, edges: Sequence[TargetEdge], nodes: Mapping[str, Found]) -> dict[str, int]:
         """What `create` would do with these edges: state and number."""
         rows = self._client.read(
-            f"{ENDS} RETURN {self._state} AS state, count(*) AS number", rows=[_row(e, nodes) for e in edges]
+            f"{ROWS} {ENDS} RETURN {self._state} AS state, count(*) AS number",
+            keys=[edge.key for edge in edges],
+            **_ends(edges, nodes),
         )
         return {row["state"]: row["number"] for row in rows}
 
@@ -122,26 +150,23 @@ class PredictedType:
         Raises PublicationStopped, TimedOut when an end is locked for longer than `within` (or the usual deadline).
         """
         rows = self._change(
-            f"{ENDS} {LOCKED_ENDS} WITH row, h, t, {self._state} AS state "
+            f"{ROWS} {ENDS} {LOCKED_ENDS} WITH i, h, t, {self._state} AS state "
             "FOREACH (_ IN CASE state WHEN 'new' THEN [1] ELSE [] END | "
             f"CREATE (h)-[e:{self._type} {WRITTEN}]->(t)) "
             "RETURN state, count(*) AS number",
             within,
-            rows=[_row(edge, nodes) for edge in edges],
-            run=stamp.run,
-            at=stamp.at,
+            **_said(edges, stamp),
+            **_ends(edges, nodes),
         )
         return {row["state"]: row["number"] for row in rows}
 
     def update(self, edges: Sequence[TargetEdge], stamp: Stamp, within: float | None = None) -> None:
         """Rewrites the properties of one batch of edges. Raises what `create` raises."""
         self._change(
-            f"UNWIND $rows AS row OPTIONAL MATCH (h)-[e:{self._type} {{key: row.key}}]->(t) {LOCKED} "
+            f"{ROWS} OPTIONAL MATCH (h)-[e:{self._type} {{key: $keys[i]}}]->(t) {LOCKED} "
             f"SET e += {WRITTEN} RETURN $fence AS fence, count(*) AS number",
             within,
-            rows=[_row(edge, {}) for edge in edges],
-            run=stamp.run,
-            at=stamp.at,
+            **_said(edges, stamp),
         )
 
     def remove(self, keys: Sequence[str], within: float | None = None) -> None:
@@ -170,22 +195,29 @@ def constraint_name(predicted_type: str) -> str:
     return f"relpred_{hashlib.sha256(predicted_type.encode('utf-8')).hexdigest()[:24]}"
 
 
-def _row(edge: TargetEdge, nodes: Mapping[str, Found]) -> dict[str, Any]:
-    head, tail = nodes.get(edge.head), nodes.get(edge.tail)
-    row: dict[str, Any] = {
-        "key": edge.key,
-        "score": edge.score,
-        "probability": edge.probability,
-        "rank": edge.rank,
-        "evidence": edge.evidence,
-        "model": edge.model,
+def _said(edges: Sequence[TargetEdge], stamp: Stamp) -> dict[str, Any]:
+    """What WRITTEN wants to know of each edge."""
+    return {
+        "keys": [edge.key for edge in edges],
+        "scores": [edge.score for edge in edges],
+        "probabilities": [edge.probability for edge in edges],
+        "ranks": [edge.rank for edge in edges],
+        "evidences": [edge.evidence for edge in edges],
+        "models": [edge.model for edge in edges],
+        "run": stamp.run,
+        "at": stamp.at,
+        "expires": stamp.expires,
     }
-    return row | bound_ends(head, tail)
 
 
-def bound_ends(head: Found | None, tail: Found | None) -> dict[str, Any]:
-    """What ENDS wants to know of the nodes of a row; nothing unless both are known."""
-    if head is None or tail is None:
-        return {}
-    ends = {"h": head.element_id, "hk": head.key, "hv": head.value}
-    return ends | {"t": tail.element_id, "tk": tail.key, "tv": tail.value}
+def _ends(edges: Sequence[TargetEdge], nodes: Mapping[str, Found]) -> dict[str, Any]:
+    """What ENDS wants to know of each edge, whose ends are known."""
+    heads, tails = [nodes[edge.head] for edge in edges], [nodes[edge.tail] for edge in edges]
+    return {
+        "heads": [head.element_id for head in heads],
+        "hks": [head.key for head in heads],
+        "hvs": [head.value for head in heads],
+        "tails": [tail.element_id for tail in tails],
+        "tks": [tail.key for tail in tails],
+        "tvs": [tail.value for tail in tails],
+    }

@@ -16,7 +16,7 @@ from neo4j_relpred.triples import Relation
 
 __all__ = ["ACCEPTED_PROPERTIES", "EDGE_PROPERTIES", "NODE_LABELS", "grants"]
 
-EDGE_PROPERTIES = ("key", "score", "probability", "rank", "evidence", "model", "run", "predictedAt")
+EDGE_PROPERTIES = ("key", "score", "probability", "rank", "evidence", "model", "run", "predictedAt", "expiresAt")
 ACCEPTED_PROPERTIES = (
     "relpredKey",
     "relpredProbability",

@@ -14,7 +14,17 @@ from neo4j_relpred.errors import RunNotFound, did_you_mean
 from neo4j_relpred.graph.client import GraphClient, Row, twice_if_lost
 from neo4j_relpred.graph.leases import Fence, write_fenced
 
-__all__ = ["Run", "RunStatus", "ensure_run_constraint", "fail_run", "finish_run", "get_run", "list_runs", "start_run"]
+__all__ = [
+    "Run",
+    "RunStatus",
+    "ensure_run_constraint",
+    "fail_run",
+    "finish_run",
+    "forget_idle_runs",
+    "get_run",
+    "list_runs",
+    "start_run",
+]
 
 RunStatus = Literal["publishing", "published", "failed"]
 MOST_RUNS = 1_000
@@ -22,7 +32,10 @@ MOST_RUNS = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What one run did. Counts are of edges; `reason` says why a run failed, by the code of its error."""
+    """What one run did. Counts are of edges; `reason` says why a run failed, by the code of its error.
+
+    What it was made of: `version` of the model, content hash of the `snapshot`, and `settings` of publishing, as JSON.
+    """
 
     id: str
     kind: str
@@ -37,6 +50,9 @@ class Run:
     target_hash: str = ""
     target_edges: int = 0
     reason: str = ""
+    version: str = ""
+    snapshot: str = ""
+    settings: str = ""
 
     @property
     def open(self) -> bool:
@@ -59,13 +75,17 @@ def start_run(client: GraphClient, run: Run, fence: Fence | None = None) -> None
         fence,
         "MERGE (run:RelpredRun {id: $id}) "
         "SET run.kind = $kind, run.model = $model, run.status = 'publishing', run.startedAt = datetime(), "
-        "run.targetHash = $target_hash, run.targetEdges = $target_edges "
+        "run.targetHash = $target_hash, run.targetEdges = $target_edges, run.version = $version, "
+        "run.snapshot = $snapshot, run.settings = $settings "
         "REMOVE run.finishedAt, run.created, run.updated, run.removed, run.unchanged, run.reason RETURN run.id AS id",
         id=run.id,
         kind=run.kind,
         model=run.model,
         target_hash=run.target_hash,
         target_edges=run.target_edges,
+        version=run.version,
+        snapshot=run.snapshot,
+        settings=run.settings,
     )
 
 
@@ -96,6 +116,21 @@ def fail_run(client: GraphClient, run_id: str, reason: str) -> None:
         "MATCH (run:RelpredRun {id: $id}) SET run.status = 'failed', run.finishedAt = datetime(), run.reason = $reason",
         id=run_id,
         reason=reason,
+    )
+
+
+def forget_idle_runs(client: GraphClient, keep: int, fence: Fence | None = None) -> None:
+    """Takes the oldest runs out of the ledger that found nothing to change: a daemon makes hundreds of them in a day.
+
+    No edge says that it is of such a run, and the others are kept. Raises what `write_fenced` raises.
+    """
+    _record(
+        client,
+        fence,
+        "OPTIONAL MATCH (run:RelpredRun {status: 'published'}) WHERE run.created + run.updated + run.removed = 0 "
+        "WITH run ORDER BY run.startedAt DESC, run.id WITH $fence AS fence, collect(run) AS runs "
+        "FOREACH (run IN runs[$keep..] | DELETE run) RETURN fence",
+        keep=keep,
     )
 
 
@@ -137,6 +172,9 @@ def _run(found: Row) -> Run:
         target_hash=found.get("targetHash", ""),
         target_edges=found.get("targetEdges", 0),
         reason=found.get("reason", ""),
+        version=found.get("version", ""),
+        snapshot=found.get("snapshot", ""),
+        settings=found.get("settings", ""),
     )
 
 

@@ -11,9 +11,10 @@ import logging
 import re
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from operator import attrgetter
 from typing import TypeVar
 
 from neo4j_relpred.config import GraphSettings, PublishingSettings
@@ -26,8 +27,8 @@ from neo4j_relpred.graph.identity import Identity, Resolution
 from neo4j_relpred.graph.leases import Fence, require_held
 from neo4j_relpred.graph.locks import AroundLocks
 from neo4j_relpred.graph.predicted import PredictedType, Stamp
-from neo4j_relpred.graph.runs import Run, ensure_run_constraint, fail_run, finish_run, start_run
-from neo4j_relpred.triples import Relation
+from neo4j_relpred.graph.runs import Run, ensure_run_constraint, fail_run, finish_run, forget_idle_runs, start_run
+from neo4j_relpred.triples import EntityId, Relation
 
 __all__ = ["PublicationPlan", "PublicationReport", "model_name_of", "publish"]
 
@@ -36,6 +37,7 @@ ATTEMPTS = 3  # after a lost commit, or when somebody else changed nodes or edge
 REAL = "already a relationship"
 DECIDED = "decided by a person"
 LOCKED = "locked by another transaction"
+_Look = Mapping[Relation, Difference]  # the graph as it was found
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +47,8 @@ class PublicationPlan:
     """How a target set is to be published.
 
     `relations` are the types that this publication owns: their edges are removed even when the target has none of
-    them. `model` is the name of the line of models; edges may carry a version behind it ("default@3").
+    them. `model` is the name of the line of models; edges may carry a version behind it ("default@3"). `version`,
+    `snapshot` and `settings` are for the ledger (see Run).
     """
 
     graph: GraphSettings
@@ -54,6 +57,9 @@ class PublicationPlan:
     model: str
     relations: tuple[Relation, ...] = ()
     kind: str = "publish"
+    version: str = ""
+    snapshot: str = ""
+    settings: str = ""
     dry_run: bool = False
     confirm_shrink: bool = False
     take_over: bool = False
@@ -84,18 +90,6 @@ class _LeftOut:
     not_removed: int = 0
 
 
-@dataclass(frozen=True)
-class _Look:
-    """The graph as it was found: the difference of each type, and how many edges each model has there."""
-
-    differences: dict[Relation, Difference]
-    owners: dict[Relation, Counter[str]]
-
-    @property
-    def present(self) -> int:
-        return sum(sum(owners.values()) for owners in self.owners.values())
-
-
 def publish(client: GraphClient, target: TargetSet, plan: PublicationPlan) -> PublicationReport:
     """Makes the predicted edges of the owned types those of the target set. Writes no edge when they are already.
 
@@ -124,7 +118,8 @@ class _Publication:
             self._wanted[edge.relation].append(edge)
         self._decided = 0
         self._types = {name: PredictedType(client, plan.graph.prefix, name, plan.fence) for name in self._wanted}
-        self._stamp = Stamp(plan.run, datetime.now(UTC))
+        days = plan.publishing.expire_days
+        self._stamp = Stamp(plan.run, datetime.now(UTC), None if days is None else timedelta(days=days))
         self._around = AroundLocks(client, plan.graph.timeout_seconds, lambda: require_held(client, plan.fence))
 
     def carry_out(self) -> PublicationReport:
@@ -144,6 +139,9 @@ class _Publication:
             self._plan.model,
             target_hash=self._target.content_hash,
             target_edges=len(self._target),
+            version=self._plan.version,
+            snapshot=self._plan.snapshot,
+            settings=self._plan.settings,
         )
         start_run(self._client, run, self._plan.fence)
         try:
@@ -161,6 +159,7 @@ class _Publication:
             raise
         counts = (report.created, report.updated, report.removed, report.unchanged)
         finish_run(self._client, Run(run.id, run.kind, run.model, "published", None, None, *counts), self._plan.fence)
+        forget_idle_runs(self._client, self._plan.publishing.keep_idle_runs, self._plan.fence)
         return report
 
     def _leave_out_decided(self) -> list[TargetEdge]:
@@ -173,24 +172,24 @@ class _Publication:
         return left_out
 
     def _look(self) -> _Look:
-        differences: dict[Relation, Difference] = {}
-        owners: dict[Relation, Counter[str]] = {}
-        for relation, edges in self._wanted.items():
-            found = difference(self._types[relation].present(), edges, self._plan.publishing.tolerance)
-            differences[relation], owners[relation] = found, _owners(found.models)
-        return _Look(differences, owners)
+        """The graph as it is now."""
+        tolerance = self._plan.publishing.tolerance
+        return {
+            relation: difference(type_.present(self._stamp.renew), self._wanted[relation], tolerance)
+            for relation, type_ in self._types.items()
+        }
 
     def _guard(self, look: _Look) -> None:
         """Nothing has been changed yet."""
         plan = self._plan
-        for relation, owners in look.owners.items():
-            others = sorted(set(owners) - {plan.model})
+        for relation, found in look.items():
+            others = sorted({model_name_of(version) for version in found.models} - {plan.model})
             if others and not plan.take_over:
                 raise PublicationStopped(
                     f"{plan.graph.prefix}{relation} belongs to the model {others[0]!r}, not to {plan.model!r}.",
                     hint="Publish other types, or take this one over with --take-over.",
                 )
-        present, wanted = look.present, len(self._target)
+        present, wanted = sum(found.present for found in look.values()), len(self._target)
         if wanted < plan.publishing.shrink_guard * present and not plan.confirm_shrink:
             raise PublicationStopped(
                 f"The new set has {wanted} edges, the graph has {present}: less than the share of "
@@ -202,7 +201,7 @@ class _Publication:
         """What would be left out."""
         left = _LeftOut()
         nodes = self._ends(look)
-        for relation, found in look.differences.items():
+        for relation, found in look.items():
             able = self._bound(found.new, nodes, left.skipped)
             for batch in self._batches(able):
                 _count_states(self._types[relation].states(batch, nodes.found), left.skipped)
@@ -213,7 +212,7 @@ class _Publication:
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 left = self._write(look)
-                touched = {relation for relation, found in look.differences.items() if found.writes}
+                touched = {relation for relation, found in look.items() if found.writes}
                 for edge in self._leave_out_decided():  # decided while this was written, and maybe written after that
                     left[edge.relation].not_removed += self._remove(edge.relation, [edge.key])
                     touched.add(edge.relation)
@@ -233,21 +232,21 @@ class _Publication:
 
     def _write(self, look: _Look) -> dict[Relation, _LeftOut]:
         """All upserts, then all removals, each in batches. Gives back what was left out of each type."""
-        total = sum(found.writes for found in look.differences.values())
+        total = sum(found.writes for found in look.values())
         done = 0
         left = {relation: _LeftOut() for relation in self._wanted}
         nodes = self._ends(look)
-        for relation, found in look.differences.items():
+        for relation, found in look.items():
             able = self._bound(found.new, nodes, left[relation].skipped)
             done += len(found.new) - len(able)
             for batch in self._batches(able):
                 left[relation].skipped += self._create(relation, batch, nodes)
                 done = self._told(done + len(batch), total)
-        for relation, found in look.differences.items():
+        for relation, found in look.items():
             for batch in self._batches(found.changed):
                 left[relation].not_updated += self._update(relation, batch)
                 done = self._told(done + len(batch), total)
-        for relation, found in look.differences.items():
+        for relation, found in look.items():
             for keys in self._batches(found.gone):
                 left[relation].not_removed += self._remove(relation, keys)
                 done = self._told(done + len(keys), total)
@@ -256,12 +255,14 @@ class _Publication:
     def _create(self, relation: Relation, batch: Sequence[TargetEdge], nodes: Resolution) -> Counter[str]:
         """Gives back what was skipped."""
         type_, skipped = self._types[relation], Counter[str]()
-        ends = {e.key: (nodes.found[e.head].element_id, nodes.found[e.tail].element_id) for e in batch}
+
+        def ends(_: Sequence[str]) -> dict[str, tuple[str, str]]:
+            return {e.key: (nodes.found[e.head].element_id, nodes.found[e.tail].element_id) for e in batch}
 
         def act(part: Sequence[TargetEdge], within: float | None) -> None:
             _count_states(type_.create(part, nodes.found, self._stamp, within), skipped)
 
-        if left := self._around.write({edge.key: edge for edge in batch}, lambda _: ends, act):
+        if left := self._around.write({edge.key: edge for edge in batch}, ends, act):
             skipped[LOCKED] = len(left)
         return skipped
 
@@ -281,16 +282,16 @@ class _Publication:
 
     def _ends(self, look: _Look) -> Resolution:
         """The nodes of all new edges."""
-        new = (edge for found in look.differences.values() for edge in found.new)
-        return Identity(self._plan.graph).resolve(self._client, {end for edge in new for end in (edge.head, edge.tail)})
+        ends: set[EntityId] = set()
+        for found in look.values():
+            ends.update(map(attrgetter("head"), found.new), map(attrgetter("tail"), found.new))
+        return Identity(self._plan.graph).resolve(self._client, ends)
 
     def _bound(self, edges: Sequence[TargetEdge], nodes: Resolution, skipped: Counter[str]) -> list[TargetEdge]:
         """The edges whose ends are both known; the others are counted."""
-        able = []
-        for edge in edges:
-            if edge.head in nodes.found and edge.tail in nodes.found:
-                able.append(edge)
-            else:
+        able = [edge for edge in edges if edge.head in nodes.found and edge.tail in nodes.found]
+        if len(able) < len(edges):
+            for edge in set(edges).difference(able):
                 skipped[AMBIGUOUS if {edge.head, edge.tail} & nodes.ambiguous else MISSING] += 1
         return able
 
@@ -321,7 +322,7 @@ class _Publication:
             fail_run(self._client, self._plan.run, reason)
 
     def _report(self, look: _Look, left: Sequence[_LeftOut], started: float) -> PublicationReport:
-        found = look.differences.values()
+        found = look.values()
         skipped = sum((one.skipped for one in left), Counter[str]())
         created = sum(len(one.new) for one in found) - skipped.total()
         not_updated, not_removed = sum(one.not_updated for one in left), sum(one.not_removed for one in left)
@@ -339,14 +340,6 @@ class _Publication:
             seconds=time.monotonic() - started,
             dry_run=self._plan.dry_run,
         )
-
-
-def _owners(versions: Counter[str]) -> Counter[str]:
-    """Edges of each line of models, from those of each version."""
-    owners: Counter[str] = Counter()
-    for version, number in versions.items():
-        owners[model_name_of(version)] += number
-    return owners
 
 
 def _count_states(states: dict[str, int], skipped: Counter[str]) -> None:

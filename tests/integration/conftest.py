@@ -12,11 +12,13 @@ from pathlib import Path
 from typing import Any, Self
 
 import pytest
+import torch
 from neo4j import Driver, GraphDatabase
 
 from neo4j_relpred.config import GraphSettings
 from neo4j_relpred.demo.server import EmbeddedNeo4j, Line, choose_line, find_jar, free_port
 from neo4j_relpred.graph.client import Neo4jClient
+from tests.integration.graphs import Town, trained_town
 
 CACHE = Path(__file__).parents[2] / ".build"
 DEADLINE_MS = 30_000  # as long as a busy machine may need; no test waits for it
@@ -146,6 +148,13 @@ def clean_graph(driver: Driver) -> Driver:
     for record in driver.execute_query("SHOW INDEXES YIELD name, type WHERE type <> 'LOOKUP'").records:
         driver.execute_query(f"DROP INDEX `{record['name']}`")
     return driver
+
+
+@pytest.fixture
+def town(server: EmbeddedNeo4j, driver: Driver, tmp_path: Path) -> Iterator[Town]:
+    """The town in the graph, and a model of it that the session trained once."""
+    yield trained_town(driver, server.bolt_uri, tmp_path / "town")
+    torch.set_flush_denormal(False)  # training sets it, for the whole process
 
 
 @pytest.fixture

@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
-import neo4j
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-import torch
 
-from neo4j_relpred.demo.server import EmbeddedNeo4j
 from neo4j_relpred.errors import InvalidQuery, InvalidSettings
 from neo4j_relpred.triples import Triple
-from tests.integration.graphs import Town, ask, predicted, trained_town
+from tests.integration.graphs import Town, ask, predicted
 
 TRIPLE = ("head", "relation", "tail")
-
-
-@pytest.fixture
-def town(server: EmbeddedNeo4j, driver: neo4j.Driver, tmp_path: Path) -> Iterator[Town]:
-    yield trained_town(driver, server.bolt_uri, tmp_path / "town")
-    torch.set_flush_denormal(False)
 
 
 def told(town: Town) -> list[Triple]:

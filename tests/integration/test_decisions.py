@@ -8,18 +8,16 @@ from typing import Any
 
 import neo4j
 import pytest
-import torch
 
 from neo4j_relpred.config import GraphSettings, PublishingSettings
 from neo4j_relpred.data.target_set import TargetEdge, TargetSet
-from neo4j_relpred.demo.server import EmbeddedNeo4j
 from neo4j_relpred.errors import UnknownRelation
 from neo4j_relpred.graph.client import Counters, GraphClient, Neo4jClient
 from neo4j_relpred.graph.decisions import Wish, decide, list_decisions, rejected, withdraw
 from neo4j_relpred.graph.pending import list_pending
 from neo4j_relpred.graph.writer import PublicationPlan, publish
 from neo4j_relpred.triples import Evidence, Query, ScoredTriple, Triple
-from tests.integration.graphs import Town, ask, predicted, trained_town
+from tests.integration.graphs import Town, ask, predicted
 
 pytestmark = pytest.mark.usefixtures("clean_graph")
 
@@ -207,12 +205,6 @@ def test_what_waits_is_listed_with_names_in_the_order_that_is_asked_for(client: 
     assert [one.triple.tail for one in list_pending(client, GRAPH, relation="LIKES")] == ["4"]
     with pytest.raises(UnknownRelation, match="Did you mean LIKES"):
         list_pending(client, GRAPH, relation="LIKE")
-
-
-@pytest.fixture
-def town(server: EmbeddedNeo4j, driver: neo4j.Driver, tmp_path: Path) -> Any:
-    yield trained_town(driver, server.bolt_uri, tmp_path / "town")
-    torch.set_flush_denormal(False)
 
 
 def test_decisions_outlive_training_publication_and_undo(town: Town) -> None:

@@ -8,7 +8,6 @@ import signal
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
 import neo4j
@@ -23,12 +22,6 @@ from neo4j_relpred.triples import Query, Triple, edge_key
 from tests.integration.graphs import TYPES, Town, ask, child, predicted, trained_town, written
 
 with_jar = pytest.mark.skipif(find_jar() is None, reason="the procedure jar is not built: mvn -f procedures package")
-
-
-@pytest.fixture
-def town(server: EmbeddedNeo4j, driver: neo4j.Driver, tmp_path: Path) -> Iterator[Town]:
-    yield trained_town(driver, server.bolt_uri, tmp_path / "town")
-    torch.set_flush_denormal(False)
 
 
 class Breaking:
@@ -71,6 +64,8 @@ def test_predicted_edges_carry_everything_that_is_promised(town: Town) -> None:
         report = predictor.publish()
         (run,) = predictor.runs()
     assert (run.id, run.status, run.created) == (report.run, "published", report.created)
+    settings = json.loads(run.settings)
+    assert (run.version, len(run.snapshot), settings["top_k"]) == ("default@1", 64, town.settings.publishing.top_k)
     rows = ask(
         town.driver,
         "MATCH (h)-[e]->(t) WHERE type(e) STARTS WITH 'PREDICTED_' "

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from pathlib import Path
 
 import neo4j
 import pytest
-import torch
 from neo4j import exceptions as driver_errors
 from pydantic import SecretStr
 
@@ -20,16 +17,13 @@ from neo4j_relpred.graph.decisions import Wish
 from neo4j_relpred.graph.privileges import ACCEPTED_PROPERTIES, EDGE_PROPERTIES, NODE_LABELS, grants
 from neo4j_relpred.triples import Triple
 from tests.integration.conftest import PASSWORD
-from tests.integration.graphs import Town, ask, predicted, trained_town
+from tests.integration.graphs import Town, ask, predicted
 
 
-@pytest.fixture
-def town(server: EmbeddedNeo4j, driver: neo4j.Driver, tmp_path: Path) -> Iterator[Town]:
-    yield trained_town(driver, server.bolt_uri, tmp_path / "town")
-    torch.set_flush_denormal(False)
-
-
-def test_the_script_names_all_that_publishing_and_reviewing_write_and_nothing_else(town: Town) -> None:
+def test_the_script_names_all_that_publishing_and_reviewing_write_and_nothing_else(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RELPRED_PUBLISHING__EXPIRE_DAYS", "30")
     with town.predictor() as predictor:
         predictor.publish()
         first, second, *_ = sorted(predicted(town.driver).values())

@@ -128,6 +128,42 @@ def test_publishing_twice_is_publishing_once(driver: neo4j.Driver, client: Neo4j
 
 
 @pytest.mark.usefixtures("items")
+def test_edges_that_expire_are_renewed_when_half_of_their_time_is_over(
+    driver: neo4j.Driver, client: Neo4jClient
+) -> None:
+    target = some(30)
+
+    def published(run: str, days: float | None) -> int:
+        expiring = PublishingSettings(batch_rows=7, shrink_guard=0, expire_days=days)
+        report = publish(client, target, plan(run, publishing=expiring))
+        assert report.updated + report.unchanged == 30
+        return report.updated
+
+    publish(client, target, plan("r1"))
+    assert published("r2", 10) == 30  # those of r1 carry no end
+    (row,) = ask(
+        driver,
+        "MATCH ()-[e:PREDICTED_NEXT]->() RETURN count(*) AS edges, "
+        "sum(CASE WHEN e.expiresAt = e.predictedAt + duration('P10D') THEN 1 END) AS right",
+    )
+    assert row == {"edges": 30, "right": 30}
+    assert published("r3", 10) == 0
+    ask(driver, "MATCH (:Item {nr: 1})-[e:PREDICTED_NEXT]->() SET e.expiresAt = datetime() + duration('P4D')")
+    assert published("r4", 10) == 1
+    assert published("r5", None) == 30
+    assert ask(driver, "MATCH ()-[e:PREDICTED_NEXT]->() WHERE e.expiresAt IS NOT NULL RETURN e") == []
+
+
+@pytest.mark.usefixtures("items")
+def test_runs_that_changed_nothing_are_forgotten_in_time(client: Neo4jClient) -> None:
+    settings = PublishingSettings(keep_idle_runs=2)
+    for number in range(5):
+        publish(client, some(30), plan(f"r{number}", publishing=settings))
+    publish(client, some(31), plan("r5", publishing=settings, fence=None))
+    assert [run.id for run in list_runs(client)] == ["r5", "r4", "r3", "r0"]
+
+
+@pytest.mark.usefixtures("items")
 def test_only_the_difference_is_written(driver: neo4j.Driver, client: Neo4jClient) -> None:
     publish(client, some(30), plan("r1"))
     kept = list(some(30))[10:]
