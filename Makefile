@@ -7,12 +7,13 @@ VERSION := $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' neo4j_relpred/__init_
 JAR := procedures/target/relpred-procedures-$(VERSION).jar
 JAVA_SOURCES := $(shell find procedures/src/main -type f) procedures/pom.xml
 LINES ?= 5 2026
-FAST_TESTS := $(BIN)/python -m pytest -q tests --ignore=tests/integration --ignore=tests/reliability --numprocesses 2 --dist loadfile
+TESTS := $(BIN)/python -m pytest -q tests --ignore=tests/integration --ignore=tests/reliability --numprocesses 2 --dist loadfile
+FAST_TESTS := $(TESTS) -m "not slow"
 export HF_HUB_OFFLINE ?= 1
 export NUMBA_CACHE_DIR ?= $(CURDIR)/$(BUILD)/numba
 unexport PYTHONDONTWRITEBYTECODE # a tenth of the fast tests would be reading sources again
 
-.PHONY: setup demo test test-unit test-integration test-java reliability check format bench build lock clean
+.PHONY: setup demo test test-unit test-slow test-integration test-java reliability check format bench build lock clean
 
 setup: $(VENV)/.ready $(JAR) ## Make the environment, the jar and the server homes.
 	@for line in $(LINES); do $(BIN)/python -m neo4j_relpred.demo.prepare --line $$line --cache $(BUILD) || exit 1; done
@@ -21,10 +22,13 @@ demo: LINES :=
 demo: setup ## The main job on an embedded Neo4j.
 	$(BIN)/relpred demo --cache $(BUILD)
 
-test: setup check test-java test-integration ## Everything, on both server lines.
+test: setup check test-slow test-java test-integration ## Everything, on both server lines.
 
 test-unit: $(VENV)/.ready
 	$(FAST_TESTS)
+
+test-slow: $(VENV)/.ready ## What trains or waits for seconds.
+	$(TESTS) -m slow
 
 test-integration: setup ## Both lines side by side: each is a server and a process, which wait for one another.
 	@$(MAKE) --no-print-directory -j2 --output-sync=target $(LINES:%=test-line-%)

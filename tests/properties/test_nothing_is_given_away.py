@@ -142,6 +142,7 @@ def test_what_is_read_of_held_out_questions_does_not_depend_on_their_answers(
 # batch-mates and the order of candidates
 
 
+@pytest.mark.slow
 @given(graphs(), KINDS, st.integers(1, 3), st.data())
 def test_answers_do_not_depend_on_who_else_is_asked(
     graph: KnowledgeGraph, kind: ReasonerKind, block: int, data: st.DataObject
@@ -212,11 +213,13 @@ def assert_chance(report: Report) -> None:
     assert 0.15 < report.relations.hits_at(1) < frequent.relations.hits_at(1) + 0.05
 
 
+@pytest.mark.slow
 def test_a_shuffled_graph_falls_to_what_counting_gives() -> None:
     graph, split = shuffled(1)
     assert_chance(judged(split, torch.zeros(COUNT, 0), graph))
 
 
+@pytest.mark.slow
 def test_answers_that_are_planted_in_texts_of_test_nodes_alone_are_not_found() -> None:
     """Each head of the test says what its tail says; no edge that anything learnt from has such texts."""
     graph, split = shuffled(2)
@@ -226,6 +229,7 @@ def test_answers_that_are_planted_in_texts_of_test_nodes_alone_are_not_found() -
     assert_chance(judged(split, text, graph))
 
 
+@pytest.mark.slow
 def test_a_twin_of_the_test_edges_alone_tells_nothing() -> None:
     """A type that stands beside test edges and beside no others: nothing could have learnt what it means."""
     graph, split = shuffled(3, RELATIONS + 1)

@@ -74,6 +74,7 @@ def snapshot() -> Snapshot:
     return Snapshot.of([*pairs, *words], triples)
 
 
+@pytest.mark.slow
 def test_texts_of_linked_nodes_find_each_other_afterwards(
     workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -52,6 +52,7 @@ def test_without_pykeen_one_reads_how_to_get_it(monkeypatch: pytest.MonkeyPatch,
         peers.main([str(tmp_path)])
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # of PyKEEN's own libraries
 def test_a_peer_answers_both_sides_and_relations(data: DataSet) -> None:
     pytest.importorskip("pykeen", reason="the extra `peers` is not installed")

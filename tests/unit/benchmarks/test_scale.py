@@ -56,6 +56,7 @@ def test_stages_count_what_comes_back_together(capsys: pytest.CaptureFixture[str
     assert capsys.readouterr().err.count("one") == 2
 
 
+@pytest.mark.slow
 def test_a_small_graph_is_measured_from_end_to_end() -> None:
     triples, vectors = synthetic_graph(300, 2_500, 4, 8, 0)
     settings = Settings(model=TINY_MODEL, training=BRIEF_TRAINING)

@@ -155,6 +155,7 @@ def test_causal_models_run_in_onnx(llama: Path, kept: Path) -> None:
     assert (encoder.encode(SENTENCES) * exact.encode(SENTENCES)).sum(1).mean() > 0.98
 
 
+@pytest.mark.slow
 def test_the_bundled_encoder_is_faithful_in_every_form(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     some = SENTENCES[::3]
     for user in (onnx_export, onnx_encoder):

@@ -67,6 +67,7 @@ def same(first: TrainedModel, second: TrainedModel) -> bool:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("worth_it")
 def test_a_member_that_learns_in_another_process_learns_the_same(
     world: World, alone: TrainedModel, tmp_path: Path, caplog: pytest.LogCaptureFixture
@@ -92,7 +93,7 @@ def test_where_no_process_can_be_had_the_member_learns_here(
     assert "No such file" in caplog.text
 
 
-@pytest.mark.reliability
+@pytest.mark.slow
 def test_the_process_ends_with_the_one_that_started_it() -> None:
     code = (
         "import time\n"

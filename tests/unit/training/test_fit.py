@@ -93,6 +93,7 @@ def test_answers_are_more_probable_than_others(trained: TrainedModel, world: Wor
     assert answers.probabilities[true].mean() > 5 * answers.probabilities[~true & answers.real].mean()
 
 
+@pytest.mark.slow
 def test_shuffled_labels_fall_to_chance(world: World) -> None:
     """Edges drawn at random hold nothing to learn; whoever ranks them well was told the answer."""
     rng = np.random.default_rng(0)
@@ -177,6 +178,7 @@ def check(model: TrainedModel, test: IntArray) -> None:
     assert 0 < model.base_rate <= 1
 
 
+@pytest.mark.slow
 def test_a_graph_without_text_is_learnt_from_its_edges(world: World) -> None:
     model = fitted(world.train, world.split.holdout, torch.zeros(60, 0))
     check(model, world.split.test)

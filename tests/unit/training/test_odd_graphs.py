@@ -121,6 +121,7 @@ def test_edges_that_all_lead_back_to_where_they_began_are_learnt() -> None:
     assert report.entities.queries > 0
 
 
+@pytest.mark.slow
 def test_hundreds_of_relations_are_learnt_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Limits as small beside 600 relations as the real ones are beside thousands."""
     graph = random_graph(relations=600, edges=700)

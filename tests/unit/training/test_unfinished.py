@@ -202,7 +202,7 @@ def test_a_kill_before_a_stage_has_a_state_changes_nothing(
     assert saved(train(world, Unfinished(tmp_path / "state")), tmp_path) == whole
 
 
-@pytest.mark.reliability
+@pytest.mark.slow
 def test_a_process_that_is_killed_while_it_writes_goes_on_from_the_state_before(
     world: World, whole: tuple[bytes, str], tmp_path: Path
 ) -> None:
@@ -375,6 +375,7 @@ def test_a_stage_that_has_no_state_gets_the_time_that_was_meant_for_it(
     assert given[:2] == given[2:]
 
 
+@pytest.mark.slow
 def test_a_training_that_its_budget_ends_takes_as_long_with_a_kill_as_without(
     world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
