@@ -7,6 +7,7 @@ which is set: plain when there is one key in all, `Label:value` otherwise. A nod
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any, LiteralString, NamedTuple
 
@@ -16,7 +17,7 @@ from neo4j_relpred.graph.client import GraphClient
 from neo4j_relpred.graph.names import quoted
 from neo4j_relpred.triples import EntityId
 
-__all__ = ["OWN_LABELS", "Found", "Identity", "Resolution"]
+__all__ = ["OWN_LABELS", "Found", "Identity", "KnownNodes", "Resolution"]
 
 OWN_LABELS = "Relpred"  # what the labels of our own nodes begin with
 RESOLVE_ROWS = 5_000
@@ -38,6 +39,24 @@ class Resolution:
 
     found: Mapping[EntityId, Found]
     ambiguous: frozenset[EntityId] = field(default_factory=frozenset)
+
+
+class KnownNodes:
+    """The nodes of entity ids that were looked up so far, each once."""
+
+    def __init__(self, identity: Identity, client: GraphClient) -> None:
+        self.found: dict[EntityId, Found] = {}
+        self.ambiguous: set[EntityId] = set()
+        self._identity, self._client = identity, client
+        self._asked: set[EntityId] = set()
+
+    def look_up(self, entities: AbstractSet[EntityId]) -> None:
+        """Looks those up that nobody has asked for yet. Raises what `Identity.resolve` raises."""
+        new = entities - self._asked
+        answer = self._identity.resolve(self._client, new)
+        self.found.update(answer.found)
+        self.ambiguous |= answer.ambiguous
+        self._asked |= new
 
 
 class Identity:

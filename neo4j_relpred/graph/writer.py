@@ -14,16 +14,18 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from operator import attrgetter
 from typing import TypeVar
 
 from neo4j_relpred.config import GraphSettings, PublishingSettings
 from neo4j_relpred.data.target_set import TargetEdge, TargetSet
 from neo4j_relpred.errors import GraphQueryFailed, PublicationStopped, RelpredError
+from neo4j_relpred.graph.ahead import ahead
 from neo4j_relpred.graph.client import CommitLost, GraphClient
 from neo4j_relpred.graph.decisions import AMBIGUOUS, MISSING, decided_keys
 from neo4j_relpred.graph.difference import Difference, difference
-from neo4j_relpred.graph.identity import Identity, Resolution
+from neo4j_relpred.graph.identity import Found, Identity, KnownNodes
 from neo4j_relpred.graph.leases import Fence, require_held
 from neo4j_relpred.graph.locks import AroundLocks
 from neo4j_relpred.graph.predicted import PredictedType, Stamp
@@ -33,6 +35,7 @@ from neo4j_relpred.triples import EntityId, Relation
 __all__ = ["PublicationPlan", "PublicationReport", "model_name_of", "publish"]
 
 T = TypeVar("T")
+BOUND_AT_ONCE = 10_000  # edges
 ATTEMPTS = 3  # after a lost commit, or when somebody else changed nodes or edges meanwhile
 REAL = "already a relationship"
 DECIDED = "decided by a person"
@@ -199,10 +202,9 @@ class _Publication:
 
     def _foreseen(self, look: _Look) -> list[_LeftOut]:
         """What would be left out."""
-        left = _LeftOut()
-        nodes = self._ends(look)
-        for relation, found in look.items():
-            able = self._bound(found.new, nodes, left.skipped)
+        left, nodes = _LeftOut(), self._nodes()
+        for relation, able, unable in self._bound(look, nodes):
+            left.skipped += unable
             for batch in self._batches(able):
                 _count_states(self._types[relation].states(batch, nodes.found), left.skipped)
         return [left]
@@ -235,12 +237,12 @@ class _Publication:
         total = sum(found.writes for found in look.values())
         done = 0
         left = {relation: _LeftOut() for relation in self._wanted}
-        nodes = self._ends(look)
-        for relation, found in look.items():
-            able = self._bound(found.new, nodes, left[relation].skipped)
-            done += len(found.new) - len(able)
+        nodes = self._nodes()
+        for relation, able, unable in self._bound(look, nodes):
+            left[relation].skipped += unable
+            done += unable.total()
             for batch in self._batches(able):
-                left[relation].skipped += self._create(relation, batch, nodes)
+                left[relation].skipped += self._create(relation, batch, nodes.found)
                 done = self._told(done + len(batch), total)
         for relation, found in look.items():
             for batch in self._batches(found.changed):
@@ -252,15 +254,15 @@ class _Publication:
                 done = self._told(done + len(keys), total)
         return left
 
-    def _create(self, relation: Relation, batch: Sequence[TargetEdge], nodes: Resolution) -> Counter[str]:
+    def _create(self, relation: Relation, batch: Sequence[TargetEdge], nodes: Mapping[EntityId, Found]) -> Counter[str]:
         """Gives back what was skipped."""
         type_, skipped = self._types[relation], Counter[str]()
 
         def ends(_: Sequence[str]) -> dict[str, tuple[str, str]]:
-            return {e.key: (nodes.found[e.head].element_id, nodes.found[e.tail].element_id) for e in batch}
+            return {e.key: (nodes[e.head].element_id, nodes[e.tail].element_id) for e in batch}
 
         def act(part: Sequence[TargetEdge], within: float | None) -> None:
-            _count_states(type_.create(part, nodes.found, self._stamp, within), skipped)
+            _count_states(type_.create(part, nodes, self._stamp, within), skipped)
 
         if left := self._around.write({edge.key: edge for edge in batch}, ends, act):
             skipped[LOCKED] = len(left)
@@ -280,20 +282,20 @@ class _Publication:
         type_ = self._types[relation]
         return len(self._around.write(dict(zip(keys, keys, strict=True)), type_.ends, type_.remove, type_.lock))
 
-    def _ends(self, look: _Look) -> Resolution:
-        """The nodes of all new edges."""
-        ends: set[EntityId] = set()
-        for found in look.values():
-            ends.update(map(attrgetter("head"), found.new), map(attrgetter("tail"), found.new))
-        return Identity(self._plan.graph).resolve(self._client, ends)
+    def _nodes(self) -> KnownNodes:
+        return KnownNodes(Identity(self._plan.graph), self._client)
 
-    def _bound(self, edges: Sequence[TargetEdge], nodes: Resolution, skipped: Counter[str]) -> list[TargetEdge]:
-        """The edges whose ends are both known; the others are counted."""
-        able = [edge for edge in edges if edge.head in nodes.found and edge.tail in nodes.found]
-        if len(able) < len(edges):
-            for edge in set(edges).difference(able):
-                skipped[AMBIGUOUS if {edge.head, edge.tail} & nodes.ambiguous else MISSING] += 1
-        return able
+    def _bound(self, look: _Look, nodes: KnownNodes) -> Iterator[tuple[Relation, list[TargetEdge], Counter[str]]]:
+        """New edges whose ends are both known, by type, a part at a time; and how many of that part are left out.
+
+        The nodes of the next part are looked up while this one is written.
+        """
+        parts = (
+            (relation, found.new[first : first + BOUND_AT_ONCE])
+            for relation, found in look.items()
+            for first in range(0, len(found.new), BOUND_AT_ONCE)
+        )
+        return ahead(partial(_bind, nodes), parts)
 
     def _wrong_counts(self, touched: Iterable[Relation], left: dict[Relation, _LeftOut]) -> list[str]:
         """Of the types that were written; the others are as they were found."""
@@ -340,6 +342,17 @@ class _Publication:
             seconds=time.monotonic() - started,
             dry_run=self._plan.dry_run,
         )
+
+
+def _bind(
+    nodes: KnownNodes, part: tuple[Relation, Sequence[TargetEdge]]
+) -> tuple[Relation, list[TargetEdge], Counter[str]]:
+    relation, edges = part
+    nodes.look_up({*map(attrgetter("head"), edges), *map(attrgetter("tail"), edges)})
+    able = [edge for edge in edges if edge.head in nodes.found and edge.tail in nodes.found]
+    unable = set(edges).difference(able) if len(able) < len(edges) else ()
+    reasons = (AMBIGUOUS if {edge.head, edge.tail} & nodes.ambiguous else MISSING for edge in unable)
+    return relation, able, Counter(reasons)
 
 
 def _count_states(states: dict[str, int], skipped: Counter[str]) -> None:
