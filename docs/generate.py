@@ -99,6 +99,8 @@ ADVICE = {
     "request-too-slow": "Send the body without delay.",
     "no-such-route": "Correct path or method; see [HTTP](http.md).",
     "not-ready": "Wait until `/readyz` answers 200.",
+    "service-unavailable": "Start the service with `relpred serve`, or correct the address. After a timeout, look first.",
+    "service-refused": "Correct the address: another program, or a proxy, answers there.",
     "deadline-passed": "Ask for less, or ask again later. A decision or an undo may have been carried out: look first.",
 }
 
@@ -273,7 +275,7 @@ def _names_code(statement: ast.stmt) -> bool:
 
 
 def _is_of_service(error: type[RelpredError]) -> bool:
-    return error.__module__.startswith("neo4j_relpred.service")
+    return error.__module__ == "neo4j_relpred.wire"
 
 
 def errors_page() -> str:

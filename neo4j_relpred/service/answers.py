@@ -10,12 +10,11 @@ from concurrent.futures import Future
 from fastapi import Request
 from starlette.responses import Response, StreamingResponse
 
-from neo4j_relpred.service.refusals import DeadlinePassed, NotReady
 from neo4j_relpred.service.worker import Predictor, Worker
+from neo4j_relpred.wire import NDJSON, DeadlinePassed, NotReady
 
 __all__ = ["ASK_LESS", "answered", "waited"]
 
-NDJSON = "application/x-ndjson"
 ROWS_IN_A_CHUNK = 100
 STILL_THERE_SECONDS = 0.25  # how often we look whether the caller has hung up
 ASK_LESS = "Ask for less, or ask again later."  # what helps where nothing was changed

@@ -16,34 +16,32 @@ from neo4j_relpred import __version__
 from neo4j_relpred.config import LOOPBACK_HOSTS, ServiceSettings
 from neo4j_relpred.errors import InvalidQuery, RelpredError
 from neo4j_relpred.service.answers import ASK_LESS, answered, waited
-from neo4j_relpred.service.bodies import (
-    ErrorBody,
-    HeadsBody,
-    HealthBody,
-    QuestionBody,
-    ReadinessBody,
-    RelationsBody,
-    ScoreBody,
-    ScoredTripleBody,
-    TailsBody,
-    encoded_rows,
-)
+from neo4j_relpred.service.bodies import HeadsBody, QuestionBody, RelationsBody, ScoreBody, TailsBody, encoded_rows
 from neo4j_relpred.service.decision_bodies import (
     AcceptBody,
     Errand,
     RejectBody,
     ReviewListBody,
-    ReviewRowBody,
     RunListBody,
-    RunRowBody,
     UndoBody,
-    UndoRowBody,
     WithdrawBody,
 )
-from neo4j_relpred.service.guard import WIRE, Guard, Rules
-from neo4j_relpred.service.refusals import MANUAL, NoSuchRoute, NotReady, answer_error, invalid_request
+from neo4j_relpred.service.guard import Guard, Rules
+from neo4j_relpred.service.refusals import MANUAL, answer_error, invalid_request
 from neo4j_relpred.service.tokens import TokenFile
 from neo4j_relpred.service.worker import ModelWorker, Predictor, Worker
+from neo4j_relpred.wire import (
+    WIRE,
+    ErrorBody,
+    HealthBody,
+    NoSuchRoute,
+    NotReady,
+    ReadinessBody,
+    ReviewRowBody,
+    RunRowBody,
+    ScoredTripleBody,
+    UndoRowBody,
+)
 
 __all__ = ["DEADLINE_SECONDS", "create_app"]
 

@@ -15,16 +15,11 @@ from neo4j_relpred.triples import EntityId, Query, ScoredTriple, Triple
 
 __all__ = [
     "MOST_ROWS",
-    "ErrorBody",
     "HeadsBody",
-    "HealthBody",
     "Name",
-    "NodeBody",
     "NodeReference",
-    "ReadinessBody",
     "RelationsBody",
     "ScoreBody",
-    "ScoredTripleBody",
     "Strict",
     "TailsBody",
     "encoded",
@@ -129,51 +124,6 @@ class ScoreBody(Strict):
         return predictor.score(
             [Triple(one.head.entity(predictor), one.relation, one.tail.entity(predictor)) for one in self.triples]
         )
-
-
-class NodeBody(BaseModel):
-    """A node of an answer, by both its names."""
-
-    element_id: str
-    id: str
-
-
-class ScoredTripleBody(BaseModel):
-    """A row of an answer."""
-
-    head: NodeBody
-    relation: str
-    tail: NodeBody
-    score: float
-    probability: float
-    rank: int
-    model: str
-    run: str | None
-    evidence: str
-
-
-class ErrorBody(BaseModel):
-    """What went wrong, and what to do."""
-
-    code: str
-    message: str
-    hint: str
-
-
-class HealthBody(BaseModel):
-    """What the service says of itself. `model` is null until one is loaded."""
-
-    status: str
-    version: str
-    wire: int
-    model: str | None
-
-
-class ReadinessBody(BaseModel):
-    """Said when questions can be answered."""
-
-    status: str
-    model: str
 
 
 def encoded_rows(

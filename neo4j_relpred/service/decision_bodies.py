@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, Protocol
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from neo4j_relpred.errors import InvalidQuery
 from neo4j_relpred.graph.decisions import Decision, Reason, Verdict, Wish
@@ -15,6 +15,7 @@ from neo4j_relpred.graph.runs import Run
 from neo4j_relpred.service.bodies import MOST_ROWS, Name, NodeReference, Strict, encoded
 from neo4j_relpred.service.worker import Predictor
 from neo4j_relpred.triples import Triple, edge_key
+from neo4j_relpred.wire import ReviewRowBody, RunRowBody
 
 __all__ = [
     "LEASE_PATIENCE_SECONDS",
@@ -22,11 +23,8 @@ __all__ = [
     "Errand",
     "RejectBody",
     "ReviewListBody",
-    "ReviewRowBody",
     "RunListBody",
-    "RunRowBody",
     "UndoBody",
-    "UndoRowBody",
     "WithdrawBody",
 ]
 
@@ -139,54 +137,6 @@ class UndoBody(Strict):
         report = predictor.undo(self.run, dry_run=self.dry_run, patience=LEASE_PATIENCE_SECONDS)
         names = ("run", "created", "updated", "removed", "unchanged", "skipped", "seconds", "dry_run")
         return [encoded({name: getattr(report, name) for name in names})]
-
-
-class ReviewRowBody(BaseModel):
-    """A triple that waits for a decision, or what was decided about it. Null is what is not known of it."""
-
-    head: str
-    relation: str
-    tail: str
-    head_name: str | None
-    tail_name: str | None
-    state: str
-    probability: float | None
-    evidence: str | None
-    model: str | None
-    run: str | None
-    reason: str | None
-    note: str | None
-    by: str | None
-    at: str | None
-
-
-class RunRowBody(BaseModel):
-    """A run of the ledger."""
-
-    run: str
-    kind: str
-    model: str
-    status: str
-    started_at: str | None
-    finished_at: str | None
-    created: int
-    updated: int
-    removed: int
-    unchanged: int
-    reason: str
-
-
-class UndoRowBody(BaseModel):
-    """What an undo did, or would do."""
-
-    run: str
-    created: int
-    updated: int
-    removed: int
-    unchanged: int
-    skipped: dict[str, int]
-    seconds: float
-    dry_run: bool
 
 
 def _pending_row(one: Pending) -> bytes:

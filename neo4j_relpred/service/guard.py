@@ -16,21 +16,20 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from neo4j_relpred.errors import RelpredError
-from neo4j_relpred.service.refusals import (
+from neo4j_relpred.service.refusals import answer_error, log_failure
+from neo4j_relpred.wire import (
+    WIRE,
+    WIRE_HEADER,
     BodyTooLarge,
     HostRefused,
     RequestTooSlow,
     ServiceFailed,
     TokenRefused,
     WireMismatch,
-    answer_error,
-    log_failure,
 )
 
-__all__ = ["OPEN_ROUTES", "WIRE", "Guard", "Rules"]
+__all__ = ["OPEN_ROUTES", "Guard", "Rules"]
 
-WIRE = 1  # the version of the protocol between jar and service
-WIRE_HEADER = "X-Relpred-Wire"
 OPEN_ROUTES = frozenset({"/healthz", "/readyz"})  # for probes: no token, any version of the protocol
 
 log = logging.getLogger(__name__)

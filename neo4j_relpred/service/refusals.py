@@ -1,4 +1,4 @@
-"""What the service refuses by itself, and how any error is put into an answer."""
+"""How any error is put into an answer."""
 
 from __future__ import annotations
 
@@ -10,22 +10,9 @@ from typing import Any
 from starlette.responses import JSONResponse
 
 from neo4j_relpred.errors import InvalidQuery, Overloaded, RelpredError, did_you_mean
+from neo4j_relpred.wire import NotReady, TokenRefused
 
-__all__ = [
-    "MANUAL",
-    "BodyTooLarge",
-    "DeadlinePassed",
-    "HostRefused",
-    "NoSuchRoute",
-    "NotReady",
-    "RequestTooSlow",
-    "ServiceFailed",
-    "TokenRefused",
-    "WireMismatch",
-    "answer_error",
-    "invalid_request",
-    "log_failure",
-]
+__all__ = ["MANUAL", "answer_error", "invalid_request", "log_failure"]
 
 log = logging.getLogger(__name__)
 
@@ -35,68 +22,6 @@ KEYS = (
     *("element_id", "head", "id", "min_probability", "relation", "tail", "top_k", "triples"),
     *("by", "decided", "dry_run", "key", "note", "order", "reason", "run"),
 )
-
-
-class TokenRefused(RelpredError):
-    """The request carries no token, or none that is valid now."""
-
-    code = "token-refused"
-    http_status = 401
-
-
-class HostRefused(RelpredError):
-    """The Host header names somebody else: a web page may be asking through a name of its own (DNS rebinding)."""
-
-    code = "host-refused"
-    http_status = 421
-
-
-class WireMismatch(RelpredError):
-    """The caller speaks another version of the protocol."""
-
-    code = "wire-version"
-    http_status = 400
-
-
-class BodyTooLarge(RelpredError):
-    """The body of a request is longer than service.max_body_bytes."""
-
-    code = "body-too-large"
-    http_status = 413
-
-
-class RequestTooSlow(RelpredError):
-    """The body of a request did not arrive in time."""
-
-    code = "request-too-slow"
-    http_status = 408
-
-
-class NoSuchRoute(RelpredError):
-    """A path or a method that the service does not have."""
-
-    code = "no-such-route"
-    http_status = 404
-
-
-class NotReady(RelpredError):
-    """The model is not loaded yet, or the service is on its way down."""
-
-    code = "not-ready"
-    http_status = 503
-    retryable = True
-
-
-class DeadlinePassed(RelpredError):
-    """The answer was not there in time."""
-
-    code = "deadline-passed"
-    http_status = 504
-    retryable = True
-
-
-class ServiceFailed(RelpredError):
-    """A fault of the service itself."""
 
 
 def answer_error(error: RelpredError, status: int | None = None) -> JSONResponse:

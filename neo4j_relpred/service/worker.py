@@ -14,8 +14,9 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from neo4j_relpred.errors import ModelNotFound, Overloaded, RelpredError
-from neo4j_relpred.service.refusals import NotReady, ServiceFailed, log_failure
+from neo4j_relpred.service.refusals import log_failure
 from neo4j_relpred.triples import EntityId, Query, Relation, ScoredTriple, Triple
+from neo4j_relpred.wire import NotReady, ServiceFailed
 
 if TYPE_CHECKING:
     from neo4j_relpred.graph.decisions import Decision, Wish

@@ -18,11 +18,11 @@ from neo4j import Driver, GraphDatabase
 from neo4j_relpred.config import GraphSettings
 from neo4j_relpred.demo.server import EmbeddedNeo4j, Line, choose_line, find_jar, free_port
 from neo4j_relpred.graph.client import Neo4jClient
+from neo4j_relpred.wire import WIRE, WIRE_HEADER
 from tests.integration.graphs import Town, trained_town
 
 CACHE = Path(__file__).parents[2] / ".build"
 DEADLINE_MS = 30_000  # as long as a busy machine may need; no test waits for it
-WIRE = 1
 PASSWORD = "correct-horse"
 
 Row = dict[str, Any]
@@ -73,7 +73,7 @@ class StubService:
                 self.send_response(status)
                 self.send_header("Content-Type", kind)
                 self.send_header("Content-Length", str(len(data)))
-                self.send_header("X-Relpred-Wire", str(WIRE))
+                self.send_header(WIRE_HEADER, str(WIRE))
                 self.end_headers()
                 self.wfile.write(data)
 

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from neo4j_relpred import errors
+from neo4j_relpred import errors, wire
 from neo4j_relpred.config import ServiceSettings
 from neo4j_relpred.errors import RelpredError
-from neo4j_relpred.service import bodies, decision_bodies, refusals
+from neo4j_relpred.service import bodies, decision_bodies
 from neo4j_relpred.service.app import DEADLINE_SECONDS, create_app
 from neo4j_relpred.service.worker import Predictor
 
@@ -23,7 +23,7 @@ def test_every_code_stands_beside_its_status() -> None:
     told = {code: int(status) for status, code in re.findall(r"^\| (\d{3})[, \d]* \| `([a-z-]+)` ", PAGE, re.MULTILINE)}
     kinds = [
         kind
-        for module in (errors, refusals)
+        for module in (errors, wire)
         for kind in vars(module).values()
         if isinstance(kind, type) and issubclass(kind, RelpredError)
     ]
@@ -46,7 +46,7 @@ def test_every_key_of_a_question_is_described(body: type[bodies.QuestionBody]) -
 
 
 def test_every_key_of_a_row_is_described() -> None:
-    assert keys_between("## Answers", "## Deciding") == set(bodies.ScoredTripleBody.model_fields)
+    assert keys_between("## Answers", "## Deciding") == set(wire.ScoredTripleBody.model_fields)
 
 
 def keys_between(first: str, last: str) -> set[str]:
@@ -69,10 +69,10 @@ def test_every_key_of_a_decision_and_of_a_run_is_described() -> None:
     found = re.findall(r"^\| `([a-z_]+)` \| ([a-z/, ]+) \| [a-z`]", table, re.MULTILINE)
     for route, body in asked.items():
         assert {key for key, routes in found if route in routes.split(", ")} == set(body.model_fields), route
-    assert keys_between("### What is told of a triple", "## Runs") == set(decision_bodies.ReviewRowBody.model_fields)
+    assert keys_between("### What is told of a triple", "## Runs") == set(wire.ReviewRowBody.model_fields)
     assert keys_between("### What is told of a run", "## Errors") == {
-        *decision_bodies.RunRowBody.model_fields,
-        *decision_bodies.UndoRowBody.model_fields,
+        *wire.RunRowBody.model_fields,
+        *wire.UndoRowBody.model_fields,
     }
 
 

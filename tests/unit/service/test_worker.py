@@ -16,9 +16,9 @@ from neo4j_relpred.config import ServiceSettings
 from neo4j_relpred.errors import CheckpointCorrupt, ModelNotFound, Overloaded
 from neo4j_relpred.service import worker as worker_module
 from neo4j_relpred.service.app import create_app
-from neo4j_relpred.service.refusals import NotReady
 from neo4j_relpred.service.worker import ModelWorker, Predictor
 from neo4j_relpred.triples import Query
+from neo4j_relpred.wire import NotReady
 
 Serve = Callable[..., TestClient]
 QUESTION = {"head": {"element_id": "4:x:1"}, "relation": "KNOWS"}

@@ -1,0 +1,192 @@
+"""What the service says: the version of the protocol, the rows of answers, and what it refuses by itself.
+
+The one list of it for both ends: the service writes these rows, the Python client reads them.
+"""
+
+from __future__ import annotations
+
+from pydantic import BaseModel
+
+from neo4j_relpred.errors import RelpredError
+
+__all__ = [
+    "NDJSON",
+    "WIRE",
+    "WIRE_HEADER",
+    "BodyTooLarge",
+    "DeadlinePassed",
+    "ErrorBody",
+    "HealthBody",
+    "HostRefused",
+    "NoSuchRoute",
+    "NodeBody",
+    "NotReady",
+    "ReadinessBody",
+    "RequestTooSlow",
+    "ReviewRowBody",
+    "RunRowBody",
+    "ScoredTripleBody",
+    "ServiceFailed",
+    "TokenRefused",
+    "UndoRowBody",
+    "WireMismatch",
+]
+
+WIRE = 1  # the version of the protocol between the service and who asks it
+WIRE_HEADER = "X-Relpred-Wire"
+NDJSON = "application/x-ndjson"
+
+
+class NodeBody(BaseModel):
+    """A node of an answer, by both its names."""
+
+    element_id: str
+    id: str
+
+
+class ScoredTripleBody(BaseModel):
+    """A row of an answer."""
+
+    head: NodeBody
+    relation: str
+    tail: NodeBody
+    score: float
+    probability: float
+    rank: int
+    model: str
+    run: str | None
+    evidence: str
+
+
+class ErrorBody(BaseModel):
+    """What went wrong, and what to do."""
+
+    code: str
+    message: str
+    hint: str
+
+
+class HealthBody(BaseModel):
+    """What the service says of itself. `model` is null until one is loaded."""
+
+    status: str
+    version: str
+    wire: int
+    model: str | None
+
+
+class ReadinessBody(BaseModel):
+    """Said when questions can be answered."""
+
+    status: str
+    model: str
+
+
+class ReviewRowBody(BaseModel):
+    """A triple that waits for a decision, or what was decided about it. Null is what is not known of it."""
+
+    head: str
+    relation: str
+    tail: str
+    head_name: str | None
+    tail_name: str | None
+    state: str
+    probability: float | None
+    evidence: str | None
+    model: str | None
+    run: str | None
+    reason: str | None
+    note: str | None
+    by: str | None
+    at: str | None
+
+
+class RunRowBody(BaseModel):
+    """A run of the ledger."""
+
+    run: str
+    kind: str
+    model: str
+    status: str
+    started_at: str | None
+    finished_at: str | None
+    created: int
+    updated: int
+    removed: int
+    unchanged: int
+    reason: str
+
+
+class UndoRowBody(BaseModel):
+    """What an undo did, or would do."""
+
+    run: str
+    created: int
+    updated: int
+    removed: int
+    unchanged: int
+    skipped: dict[str, int]
+    seconds: float
+    dry_run: bool
+
+
+class TokenRefused(RelpredError):
+    """The request carries no token, or none that is valid now."""
+
+    code = "token-refused"
+    http_status = 401
+
+
+class HostRefused(RelpredError):
+    """The Host header names somebody else: a web page may be asking through a name of its own (DNS rebinding)."""
+
+    code = "host-refused"
+    http_status = 421
+
+
+class WireMismatch(RelpredError):
+    """The caller speaks another version of the protocol."""
+
+    code = "wire-version"
+    http_status = 400
+
+
+class BodyTooLarge(RelpredError):
+    """The body of a request is longer than service.max_body_bytes."""
+
+    code = "body-too-large"
+    http_status = 413
+
+
+class RequestTooSlow(RelpredError):
+    """The body of a request did not arrive in time."""
+
+    code = "request-too-slow"
+    http_status = 408
+
+
+class NoSuchRoute(RelpredError):
+    """A path or a method that the service does not have."""
+
+    code = "no-such-route"
+    http_status = 404
+
+
+class NotReady(RelpredError):
+    """The model is not loaded yet, or the service is on its way down."""
+
+    code = "not-ready"
+    http_status = 503
+    retryable = True
+
+
+class DeadlinePassed(RelpredError):
+    """The answer was not there in time."""
+
+    code = "deadline-passed"
+    http_status = 504
+    retryable = True
+
+
+class ServiceFailed(RelpredError):
+    """A fault of the service itself."""
