@@ -10,6 +10,8 @@ from pydantic import BaseModel
 from neo4j_relpred.errors import RelpredError
 
 __all__ = [
+    "MOST_IN_ALL",
+    "MOST_ROWS",
     "NDJSON",
     "WIRE",
     "WIRE_HEADER",
@@ -35,6 +37,8 @@ __all__ = [
 WIRE = 1  # the version of the protocol between the service and who asks it
 WIRE_HEADER = "X-Relpred-Wire"
 NDJSON = "application/x-ndjson"
+MOST_ROWS = 10_000  # of one question, and questions or triples of one request
+MOST_IN_ALL = 100_000  # rows of all questions of a request together
 
 
 class NodeBody(BaseModel):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +13,7 @@ from neo4j_relpred.data.snapshot import Snapshot
 from neo4j_relpred.data.verbalize import verbalize
 from neo4j_relpred.errors import InvalidSettings, UnknownEntity
 from neo4j_relpred.graph.client import GraphClient
-from neo4j_relpred.graph.live import LiveNode, read_node, read_node_by_id
+from neo4j_relpred.graph.live import LiveNode, read_entity_ids, read_node_by_id
 from neo4j_relpred.model.registry import ModelVersion
 from neo4j_relpred.scoring.scorer import Scorer
 from neo4j_relpred.scoring.serving import Serving, serve
@@ -75,15 +75,16 @@ class Answering:
             self._rejections = kept.stamp, kept.read()
         return self._rejections[1]
 
-    def entity_of(self, element_id: str) -> EntityId:
-        """The entity id of a node as it stands in the graph. Raises UnknownEntity."""
-        live = read_node(self._client(), self._workspace.settings.graph, element_id)
-        if live is None:
-            raise UnknownEntity(
-                f"The graph has no node {element_id!r} that the settings read.",
-                hint="Commit the node first, and see that graph.labels covers it.",
-            )
-        return live.node.id
+    def entities_of(self, element_ids: Sequence[str]) -> list[EntityId]:
+        """The entity ids of nodes as they stand in the graph. Raises UnknownEntity."""
+        known = read_entity_ids(self._client(), self._workspace.settings.graph, element_ids) if element_ids else {}
+        for element_id in element_ids:
+            if element_id not in known:
+                raise UnknownEntity(
+                    f"The graph has no node {element_id!r} that the settings read.",
+                    hint="Commit the node first, and see that graph.labels covers it.",
+                )
+        return [known[element_id] for element_id in element_ids]
 
     def element_id_of(self, entity: EntityId) -> str:
         """The element id of an entity. Raises UnknownEntity."""

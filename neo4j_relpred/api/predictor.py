@@ -192,8 +192,14 @@ class RelationPredictor:
         A node that is newer than the snapshot is read from the graph as it stands now. Raises UnknownEntity,
         UnknownRelation, ModelNotFound.
         """
-        scorer = self._answering.scorer(end for end in (query.head, query.tail) if end is not None)
-        return scorer.predict(query, top_k, min_probability)
+        return self.predict_each([query], top_k, min_probability)[0]
+
+    def predict_each(
+        self, queries: Sequence[Query], top_k: int = 10, min_probability: float = 0.0
+    ) -> list[list[ScoredTriple]]:
+        """`predict` for many queries, in the order given; far faster than one after the other."""
+        scorer = self._answering.scorer(end for one in queries for end in (one.head, one.tail) if end is not None)
+        return scorer.predict(queries, top_k, min_probability)
 
     def score(self, triples: Sequence[Triple]) -> list[ScoredTriple]:
         """Each triple with its probability at the base rate, whether the graph holds it or not."""
@@ -210,9 +216,9 @@ class RelationPredictor:
         every = relations or self._answering.live().serving.relations
         return scorer.audit(every, most, minutes, lambda n, of: progress("audit", n / max(1, of)))
 
-    def entity_of(self, element_id: str) -> EntityId:
-        """The entity id of a node. Raises UnknownEntity."""
-        return self._answering.entity_of(element_id)
+    def entities_of(self, element_ids: Sequence[str]) -> list[EntityId]:
+        """The entity ids of nodes. Raises UnknownEntity."""
+        return self._answering.entities_of(element_ids)
 
     def element_id_of(self, entity: EntityId) -> str:
         """The element id of an entity. Raises UnknownEntity."""

@@ -14,13 +14,20 @@ from neo4j_relpred.client.answer import COLUMNS, Answer, Kind, Prediction
 from neo4j_relpred.client.connection import Connection
 from neo4j_relpred.errors import InvalidSettings
 from neo4j_relpred.triples import Query, Relation, Triple
-from neo4j_relpred.wire import HealthBody, ReviewRowBody, RunRowBody, ScoredTripleBody, UndoRowBody
+from neo4j_relpred.wire import (
+    MOST_IN_ALL,
+    MOST_ROWS,
+    HealthBody,
+    ReviewRowBody,
+    RunRowBody,
+    ScoredTripleBody,
+    UndoRowBody,
+)
 
 __all__ = ["Client", "Reviews"]
 
 ADDRESS = "http://127.0.0.1:7475"
 TIMEOUT_SECONDS, PATIENCE_SECONDS = 35.0, 30.0  # the service itself gives up after 30
-SCORED_AT_ONCE = 10_000
 REVIEW_TYPES: dict[str, Kind] = {
     name: "double" if name == "probability" else "string" for name in ReviewRowBody.model_fields
 }
@@ -97,18 +104,18 @@ class Client:
         return _predictions(self._connection.post(f"/v1/{query.target}s", body))
 
     def tails(
-        self, head: Node, relation: Relation, top_k: int = 10, min_probability: float = 0.0
+        self, head: Node | Sequence[Node], relation: Relation, top_k: int = 10, min_probability: float = 0.0
     ) -> Answer[Prediction]:
-        """The nodes that the head may be related to."""
-        body = {"head": _node(head), "relation": relation, "top_k": top_k, "min_probability": min_probability}
-        return _predictions(self._connection.post("/v1/tails", body))
+        """The nodes that the head may be related to; of several heads, one after the other."""
+        body = {"relation": relation, "top_k": top_k, "min_probability": min_probability}
+        return _predictions(self._of_each("/v1/tails", "head", head, body, top_k))
 
     def heads(
-        self, relation: Relation, tail: Node, top_k: int = 10, min_probability: float = 0.0
+        self, relation: Relation, tail: Node | Sequence[Node], top_k: int = 10, min_probability: float = 0.0
     ) -> Answer[Prediction]:
-        """The nodes that may be related to the tail."""
-        body = {"relation": relation, "tail": _node(tail), "top_k": top_k, "min_probability": min_probability}
-        return _predictions(self._connection.post("/v1/heads", body))
+        """The nodes that may be related to the tail; of several tails, one after the other."""
+        body = {"relation": relation, "top_k": top_k, "min_probability": min_probability}
+        return _predictions(self._of_each("/v1/heads", "tail", tail, body, top_k))
 
     def relations(self, head: Node, tail: Node, top_k: int = 10, min_probability: float = 0.0) -> Answer[Prediction]:
         """The types of relationship that may hold from head to tail."""
@@ -119,9 +126,22 @@ class Client:
         """Given triples with their scores, in the order given; as many requests as it takes."""
         wanted = [_parts(triple) for triple in triples]
         rows: list[dict[str, object]] = []
-        for first in range(0, len(wanted), SCORED_AT_ONCE):
-            rows += self._connection.post("/v1/score", {"triples": wanted[first : first + SCORED_AT_ONCE]})
+        for first in range(0, len(wanted), MOST_ROWS):
+            rows += self._connection.post("/v1/score", {"triples": wanted[first : first + MOST_ROWS]})
         return _predictions(rows)
+
+    def _of_each(
+        self, path: str, part: str, nodes: Node | Sequence[Node], body: Mapping[str, object], top_k: int
+    ) -> list[dict[str, object]]:
+        """One question about a node, or about each of several, in as many requests as it takes."""
+        if isinstance(nodes, str) or not isinstance(nodes, Sequence):
+            return self._connection.post(path, {part: _node(nodes), **body})
+        rows: list[dict[str, object]] = []
+        size = max(1, min(MOST_ROWS, MOST_IN_ALL // max(1, top_k)))
+        for first in range(0, len(nodes), size):
+            asked = [_node(node) for node in nodes[first : first + size]]
+            rows += self._connection.post(path, {f"{part}s": asked, **body})
+        return rows
 
     def runs(self, top_k: int = 10) -> Answer[RunRowBody]:
         """The ledger of publications, the newest first."""

@@ -14,7 +14,7 @@ LEAST = 1e-7
 SOFTMAX = np.array([0.0, 0.0, 1.0, 0.0])  # the weights that give the share of the softmax
 NONE_MISSING = np.array([-40.0, 0.0, 0.0])
 LEAST_OTHERS = 1e-3
-DOUBT = 0.3  # of the doubt about a held-out answer, what stays when it may be a missing one
+DOUBT = 0.1  # of the doubt about a held-out answer, what stays when it may be a missing one
 
 
 @dataclass(frozen=True)

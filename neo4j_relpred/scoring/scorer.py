@@ -20,7 +20,7 @@ from neo4j_relpred.scoring.evidence import ENTITY_COLUMNS, RELATION_COLUMNS, evi
 from neo4j_relpred.scoring.limits import PRECISION_FLOOR, limit
 from neo4j_relpred.scoring.serving import Serving
 from neo4j_relpred.scoring.sweep import by_promise, free_tails, questions_of
-from neo4j_relpred.triples import EntityId, Evidence, Query, Relation, ScoredTriple, Triple
+from neo4j_relpred.triples import EntityId, Evidence, Part, Query, Relation, ScoredTriple, Triple
 
 __all__ = ["Scorer"]
 
@@ -62,13 +62,21 @@ class Scorer:
                 free[row] &= answers.candidates[row] != entity
         return free
 
-    def predict(self, query: Query, top_k: int, min_probability: float = 0.0) -> list[ScoredTriple]:
-        """The most probable answers that are not in the graph yet, given that the question has one."""
-        if query.target == "relation":
-            answers = self._relations(query, top_k)
-        else:
-            answers = self._entities(query, top_k)
-        return [answer for answer in answers if answer.probability >= min_probability]
+    def predict(self, queries: Sequence[Query], top_k: int, min_probability: float = 0.0) -> list[list[ScoredTriple]]:
+        """For each query, the most probable answers that are not in the graph yet, given that it has one."""
+        found: list[list[ScoredTriple]] = [[] for _ in queries]
+        alike: dict[tuple[Part, Relation | None], list[int]] = {}
+        for place, query in enumerate(queries):
+            alike.setdefault((query.target, query.relation), []).append(place)
+        for (target, relation), places in alike.items():
+            asked = [queries[place] for place in places]
+            if relation is None:
+                answers = self._relations(asked, top_k)
+            else:
+                answers = self._entities(target, relation, [(one.head or one.tail or "") for one in asked], top_k)
+            for place, rows in zip(places, answers, strict=True):
+                found[place] = [row for row in rows if row.probability >= min_probability]
+        return found
 
     def holds(self, triple: Triple) -> bool:
         """Whether the graph has it. Raises UnknownEntity, UnknownRelation."""
@@ -207,50 +215,50 @@ class Scorer:
                 tail = int(answers.candidates[line, place])
                 yield self._answer(int(heads[line]), relation, tail, values, share)
 
-    def _entities(self, query: Query, top_k: int) -> list[ScoredTriple]:
+    def _entities(
+        self, target: Part, name: Relation, given: Sequence[EntityId], top_k: int
+    ) -> Iterator[list[ScoredTriple]]:
+        """The best tails of given heads, or heads of given tails."""
         serving, model = self.serving, self.serving.model
-        assert query.relation is not None
-        relation = serving.relation_row(query.relation)
-        asks_head = query.target == "head"
-        anchor = serving.row((query.tail if asks_head else query.head) or "")
-        step = model.graph.inverse(relation) if asks_head else relation
-        anchors = np.array([anchor])
-        known = model.graph.answers(anchors, np.array([step]))
-        proposal = model.members.propose(step, anchors, known)
-        answers = model.reason(step, proposal)
-        keep = serving.alive[answers.candidates[0]] & self._open(step, anchors, answers)[0]
-        order = self._best(answers, keep, top_k)
+        relation = serving.relation_row(name)
+        step = model.graph.inverse(relation) if target == "head" else relation
+        anchors = np.array([serving.row(entity) for entity in given])
         asked = np.array([step])
-        shares = evidence_shares(model.entity_reasoner, proposal.features[0], asked, order, ENTITY_COLUMNS)
-        result = []
-        for rank, (place, share) in enumerate(zip(order.tolist(), shares, strict=True), start=1):
-            other = int(answers.candidates[0, place])
-            head, tail = (other, anchor) if asks_head else (anchor, other)
-            values = float(answers.logits[0, place]), float(answers.probabilities[0, place]), rank
-            result.append(self._answer(head, relation, tail, values, share))
-        return result
+        for _, rows in chunks_by_relation(np.full(len(anchors), step), model.graph.num_entities, model.members):
+            known = model.graph.answers(anchors[rows], np.full(len(rows), step))
+            proposal = model.members.propose(step, anchors[rows], known)
+            answers = model.reason(step, proposal)
+            keep = serving.alive[answers.candidates] & self._open(step, anchors[rows], answers)
+            for line, anchor in enumerate(anchors[rows].tolist()):
+                order = _best(answers.logits[line], keep[line], top_k)
+                shares = evidence_shares(model.entity_reasoner, proposal.features[line], asked, order, ENTITY_COLUMNS)
+                found = []
+                for rank, (place, share) in enumerate(zip(order.tolist(), shares, strict=True), start=1):
+                    other = int(answers.candidates[line, place])
+                    head, tail = (other, anchor) if target == "head" else (anchor, other)
+                    values = float(answers.logits[line, place]), float(answers.probabilities[line, place]), rank
+                    found.append(self._answer(head, relation, tail, values, share))
+                yield found
 
-    @staticmethod
-    def _best(answers: EntityAnswers, keep: npt.NDArray[np.bool_], top_k: int) -> IntArray:
-        order: IntArray = np.argsort(-answers.logits[0], kind="stable")
-        return order[keep[order]][:top_k]
-
-    def _relations(self, query: Query, top_k: int) -> list[ScoredTriple]:
+    def _relations(self, queries: Sequence[Query], top_k: int) -> Iterator[list[ScoredTriple]]:
         serving, model = self.serving, self.serving.model
-        head, tail = serving.row(query.head or ""), serving.row(query.tail or "")
-        ends = np.array([head]), np.array([tail])
-        known = model.known_relations(*ends)
-        answers = model.answer_relations(*ends, known)
-        order = np.argsort(-answers.logits[0], kind="stable")
-        wrong = self._false.linking_relations(*ends)[1]
-        order = order[~np.isin(order, np.concatenate([known[1], wrong]))][:top_k]
+        heads = np.array([serving.row(query.head or "") for query in queries])
+        tails = np.array([serving.row(query.tail or "") for query in queries])
+        known, wrong = model.known_relations(heads, tails), self._false.linking_relations(heads, tails)
+        answers = model.answer_relations(heads, tails, known)
+        keep = np.ones(answers.logits.shape, bool)
+        keep[known] = False
+        forward = wrong[1] < len(serving.relations)
+        keep[wrong[0][forward], wrong[1][forward]] = False
         every = np.arange(len(serving.relations))
-        shares = evidence_shares(model.relation_reasoner, answers.features[0], every, order, RELATION_COLUMNS)
-        found = []
-        for rank, (relation, share) in enumerate(zip(order.tolist(), shares, strict=True), start=1):
-            values = float(answers.logits[0, relation]), float(answers.probabilities[0, relation]), rank
-            found.append(self._answer(head, relation, tail, values, share))
-        return found
+        for line, (head, tail) in enumerate(zip(heads.tolist(), tails.tolist(), strict=True)):
+            order = _best(answers.logits[line], keep[line], top_k)
+            shares = evidence_shares(model.relation_reasoner, answers.features[line], every, order, RELATION_COLUMNS)
+            found = []
+            for rank, (relation, share) in enumerate(zip(order.tolist(), shares, strict=True), start=1):
+                values = float(answers.logits[line, relation]), float(answers.probabilities[line, relation]), rank
+                found.append(self._answer(head, relation, tail, values, share))
+            yield found
 
     def _answer(
         self, head: int, relation: int, tail: int, values: tuple[float, float, int], shares: dict[str, float]
@@ -263,3 +271,9 @@ class Scorer:
     def _row(self, triple: Triple) -> tuple[int, int, int]:
         serving = self.serving
         return serving.row(triple.head), serving.relation_row(triple.relation), serving.row(triple.tail)
+
+
+def _best(logits: npt.NDArray[np.float64], keep: npt.NDArray[np.bool_], top_k: int) -> IntArray:
+    """Places of the best candidates that are kept."""
+    order: IntArray = np.argsort(-logits, kind="stable")
+    return order[keep[order]][:top_k]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from abc import abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -12,9 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from neo4j_relpred.errors import UnknownEntity
 from neo4j_relpred.service.worker import Predictor
 from neo4j_relpred.triples import EntityId, Query, ScoredTriple, Triple
+from neo4j_relpred.wire import MOST_IN_ALL, MOST_ROWS
 
 __all__ = [
-    "MOST_ROWS",
     "HeadsBody",
     "Name",
     "NodeReference",
@@ -24,9 +24,9 @@ __all__ = [
     "TailsBody",
     "encoded",
     "encoded_rows",
+    "entities",
 ]
 
-MOST_ROWS = 10_000
 Name = Annotated[str, Field(min_length=1, max_length=4_096)]
 
 Ask = Callable[[Predictor], list[ScoredTriple]]
@@ -50,12 +50,19 @@ class NodeReference(Strict):
             raise ValueError("a node is named by exactly one of element_id and id")
         return self
 
-    def entity(self, predictor: Predictor) -> EntityId:
-        """The entity that is meant."""
-        if self.element_id is not None:
-            return predictor.entity_of(self.element_id)
-        assert self.id is not None
-        return self.id
+
+def entities(predictor: Predictor, nodes: Sequence[NodeReference]) -> list[EntityId]:
+    """The entities that are meant; nodes are looked up in the graph all at once."""
+    elements = [node.element_id for node in nodes if node.element_id is not None]
+    found = iter(predictor.entities_of(elements) if elements else ())
+    return [next(found) if node.id is None else node.id for node in nodes]
+
+
+class PairBody(Strict):
+    """Two nodes."""
+
+    head: NodeReference
+    tail: NodeReference
 
 
 class QuestionBody(Strict):
@@ -65,45 +72,76 @@ class QuestionBody(Strict):
     min_probability: float = Field(0.0, ge=0, le=1, allow_inf_nan=False, description="The least probability.")
 
     def ask(self, predictor: Predictor) -> list[ScoredTriple]:
-        """The answers to the question."""
-        return predictor.predict(self.query(predictor), top_k=self.top_k, min_probability=self.min_probability)
+        """The answers to all that is asked, one question after the other."""
+        answers = predictor.predict_each(self.queries(predictor), self.top_k, self.min_probability)
+        return [answer for answers_of_one in answers for answer in answers_of_one]
 
     @abstractmethod
-    def query(self, predictor: Predictor) -> Query:
-        """The question in our words."""
+    def queries(self, predictor: Predictor) -> list[Query]:
+        """The questions in our words."""
+
+    def _several(self, name: str, nodes: Sequence[object] | None, one: object | None) -> None:
+        if (nodes is None) == (one is None):
+            raise ValueError(f"exactly one of {name} and {name}s is given")
+        if nodes is not None and len(nodes) * self.top_k > MOST_IN_ALL:
+            raise ValueError(f"{len(nodes)} {name}s with {self.top_k} answers each are over {MOST_IN_ALL} rows in all")
 
 
 class RelationsBody(QuestionBody):
-    """Which relationship may hold from head to tail?"""
+    """Which relationship may hold from head to tail? Or, of several pairs, from each head to its tail?"""
 
-    head: NodeReference
-    tail: NodeReference
+    head: NodeReference | None = None
+    tail: NodeReference | None = None
+    pairs: list[PairBody] | None = Field(None, min_length=1, max_length=MOST_ROWS)
 
-    def query(self, predictor: Predictor) -> Query:
+    @model_validator(mode="after")
+    def _one_or_several(self) -> Self:
+        if (self.head is None) != (self.tail is None):
+            raise ValueError("head and tail are given together")
+        self._several("pair", self.pairs, self.head)
+        return self
+
+    def queries(self, predictor: Predictor) -> list[Query]:
         """The relation is missing."""
-        return Query(head=self.head.entity(predictor), tail=self.tail.entity(predictor))
+        ends = [(pair.head, pair.tail) for pair in self.pairs or ()]
+        if self.head is not None and self.tail is not None:
+            ends = [(self.head, self.tail)]
+        found = entities(predictor, [node for pair in ends for node in pair])
+        return [Query(head=head, tail=tail) for head, tail in zip(found[::2], found[1::2], strict=True)]
 
 
 class TailsBody(QuestionBody):
-    """What may the head be related to?"""
+    """What may the head, or each of several heads, be related to?"""
 
-    head: NodeReference
+    head: NodeReference | None = None
+    heads: list[NodeReference] | None = Field(None, min_length=1, max_length=MOST_ROWS)
     relation: Name
 
-    def query(self, predictor: Predictor) -> Query:
+    @model_validator(mode="after")
+    def _one_or_several(self) -> Self:
+        self._several("head", self.heads, self.head)
+        return self
+
+    def queries(self, predictor: Predictor) -> list[Query]:
         """The tail is missing."""
-        return Query(head=self.head.entity(predictor), relation=self.relation)
+        return [Query(head=head, relation=self.relation) for head in entities(predictor, _given(self.heads, self.head))]
 
 
 class HeadsBody(QuestionBody):
-    """What may be related to the tail?"""
+    """What may be related to the tail, or to each of several tails?"""
 
     relation: Name
-    tail: NodeReference
+    tail: NodeReference | None = None
+    tails: list[NodeReference] | None = Field(None, min_length=1, max_length=MOST_ROWS)
 
-    def query(self, predictor: Predictor) -> Query:
+    @model_validator(mode="after")
+    def _one_or_several(self) -> Self:
+        self._several("tail", self.tails, self.tail)
+        return self
+
+    def queries(self, predictor: Predictor) -> list[Query]:
         """The head is missing."""
-        return Query(relation=self.relation, tail=self.tail.entity(predictor))
+        return [Query(relation=self.relation, tail=tail) for tail in entities(predictor, _given(self.tails, self.tail))]
 
 
 class TripleBody(Strict):
@@ -121,9 +159,13 @@ class ScoreBody(Strict):
 
     def ask(self, predictor: Predictor) -> list[ScoredTriple]:
         """The triples with their scores, in the order given."""
-        return predictor.score(
-            [Triple(one.head.entity(predictor), one.relation, one.tail.entity(predictor)) for one in self.triples]
-        )
+        ends = entities(predictor, [node for one in self.triples for node in (one.head, one.tail)])
+        parts = zip(ends[::2], self.triples, ends[1::2], strict=True)
+        return predictor.score([Triple(head, one.relation, tail) for head, one, tail in parts])
+
+
+def _given(several: list[NodeReference] | None, one: NodeReference | None) -> list[NodeReference]:
+    return several or [node for node in (one,) if node is not None]
 
 
 def encoded_rows(

@@ -12,10 +12,10 @@ from neo4j_relpred.errors import InvalidQuery
 from neo4j_relpred.graph.decisions import Decision, Reason, Verdict, Wish
 from neo4j_relpred.graph.pending import Order, Pending
 from neo4j_relpred.graph.runs import Run
-from neo4j_relpred.service.bodies import MOST_ROWS, Name, NodeReference, Strict, encoded
+from neo4j_relpred.service.bodies import Name, NodeReference, Strict, encoded, entities
 from neo4j_relpred.service.worker import Predictor
 from neo4j_relpred.triples import Triple, edge_key
-from neo4j_relpred.wire import ReviewRowBody, RunRowBody
+from neo4j_relpred.wire import MOST_ROWS, ReviewRowBody, RunRowBody
 
 __all__ = [
     "LEASE_PATIENCE_SECONDS",
@@ -71,7 +71,7 @@ class _AboutTriple(Strict):
 
     def triple(self, predictor: Predictor) -> Triple:
         """The triple that is meant. Raises UnknownEntity, InvalidQuery."""
-        head, tail = self.head.entity(predictor), self.tail.entity(predictor)
+        head, tail = entities(predictor, [self.head, self.tail])
         triple = Triple(head, predictor.review.relation_of(self.relation), tail)
         if self.key not in (None, edge_key(triple.head, triple.relation, triple.tail)):
             raise InvalidQuery(

@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 MANUAL = "See docs/reference/http.md."
 # What the JSON of a question may be made of, for "did you mean".
 KEYS = (
-    *("element_id", "head", "id", "min_probability", "relation", "tail", "top_k", "triples"),
+    *("element_id", "head", "heads", "id", "min_probability", "pairs", "relation", "tail", "tails", "top_k", "triples"),
     *("by", "decided", "dry_run", "key", "note", "order", "reason", "run"),
 )
 

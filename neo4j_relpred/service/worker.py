@@ -70,14 +70,16 @@ class Predictor(Protocol):
     def ready(self) -> str:
         """Loads the live model if it is not loaded; its name and version ("name@version")."""
 
-    def entity_of(self, element_id: str) -> EntityId:
-        """The entity of a node."""
+    def entities_of(self, element_ids: Sequence[str]) -> list[EntityId]:
+        """The entities of nodes."""
 
     def element_id_of(self, entity: EntityId) -> str:
         """The node of an entity."""
 
-    def predict(self, query: Query, top_k: int = 10, min_probability: float = 0.0) -> list[ScoredTriple]:
-        """The candidates for the part that is missing, the best first."""
+    def predict_each(
+        self, queries: Sequence[Query], top_k: int = 10, min_probability: float = 0.0
+    ) -> list[list[ScoredTriple]]:
+        """Of each query, the candidates for the part that is missing, the best first."""
 
     def score(self, triples: Sequence[Triple]) -> list[ScoredTriple]:
         """Given triples, in the order given."""

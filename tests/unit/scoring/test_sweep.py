@@ -18,14 +18,7 @@ from neo4j_relpred.scoring.scorer import Scorer
 from neo4j_relpred.scoring.serving import Serving
 from neo4j_relpred.scoring.sweep import Questions, by_promise, free_tails, questions_of
 from tests.synthetic import CHILD, GRANDPARENT, PARENT, SIBLING
-
-TYPES = ("PARENT", "CHILD", "GRANDPARENT", "SIBLING")
-
-
-@pytest.fixture
-def serving(trained: TrainedModel) -> Serving:
-    ids = tuple(f"p{row:02}" for row in range(60))
-    return Serving(trained, ids, ids, tuple(frozenset({"Person"}) for _ in ids), np.ones(60, bool), TYPES)
+from tests.unit.scoring.conftest import TYPES
 
 
 def test_who_has_the_one_parent_that_people_have_is_not_asked_for_another(

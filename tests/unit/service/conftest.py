@@ -84,6 +84,7 @@ class FakePredictor:
     def __init__(self) -> None:
         self.nodes = {"4:x:1": "Person/ada", "4:x:2": "Person/bob", "4:x:3": "Person/cid"}
         self.answers: list[ScoredTriple] = []
+        self.looks = 0
         self.asked: list[tuple[Query, int, float]] = []
         self.threads: set[str] = set()
         self.gate = threading.Event()
@@ -105,10 +106,11 @@ class FakePredictor:
             raise self.not_ready
         return f"main/{self.version}"
 
-    def entity_of(self, element_id: str) -> str:
-        if element_id not in self.nodes:
+    def entities_of(self, element_ids: Sequence[str]) -> list[str]:
+        self.looks += 1
+        if not self.nodes.keys() >= set(element_ids):
             raise UnknownEntity("There is no such node.", hint="Was it deleted?")
-        return self.nodes[element_id]
+        return [self.nodes[element_id] for element_id in element_ids]
 
     def element_id_of(self, entity: str) -> str:
         for element_id, known in self.nodes.items():
@@ -116,10 +118,12 @@ class FakePredictor:
                 return element_id
         raise UnknownEntity("There is no such entity.", hint="Was it deleted?")
 
-    def predict(self, query: Query, top_k: int = 10, min_probability: float = 0.0) -> list[ScoredTriple]:
+    def predict_each(
+        self, queries: Sequence[Query], top_k: int = 10, min_probability: float = 0.0
+    ) -> list[list[ScoredTriple]]:
         self._enter()
-        self.asked.append((query, top_k, min_probability))
-        return self.answers
+        self.asked += [(query, top_k, min_probability) for query in queries]
+        return [self.answers for _ in queries]
 
     def score(self, triples: Sequence[Triple]) -> list[ScoredTriple]:
         self._enter()

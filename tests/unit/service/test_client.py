@@ -12,7 +12,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from neo4j_relpred import Client
-from neo4j_relpred.client import ServiceRefused, ServiceUnavailable
+from neo4j_relpred.client import Answer, Prediction, ServiceRefused, ServiceUnavailable
 from neo4j_relpred.client import client as client_module
 from neo4j_relpred.errors import (
     DependencyMissing,
@@ -58,13 +58,14 @@ def test_every_kind_of_question_is_answered_as_the_predictor_answers_it(
     asking: Client, predictor: FakePredictor
 ) -> None:
     ada, bob = "Person/ada", "Person/bob"
-    for query, ask in (
+    asked: list[tuple[Query, Callable[[], Answer[Prediction]]]] = [
         (Query(head=ada, relation="KNOWS"), lambda: asking.tails(ada, "KNOWS", 3, 0.25)),
         (Query(relation="KNOWS", tail=bob), lambda: asking.heads("KNOWS", bob, 3, 0.25)),
         (Query(head=ada, tail=bob), lambda: asking.relations(ada, bob, 3, 0.25)),
-    ):
-        by_name, by_query = ask(), asking.predict(query, 3, 0.25)
-        assert list(by_name) == list(by_query)
+    ]
+    for query, ask in asked:
+        by_name, by_query = list(ask()), list(asking.predict(query, 3, 0.25))
+        assert by_name == by_query
         assert predictor.asked[-2:] == [(query, 3, 0.25)] * 2
         for told, known in zip(by_name, predictor.answers, strict=True):
             same = (told.triple, told.score, told.probability, told.rank, told.evidence.summary)
@@ -80,10 +81,23 @@ def test_a_node_as_the_driver_returned_it_is_asked_about_by_its_element_id(
     assert predictor.asked[-1][0].head == predictor.nodes[element_id]
 
 
+def test_several_nodes_are_asked_about_at_once(
+    asking: Client, predictor: FakePredictor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client_module, "MOST_IN_ALL", 6)
+    nodes = [Node(element_id) for element_id in predictor.nodes]
+    assert len(asking.tails(nodes, "KNOWS", 3)) == 3 * len(predictor.answers)
+    assert [query.head for query, *_ in predictor.asked] == list(predictor.nodes.values())
+    assert predictor.looks == 2  # two nodes with three answers are all that fits into one request
+    assert len(asking.heads("KNOWS", ("Person/ada", nodes[1]), 3)) == 2 * len(predictor.answers)
+    assert [query.tail for query, *_ in predictor.asked[3:]] == ["Person/ada", "Person/bob"]
+    assert list(asking.tails([], "KNOWS")) == []
+
+
 def test_more_triples_than_one_request_may_hold_are_scored_in_order(
     asking: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(client_module, "SCORED_AT_ONCE", 2)
+    monkeypatch.setattr(client_module, "MOST_ROWS", 2)
     triples = [Triple("Person/ada", kind, "Person/bob") for kind in ("A", "B", "C", "D", "E")]
     assert [told.triple for told in asking.score(triples)] == triples
     assert [told.triple.relation for told in asking.score([("Person/ada", "A", "Person/bob")])] == ["A"]

@@ -78,4 +78,4 @@ def test_every_key_of_a_decision_and_of_a_run_is_described() -> None:
 
 def test_the_deadline_and_the_most_rows_are_as_told() -> None:
     assert f"not there within {DEADLINE_SECONDS:g} seconds" in PAGE
-    assert f"1 to {bodies.MOST_ROWS}" in PAGE
+    assert f"1 to {wire.MOST_ROWS}" in PAGE

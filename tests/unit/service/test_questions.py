@@ -18,6 +18,7 @@ class Predictor(Protocol):
     answers: list[ScoredTriple]
     asked: list[tuple[Query, int, float]]
     threads: set[str]
+    looks: int
     error: Exception | None
 
 
@@ -50,6 +51,37 @@ def test_each_route_asks_for_the_part_that_is_missing(client: TestClient, predic
         (Query(head="Person/ada", relation="KNOWS"), 3, 0.25),
         (Query(relation="KNOWS", tail="Person/bob"), 10, 0.0),
     ]
+
+
+def test_several_nodes_are_one_question_each_and_one_look_at_the_graph(
+    client: TestClient, predictor: Predictor
+) -> None:
+    predictor.answers = [answer("Person/bob")]
+    pairs = [{"head": ADA, "tail": BOB}, {"head": BOB, "tail": {"id": "Person/cid"}}]
+    assert len(client.post("/v1/tails", json={"heads": [ADA, BOB], "relation": "KNOWS"}).json()) == 2
+    assert len(client.post("/v1/heads", json={"tails": [BOB], "relation": "KNOWS"}).json()) == 1
+    assert len(client.post("/v1/relations", json={"pairs": pairs, "top_k": 3}).json()) == 2
+    assert [query for query, *_ in predictor.asked] == [
+        Query(head="Person/ada", relation="KNOWS"),
+        Query(head="Person/bob", relation="KNOWS"),
+        Query(relation="KNOWS", tail="Person/bob"),
+        Query(head="Person/ada", tail="Person/bob"),
+        Query(head="Person/bob", tail="Person/cid"),
+    ]
+    assert predictor.looks == 3
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"relation": "KNOWS"},
+        TAILS | {"heads": [ADA]},
+        {"heads": [], "relation": "KNOWS"},
+        {"heads": [ADA] * 11, "relation": "KNOWS", "top_k": 10_000},
+    ],
+)
+def test_one_node_or_several_and_not_too_many_rows(body: dict[str, object], client: TestClient) -> None:
+    assert error_of(client.post("/v1/tails", json=body)) == (422, "invalid-query")
 
 
 def test_only_the_worker_asks_the_model(client: TestClient, predictor: Predictor) -> None:

@@ -29,14 +29,15 @@ from neo4j_relpred.triples import ScoredTriple, Triple
 
 class Slow:
     def ready(self): return "main/1"
-    def entity_of(self, element_id): return element_id
+    def entities_of(self, element_ids): return element_ids
     def element_id_of(self, entity): return entity
     def score(self, triples): return []
-    def predict(self, query, top_k, min_probability):
+    def predict_each(self, queries, top_k, min_probability):
         print("asked", flush=True)
+        (query,) = queries
         time.sleep(float(query.relation))
         triple = Triple(query.head, query.relation, "b" * 1000)
-        return [] if top_k == 10 else [ScoredTriple(triple, 0.5, 0.5, n + 1) for n in range(top_k)]
+        return [[] if top_k == 10 else [ScoredTriple(triple, 0.5, 0.5, n + 1) for n in range(top_k)]]
 
 run_service(Settings(service=ServiceSettings(port=int(sys.argv[1]))), Slow())
 print("ended", flush=True)

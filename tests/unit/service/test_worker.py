@@ -174,19 +174,19 @@ def test_closing_lets_the_running_call_end_and_refuses_the_waiting_ones(predicto
     worker.start()
     predictor.gate.clear()
     query = Query(head="a", relation="r")
-    running = worker.submit(lambda model: model.predict(query))
+    running = worker.submit(lambda model: model.predict_each([query]))
     assert predictor.entered.wait(5)
-    waiting = worker.submit(lambda model: model.predict(query))
+    waiting = worker.submit(lambda model: model.predict_each([query]))
     with pytest.raises(Overloaded):
-        worker.submit(lambda model: model.predict(query))
+        worker.submit(lambda model: model.predict_each([query]))
     closing = threading.Thread(target=worker.close)
     closing.start()
     assert isinstance(waiting.exception(5), NotReady)
     predictor.gate.set()
     closing.join()
-    assert running.result(5) == []
+    assert running.result(5) == [[]]
     with pytest.raises(NotReady):
-        worker.submit(lambda model: model.predict(query))
+        worker.submit(lambda model: model.predict_each([query]))
 
 
 def test_a_call_that_was_given_up_is_not_made(predictor: Fake) -> None:
@@ -194,9 +194,9 @@ def test_a_call_that_was_given_up_is_not_made(predictor: Fake) -> None:
     predictor.gate.clear()
     query = Query(head="a", relation="r")
     worker.start()
-    worker.submit(lambda model: model.predict(query))
+    worker.submit(lambda model: model.predict_each([query]))
     assert predictor.entered.wait(5)
-    unwanted: Future[Any] = worker.submit(lambda model: model.predict(query))
+    unwanted: Future[Any] = worker.submit(lambda model: model.predict_each([query]))
     worker.give_up(unwanted)
     predictor.gate.set()
     last = worker.submit(lambda model: len(predictor.asked))
