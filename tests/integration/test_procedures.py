@@ -97,9 +97,9 @@ def test_every_procedure_says_its_mode_and_what_it_does(driver: Driver) -> None:
         assert re.fullmatch(r"[A-Z][^.]+\.", one["description"])
     columns = "head :: NODE, relation :: STRING, tail :: NODE, score :: FLOAT, probability :: FLOAT, rank :: INTEGER"
     assert columns in found[1]["signature"]
-    assert "(tail :: NODE, relation :: STRING, configuration = {} :: MAP)" in found[1]["signature"]
+    assert "(tail :: ANY, relation :: STRING, configuration = {} :: MAP)" in found[1]["signature"]
     assert "(head :: NODE, tail :: NODE, configuration = {} :: MAP)" in found[2]["signature"]
-    assert "(head :: NODE, relation :: STRING, configuration = {} :: MAP)" in found[3]["signature"]
+    assert "(head :: ANY, relation :: STRING, configuration = {} :: MAP)" in found[3]["signature"]
     assert "(triple :: ANY, configuration = {} :: MAP)" in found[4]["signature"]
     assert "decidedBy :: STRING, decidedAt :: ZONED DATETIME" in found[4]["signature"].replace(
         ":: DATETIME", ":: ZONED DATETIME"

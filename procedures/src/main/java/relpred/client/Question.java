@@ -1,6 +1,7 @@
 package relpred.client;
 
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 
 /** A triple with one part left out: the target. Nodes are named by their element id. */
@@ -23,6 +24,20 @@ public final class Question {
 
     public static Question heads(String relation, String tail) {
         return new Question("heads", Map.of("relation", relation, "tail", node(tail)));
+    }
+
+    /** One question about each head; the answers come one after the other. */
+    public static Question tails(List<String> heads, String relation) {
+        return new Question("tails", Map.of("heads", nodes(heads), "relation", relation));
+    }
+
+    /** One question about each tail; the answers come one after the other. */
+    public static Question heads(String relation, List<String> tails) {
+        return new Question("heads", Map.of("relation", relation, "tails", nodes(tails)));
+    }
+
+    private static List<Map<String, Object>> nodes(List<String> elementIds) {
+        return elementIds.stream().map(Question::node).toList();
     }
 
     private static Map<String, Object> node(String elementId) {

@@ -1,5 +1,6 @@
 package relpred.procedures;
 
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -22,6 +23,24 @@ final class Arguments {
             throw new IllegalArgumentException("The argument " + argument + " is null. Did its MATCH find anything?");
         }
         return value;
+    }
+
+    /** Whether several nodes are asked about, and not one. */
+    static boolean several(Object value) {
+        return value instanceof List<?>;
+    }
+
+    /** The nodes of a list by their element ids, each once, in order; or the one node. */
+    static Map<String, Node> nodes(String argument, Object value) {
+        var found = new LinkedHashMap<String, Node>();
+        for (Object one : given(argument, value) instanceof List<?> list ? list : List.of(value)) {
+            if (!(given(argument, one) instanceof Node node)) {
+                throw new IllegalArgumentException(
+                        "The argument " + argument + " is neither a node nor a list of nodes.");
+            }
+            found.put(node.getElementId(), node);
+        }
+        return found;
     }
 
     /** A predicted edge, a relationship that came of accepting one, or a map of head, relation and tail. */

@@ -1,5 +1,6 @@
 package relpred.procedures;
 
+import java.util.List;
 import java.util.Map;
 import java.util.function.Function;
 import java.util.stream.Stream;
@@ -40,29 +41,54 @@ public final class Predict {
     }
 
     @Procedure(name = "relpred.predict.tails.stream", mode = Mode.READ)
-    @Description("Ranks the nodes that the head node may be related to by a relationship type.")
+    @Description("Ranks the nodes that the head node, or each of a list of them, may be related to by a type.")
     public Stream<PredictionRow> tails(
-            @Name("head") Node head,
+            @Name("head") Object head,
             @Name("relation") String relation,
             @Name(value = "configuration", defaultValue = "{}") Map<String, Object> configuration) {
-        var question = Question.tails(elementId("head", head), Arguments.given("relation", relation));
-        return rows(question, configuration, found -> {
+        Arguments.given("relation", relation);
+        var heads = Arguments.nodes("head", head);
+        Function<Prediction, PredictionRow> row = found -> {
             Node tail = node(found.tail());
-            return tail == null ? null : new PredictionRow(head, tail, found);
-        });
+            return tail == null ? null : new PredictionRow(asked(heads, found.head()), tail, found);
+        };
+        if (Arguments.several(head)) {
+            return aboutEach(heads, ids -> Question.tails(ids, relation), configuration, row);
+        }
+        return rows(Question.tails(heads.keySet().iterator().next(), relation), configuration, row);
     }
 
     @Procedure(name = "relpred.predict.heads.stream", mode = Mode.READ)
-    @Description("Ranks the nodes that may be related to the tail node by a relationship type.")
+    @Description("Ranks the nodes that may be related to the tail node, or to each of a list of them, by a type.")
     public Stream<PredictionRow> heads(
-            @Name("tail") Node tail,
+            @Name("tail") Object tail,
             @Name("relation") String relation,
             @Name(value = "configuration", defaultValue = "{}") Map<String, Object> configuration) {
-        var question = Question.heads(Arguments.given("relation", relation), elementId("tail", tail));
-        return rows(question, configuration, found -> {
+        Arguments.given("relation", relation);
+        var tails = Arguments.nodes("tail", tail);
+        Function<Prediction, PredictionRow> row = found -> {
             Node head = node(found.head());
-            return head == null ? null : new PredictionRow(head, tail, found);
-        });
+            return head == null ? null : new PredictionRow(head, asked(tails, found.tail()), found);
+        };
+        if (Arguments.several(tail)) {
+            return aboutEach(tails, ids -> Question.heads(relation, ids), configuration, row);
+        }
+        return rows(Question.heads(relation, tails.keySet().iterator().next()), configuration, row);
+    }
+
+    /** Nothing is asked about no node. */
+    private Stream<PredictionRow> aboutEach(
+            Map<String, Node> nodes,
+            Function<List<String>, Question> question,
+            Map<String, Object> configuration,
+            Function<Prediction, PredictionRow> row) {
+        var ids = List.copyOf(nodes.keySet());
+        return ids.isEmpty() ? Stream.empty() : rows(question.apply(ids), configuration, row);
+    }
+
+    /** The one node that was asked about; of several, the one that the service names. */
+    private Node asked(Map<String, Node> nodes, String elementId) {
+        return nodes.size() == 1 ? nodes.values().iterator().next() : nodes.getOrDefault(elementId, node(elementId));
     }
 
     private Stream<PredictionRow> rows(

@@ -103,6 +103,30 @@ class ProceduresTest {
     }
 
     @Test
+    void aListOfNodesIsOneRequestAndEachRowHasItsNode() {
+        stub.on("/v1/tails", 200, Stub.row(ada, "LIKES", bob, 1) + Stub.row(bob, "LIKES", ada, 1));
+        stub.on("/v1/heads", 200, Stub.row(ada, "LIKES", bob, 1));
+        assertEquals(
+                List.of(Map.of("head", "Ada", "tail", "Bob"), Map.of("head", "Bob", "tail", "Ada")),
+                run(PAIR + "CALL relpred.predict.tails.stream([a, b, a], 'LIKES') YIELD head, tail "
+                        + "RETURN head.name AS head, tail.name AS tail"));
+        assertTrue(
+                stub.lastBody.contains("\"heads\":[{\"element_id\":\"" + ada + "\"},{\"element_id\":\"" + bob + "\"}]"),
+                stub.lastBody);
+        assertEquals(
+                List.of(Map.of("head", "Ada", "tail", "Bob")),
+                run(PAIR + "CALL relpred.predict.heads.stream([b], 'LIKES') YIELD head, tail "
+                        + "RETURN head.name AS head, tail.name AS tail"));
+        assertTrue(stub.lastBody.contains("\"tails\":["), stub.lastBody);
+        stub.close();
+        assertEquals(List.of(), run("CALL relpred.predict.tails.stream([], 'LIKES') YIELD rank RETURN rank"));
+        assertTrue(refused(PAIR + "CALL relpred.predict.tails.stream([a, 3], 'X') YIELD rank RETURN rank")
+                .contains("neither a node nor a list of nodes"));
+        assertTrue(refused(PAIR + "CALL relpred.predict.tails.stream([a, null], 'X') YIELD rank RETURN rank")
+                .contains("head is null"));
+    }
+
+    @Test
     void anEmptyAnswerIsNoRow() {
         stub.on("/v1/relations", 200, "");
         assertEquals(
