@@ -99,7 +99,7 @@ ADVICE = {
     "request-too-slow": "Send the body without delay.",
     "no-such-route": "Correct path or method; see [HTTP](http.md).",
     "not-ready": "Wait until `/readyz` answers 200.",
-    "service-unavailable": "Start the service with `relpred serve`, or correct the address. After a timeout, look first.",
+    "service-unavailable": "Start the service with `relpred serve`, or correct the address.",
     "service-refused": "Correct the address: another program, or a proxy, answers there.",
     "deadline-passed": "Ask for less, or ask again later. A decision or an undo may have been carried out: look first.",
 }
