@@ -12,6 +12,7 @@ import re
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -36,6 +37,7 @@ __all__ = ["PublicationPlan", "PublicationReport", "model_name_of", "publish"]
 
 T = TypeVar("T")
 BOUND_AT_ONCE = 10_000  # edges
+LOOKS = 2
 ATTEMPTS = 3  # after a lost commit, or when somebody else changed nodes or edges meanwhile
 REAL = "already a relationship"
 DECIDED = "decided by a person"
@@ -176,11 +178,13 @@ class _Publication:
 
     def _look(self) -> _Look:
         """The graph as it is now."""
-        tolerance = self._plan.publishing.tolerance
-        return {
-            relation: difference(type_.present(self._stamp.renew), self._wanted[relation], tolerance)
-            for relation, type_ in self._types.items()
-        }
+
+        def found(relation: Relation) -> Difference:
+            present = self._types[relation].present(self._stamp.renew)
+            return difference(present, self._wanted[relation], self._plan.publishing.tolerance)
+
+        with ThreadPoolExecutor(LOOKS, "look") as looks:  # the server reads several types at a time
+            return dict(zip(self._types, looks.map(found, self._types), strict=True))
 
     def _guard(self, look: _Look) -> None:
         """Nothing has been changed yet."""
