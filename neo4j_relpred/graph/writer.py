@@ -136,7 +136,7 @@ class _Publication:
             return self._report(look, self._foreseen(look), started)
         ensure_run_constraint(self._client)
         for relation, edges in self._wanted.items():
-            if edges:  # before the first edge: a constraint is cheap on an empty type
+            if edges or look[relation].present:  # before the first edge: a constraint is cheap on an empty type
                 self._types[relation].ensure_constraint()
         run = Run(
             self._plan.run,
