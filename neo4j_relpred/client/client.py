@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Literal, Protocol, Self
@@ -96,12 +96,12 @@ class Client:
 
     def predict(self, query: Query, top_k: int = 10, min_probability: float = 0.0) -> Answer[Prediction]:
         """The best answers to a query, which leaves out one part."""
-        given = {"head": query.head, "tail": query.tail}
-        body: dict[str, object] = {name: _node(entity) for name, entity in given.items() if entity is not None}
-        if query.relation is not None:
-            body["relation"] = query.relation
-        body |= {"top_k": top_k, "min_probability": min_probability}
-        return _predictions(self._connection.post(f"/v1/{query.target}s", body))
+        head, relation, tail = query.head or "", query.relation or "", query.tail or ""
+        if query.target == "tail":
+            return self.tails(head, relation, top_k, min_probability)
+        if query.target == "head":
+            return self.heads(relation, tail, top_k, min_probability)
+        return self.relations(head, tail, top_k, min_probability)
 
     def tails(
         self, head: Node | Sequence[Node], relation: Relation, top_k: int = 10, min_probability: float = 0.0
@@ -211,8 +211,4 @@ def _parts(triple: Triple | tuple[Node, Relation, Node]) -> dict[str, object]:
 
 def _predictions(rows: Sequence[Mapping[str, object]]) -> Answer[Prediction]:
     found = [Prediction.of(ScoredTripleBody.model_validate(row)) for row in rows]
-    return Answer(found, _flat(found), COLUMNS)
-
-
-def _flat(found: Iterable[Prediction]) -> Iterator[dict[str, object]]:
-    return (prediction.columns for prediction in found)
+    return Answer(found, (prediction.columns for prediction in found), COLUMNS)

@@ -88,7 +88,11 @@ public final class Predict {
 
     /** The one node that was asked about; of several, the one that the service names. */
     private Node asked(Map<String, Node> nodes, String elementId) {
-        return nodes.size() == 1 ? nodes.values().iterator().next() : nodes.getOrDefault(elementId, node(elementId));
+        if (nodes.size() == 1) {
+            return nodes.values().iterator().next();
+        }
+        Node known = nodes.get(elementId);
+        return known == null ? node(elementId) : known;
     }
 
     private Stream<PredictionRow> rows(
