@@ -36,8 +36,8 @@ from neo4j_relpred.triples import EntityId, Relation
 __all__ = ["PublicationPlan", "PublicationReport", "model_name_of", "publish"]
 
 T = TypeVar("T")
-BOUND_AT_ONCE = 10_000  # edges
-LOOKS = 2
+BOUND_AT_ONCE = 4_000  # edges; nothing is written while the nodes of the first ones are looked up
+LOOKS = 2  # types that the server looks at at a time
 ATTEMPTS = 3  # after a lost commit, or when somebody else changed nodes or edges meanwhile
 REAL = "already a relationship"
 DECIDED = "decided by a person"
@@ -183,7 +183,7 @@ class _Publication:
             present = self._types[relation].present(self._stamp.renew)
             return difference(present, self._wanted[relation], self._plan.publishing.tolerance)
 
-        with ThreadPoolExecutor(LOOKS, "look") as looks:  # the server reads several types at a time
+        with ThreadPoolExecutor(LOOKS, "look") as looks:
             return dict(zip(self._types, looks.map(found, self._types), strict=True))
 
     def _guard(self, look: _Look) -> None:
@@ -303,14 +303,15 @@ class _Publication:
 
     def _wrong_counts(self, touched: Iterable[Relation], left: dict[Relation, _LeftOut]) -> list[str]:
         """Of the types that were written; the others are as they were found."""
-        wrong = []
-        for relation in sorted(touched):
+
+        def complaint(relation: Relation) -> str | None:
             out = left[relation]
             expected = len(self._wanted[relation]) - out.skipped.total() + out.not_removed
             found = self._types[relation].count()
-            if found != expected:
-                wrong.append(f"{self._types[relation].name} has {found} instead of {expected}")
-        return wrong
+            return None if found == expected else f"{self._types[relation].name} has {found} instead of {expected}"
+
+        with ThreadPoolExecutor(LOOKS, "count") as counts:
+            return [wrong for wrong in counts.map(complaint, sorted(touched)) if wrong]
 
     def _batches(self, items: Sequence[T]) -> Iterator[Sequence[T]]:
         rows = self._plan.publishing.batch_rows
