@@ -126,7 +126,7 @@ class RunRowBody(BaseModel):
 
 
 class JobRowBody(BaseModel):
-    """A job as it stands. `progress` is the share of its stage that is done; code, message, hint are of a failure."""
+    """A job as it stands. `progress` is the share of its stage that is done, `error` what ended it."""
 
     job_id: str
     kind: str
@@ -139,9 +139,7 @@ class JobRowBody(BaseModel):
     seconds: float
     options: dict[str, Any]
     result: dict[str, Any]
-    code: str | None
-    message: str | None
-    hint: str | None
+    error: ErrorBody | None
     notes: list[str]
 
 

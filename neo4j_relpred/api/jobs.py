@@ -89,7 +89,7 @@ class Jobs:
         section. Raises InvalidSettings, InvalidQuery where the id was given to something else, Overloaded.
         """
         settings = as_overrides(self._settings)
-        settings |= {name: {**settings[name], **values} for name, values in overrides.items()}
+        settings |= {name: {**settings.get(name, {}), **values} for name, values in overrides.items()}
         load_settings(overrides=settings, read_default=False)
         asked = {**options, **{f"{part}.{name}": v for part, values in overrides.items() for name, v in values.items()}}
         with self._change:

@@ -44,8 +44,8 @@ def load_settings(
 
 
 def as_overrides(settings: Settings) -> dict[str, Any]:
-    """All settings as JSON that `load_settings` takes back as overrides; with the passwords, so only for our own."""
-    plain: dict[str, Any] = _plain(settings.model_dump())
+    """What was set, as JSON that `load_settings` takes back as overrides; with the passwords, so only for our own."""
+    plain: dict[str, Any] = _plain(settings.model_dump(exclude_unset=True))  # what was never set is checked less hard
     return plain
 
 

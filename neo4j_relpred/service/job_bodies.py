@@ -99,7 +99,7 @@ class JobListBody(Strict):
 def job_row(job: Job) -> dict[str, Any]:
     """A job as a row of an answer."""
     until = job.ended_at or datetime.now(UTC)
-    code, message, hint = job.error or (None, None, None)
+    error = dict(zip(("code", "message", "hint"), job.error, strict=True)) if job.error else None
     return {
         "job_id": job.id,
         "kind": job.kind,
@@ -112,8 +112,6 @@ def job_row(job: Job) -> dict[str, Any]:
         "seconds": (until - job.started_at).total_seconds() if job.started_at else 0.0,
         "options": dict(job.options),
         "result": dict(job.result),
-        "code": code,
-        "message": message,
-        "hint": hint,
+        "error": error,
         "notes": list(job.notes),
     }

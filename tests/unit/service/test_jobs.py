@@ -33,9 +33,7 @@ def test_a_training_is_submitted_with_what_was_said_and_nothing_else(
         "seconds": row["seconds"],
         "options": {"fresh": True, "go_on": False},
         "result": {},
-        "code": None,
-        "message": None,
-        "hint": None,
+        "error": None,
         "notes": ["odd"],
     }
     assert row["seconds"] > 0

@@ -54,6 +54,21 @@ public final class RelpredClient {
         return rows(errand, timeout, Undone::of);
     }
 
+    /** Jobs as they stand. */
+    public Stream<JobInfo> jobs(Errand errand) {
+        return jobs(errand, Optional.empty());
+    }
+
+    /** Jobs as they stand, waited for at most so long. */
+    public Stream<JobInfo> jobs(Errand errand, Optional<Duration> timeout) {
+        return rows(errand, timeout, JobInfo::of);
+    }
+
+    /** Versions of the model. */
+    public Stream<ModelInfo> models(Errand errand) {
+        return rows(errand, Optional.empty(), ModelInfo::of);
+    }
+
     /** Refuses to ask for more rows than a call may give. */
     public void checkTopK(long topK) {
         if (topK > settings.maxRows()) {
