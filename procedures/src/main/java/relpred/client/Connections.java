@@ -30,10 +30,9 @@ final class Connections {
     /**
      * The client for these settings.
      *
-     * <p>An old one is only let go, since the JDK closes clients from release 21 on. Calls that are under way hold it
-     * and come to their end. When there are none, its selector thread sees within seconds of the next garbage
-     * collection that nobody holds it any more, closes the kept connections and ends; its idle workers end after a
-     * minute.
+     * <p>An old one is only let go, since a client cannot be closed before Java 21. Calls that are under way hold it and
+     * come to their end. When there are none, its selector thread sees within seconds of the next garbage collection
+     * that nobody holds it any more, closes the kept connections and ends. Its idle workers end after a minute.
      */
     static HttpClient within(ServiceSettings settings) {
         var connection = settings.connection();
