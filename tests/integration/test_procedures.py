@@ -81,29 +81,43 @@ def test_every_procedure_says_its_mode_and_what_it_does(driver: Driver) -> None:
     )
     assert [one["name"] for one in found] == [
         "relpred.health",
+        "relpred.job.cancel",
+        "relpred.job.list",
+        "relpred.listProgress",
+        "relpred.model.deploy",
+        "relpred.model.drop",
+        "relpred.model.exists",
+        "relpred.model.list",
+        "relpred.model.rollback",
         "relpred.predict.heads.stream",
         "relpred.predict.relations.stream",
         "relpred.predict.tails.stream",
+        "relpred.publish",
         "relpred.review.accept",
         "relpred.review.list",
         "relpred.review.reject",
         "relpred.review.withdraw",
         "relpred.run.list",
         "relpred.run.undo",
+        "relpred.sync.trigger",
+        "relpred.train",
+        "relpred.userLog",
     ]
-    writing = {"accept", "reject", "withdraw", "undo"}
+    writing = {"accept", "cancel", "publish", "reject", "trigger", "undo", "withdraw"}
     for one in found:
         assert one["mode"] == ("WRITE" if one["name"].rpartition(".")[2] in writing else "READ")
         assert re.fullmatch(r"[A-Z][^.]+\.", one["description"])
+    signatures = {one["name"].removeprefix("relpred."): one["signature"] for one in found}
     columns = "head :: NODE, relation :: STRING, tail :: NODE, score :: FLOAT, probability :: FLOAT, rank :: INTEGER"
-    assert columns in found[1]["signature"]
-    assert "(tail :: ANY, relation :: STRING, configuration = {} :: MAP)" in found[1]["signature"]
-    assert "(head :: NODE, tail :: NODE, configuration = {} :: MAP)" in found[2]["signature"]
-    assert "(head :: ANY, relation :: STRING, configuration = {} :: MAP)" in found[3]["signature"]
-    assert "(triple :: ANY, configuration = {} :: MAP)" in found[4]["signature"]
-    assert "decidedBy :: STRING, decidedAt :: ZONED DATETIME" in found[4]["signature"].replace(
+    assert columns in signatures["predict.heads.stream"]
+    assert "(tail :: ANY, relation :: STRING, configuration = {} :: MAP)" in signatures["predict.heads.stream"]
+    assert "(head :: NODE, tail :: NODE, configuration = {} :: MAP)" in signatures["predict.relations.stream"]
+    assert "(head :: ANY, relation :: STRING, configuration = {} :: MAP)" in signatures["predict.tails.stream"]
+    assert "(triple :: ANY, configuration = {} :: MAP)" in signatures["review.accept"]
+    assert "decidedBy :: STRING, decidedAt :: ZONED DATETIME" in signatures["review.accept"].replace(
         ":: DATETIME", ":: ZONED DATETIME"
     )
+    assert "trainMillis :: INTEGER, modelInfo :: MAP, configuration :: MAP, jobId" in signatures["train"]
 
 
 def test_relations_are_ranked_between_two_nodes(driver: Driver, people: dict[str, str], stub_service: Stub) -> None:

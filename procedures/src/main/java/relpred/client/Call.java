@@ -195,7 +195,7 @@ final class Call implements AutoCloseable {
     }
 
     /** The error that the service itself tells. */
-    private static ServiceException refusal(Map<String, Object> body) {
+    static ServiceException refusal(Map<String, Object> body) {
         String hint = Json.textOrNull(body, "hint");
         return new ServiceException(Json.text(body, "code"), Json.text(body, "message"), hint == null ? "" : hint);
     }
