@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hmac
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -53,6 +54,26 @@ def test_a_token_file_put_in_its_place_is_noticed(token_file: Path) -> None:
     other.replace(token_file)
     assert tokens.accepts("third-token")
     assert not tokens.accepts("first-token")
+
+
+def test_a_token_is_compared_with_every_valid_one_in_constant_time(
+    token_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compared: list[tuple[bytes, bytes]] = []
+    compare = hmac.compare_digest
+
+    def noted(given: bytes, valid: bytes) -> bool:
+        compared.append((given, valid))
+        return compare(given, valid)
+
+    monkeypatch.setattr(hmac, "compare_digest", noted)
+    token_file.write_text("first-token\nsecond-token\n", encoding="ascii")
+    tokens = TokenFile(token_file)
+    for token, valid in (("first-token", True), ("second-token", True), ("x", False), ("\ud800", False)):
+        compared.clear()
+        assert tokens.accepts(token) == valid
+        assert len({known for _, known in compared}) == 2
+        assert {len(part) for pair in compared for part in pair} == {32}  # digests: nor does a length show
 
 
 def test_no_token_is_valid_while_the_file_is_gone(token_file: Path) -> None:
