@@ -78,10 +78,12 @@ def asked_everything(predictor: FakePredictor, token_file: Path, seconds: float,
     return findings
 
 
-def test_every_answer_is_as_the_description_says(
-    predictor: FakePredictor, token_file: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    caplog.set_level(logging.WARNING, "neo4j_relpred")  # or there would be a line for each of ten thousand requests
+@pytest.fixture(autouse=True)
+def _no_line_for_each_request(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.CRITICAL, "neo4j_relpred")
+
+
+def test_every_answer_is_as_the_description_says(predictor: FakePredictor, token_file: Path) -> None:
     seed = 1 if SECONDS is None else int(time.time())
     findings = asked_everything(predictor, token_file, float(SECONDS or 20), seed)
     log.info("seed=%d statuses=%s", seed, dict(findings.statuses))
