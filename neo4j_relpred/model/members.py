@@ -5,32 +5,26 @@ Queries come one relation at a time (inverse relations ask for heads), so per-re
 
 from __future__ import annotations
 
-import weakref
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
 
-from neo4j_relpred.config import ModelSettings
-from neo4j_relpred.data.knowledge_graph import IntArray, KnowledgeGraph
+from neo4j_relpred.data.knowledge_graph import IntArray
+from neo4j_relpred.model.asked import Asked
 from neo4j_relpred.model.features import Columns
-from neo4j_relpred.model.pools import WHOLE, Pool, answer_pool
-from neo4j_relpred.model.rules import Rules, any_rule
-from neo4j_relpred.model.structure import ComplEx
-from neo4j_relpred.model.tower import Tower
+from neo4j_relpred.model.parts import Parts, Weights
+from neo4j_relpred.model.pools import Pool, answer_pool
+from neo4j_relpred.model.rules import any_rule
 from neo4j_relpred.model.walks import any_walk, walk_shares
-from neo4j_relpred.model.words import WORD_FEATURES, Words
+from neo4j_relpred.model.words import WORD_FEATURES
 
 __all__ = ["Members", "Proposal", "Weights", "standing"]
 
 FloatArray = npt.NDArray[np.float32]
 ALWAYS_IN = 7  # best candidates of each member that always go on
-REVERSE_SAMPLE = 2_000  # entities over which a reverse score is normalised
-FEWER = 512  # of them in a large graph, which has more candidates to normalise
 
 
 @dataclass(frozen=True)
@@ -51,30 +45,8 @@ class Proposal:
 
 
 @dataclass(frozen=True)
-class Weights:
-    """Of structure, tower, rules and walks in the sum that orders candidates: for trained anchors, and for new ones.
-
-    A member may know its own nodes by heart and say little of others.
-    """
-
-    known: tuple[float, ...] = (1.0, 1.0, 1.0, 1.0)
-    new: tuple[float, ...] = (0.0, 1.0, 1.0, 1.0)
-
-
-@dataclass(frozen=True)
-class Members:
-    """The parts that propose. Members that were not trained are None; entities from `trained` on are new."""
-
-    graph: KnowledgeGraph
-    text: Tensor
-    rules: Rules
-    structure: ComplEx | None
-    tower: Tower | None
-    encoded: Tensor
-    settings: ModelSettings
-    trained: int
-    words: Words | None = None
-    weights: Weights = Weights()
+class Members(Parts):
+    """The parts that propose."""
 
     def as_new(self) -> Members:
         """The same as if no entity had been trained; what the tower made of each stays."""
@@ -91,53 +63,17 @@ class Members:
         return self
 
     @cached_property
-    def unit(self) -> Tensor:
-        """(entities, hidden): encoded nodes as unit vectors."""
-        return torch.nn.functional.normalize(self.encoded, dim=-1)
-
-    @cached_property
-    def sample(self) -> Tensor:
-        """Entities over which reverse scores are normalised."""
-        rng = np.random.default_rng(0)
-        count = self.trained or self.graph.num_entities
-        size = min(count, REVERSE_SAMPLE if count <= WHOLE else FEWER)
-        return torch.from_numpy(np.sort(rng.choice(count, size, replace=False)))
-
-    def unit_of(self, nodes: Tensor) -> Tensor:
-        """(n, hidden): some rows of `unit`, which is not made for them: a large graph does better without."""
-        rows = self.encoded.index_select(0, nodes)
-        return torch.nn.functional.normalize(rows, dim=-1)
-
-    @cached_property
-    def text_lengths(self) -> Tensor:
-        """(entities,): of the vectors of texts, never 0."""
-        lengths: Tensor = self.text.norm(dim=-1)
-        return lengths.clamp_min(1e-12)
-
-    def unit_text(self, nodes: Tensor) -> Tensor:
-        """(…) nodes -> (…, text width): their texts as unit vectors."""
-        unit: Tensor = torch.nn.functional.normalize(self.text[nodes], dim=-1)
-        return unit
-
-    @cached_property
-    def unit_context(self) -> FloatArray:
-        """(entities, 2R): log counts of edges as unit vectors."""
-        logs = np.log1p(self.graph.context)
-        unit: FloatArray = logs / (np.linalg.norm(logs, axis=1, keepdims=True) + 1e-6)
-        return unit
-
-    @cached_property
     def _last_asked(self) -> dict[int, Asked]:
         return {}
 
     def asked(self, relation: int) -> Asked:
-        """What queries by one relation share."""
-        kept = self._last_asked.get(relation)
-        if kept is None:
-            kept = Asked(self, relation, answer_pool(self.graph, relation))
-            self._last_asked.clear()  # queries come relation by relation
-            self._last_asked[relation] = kept
-        return kept
+        """What queries by one relation share. Kept for the relation that was asked last, and for as many as fit."""
+        last = self._last_asked
+        asked = last.pop(relation, None) or Asked(self, relation, answer_pool(self.graph, relation))
+        last[relation] = asked  # the latest at the end
+        while len(last) > 1 and sum(one.bytes for one in last.values()) > self.room:
+            del last[next(iter(last))]
+        return asked
 
     @torch.no_grad()
     def propose(
@@ -172,6 +108,7 @@ class Members:
         real = np.isfinite(np.take_along_axis(base, positions, 1))
         columns = Columns((len(anchors), positions.shape[1]))
         chosen = torch.from_numpy(positions)
+        asked.sharpen(index, chosen, structure, tower)
         if structure is not None:
             columns.set_member("structure", structure, chosen)
             for name, value in asked.structure_pairs(index, chosen).items():
@@ -243,143 +180,3 @@ def standing(scores: FloatArray) -> FloatArray:
     centred: FloatArray = scores - scores.mean(1, keepdims=True)
     centred /= centred.std(1, keepdims=True) + 1e-6
     return centred
-
-
-class Asked:
-    """What queries by one relation share: the pool, its vectors, what is usual of the relation's answers."""
-
-    def __init__(self, members: Members, relation: int, pool: Pool) -> None:
-        self.relation, self.pool = relation, pool
-        self._keeper = weakref.ref(members)  # who keeps this: no ring, so that either goes when it is let go
-        self._back = members.graph.inverse(relation)
-        self._entities = torch.from_numpy(pool.entities)
-        self._sample = members.sample
-
-    @property
-    def _members(self) -> Members:
-        members = self._keeper()
-        assert members is not None
-        return members
-
-    def with_entities(self, more: IntArray) -> Asked:
-        """The same over a pool that holds these (n,), too."""
-        pool = self.pool.with_entities(more)
-        return self if pool is self.pool else Asked(self._members, self.relation, pool)
-
-    @cached_property
-    def tails(self) -> FloatArray:
-        """(entities,): how many of the relation's edges have it for a tail."""
-        tails: FloatArray = self._members.graph.context[:, self._back]
-        return tails
-
-    @cached_property
-    def context_range(self) -> FloatArray:
-        """(entities,): likeness of a node's edges to those of the answers, what the relation itself says left out."""
-        unit = self._members.unit_context
-        mean = self.tails @ unit / max(1.0, self.tails.sum())
-        mean[self._back] = 0  # that is popularity
-        used = np.flatnonzero(mean)  # of thousands of types a few, mostly
-        likeness: FloatArray = unit[:, used] @ mean[used] if 8 * len(used) < len(mean) else unit @ mean
-        return likeness
-
-    @cached_property
-    def text_mean(self) -> Tensor:
-        """(text width,): the mean of the answers' texts as unit vectors; zero where there are no answers."""
-        weights = torch.from_numpy(self.tails / max(1.0, self.tails.sum())) / self._members.text_lengths
-        mean: Tensor = weights @ self._members.text
-        return mean
-
-    @cached_property
-    def _structure_table(self) -> Tensor:
-        structure, trained = self._members.structure, self._members.trained
-        assert structure is not None
-        whole = self.pool.whole and len(self._entities) == trained
-        return structure.entity if whole else structure.entity.index_select(0, self._entities.clamp(max=trained - 1))
-
-    @cached_property
-    def _tower_table(self) -> Tensor:
-        return self._members.unit if self.pool.whole else self._members.unit_of(self._entities)
-
-    def structure_scores(self, anchors: Tensor) -> Tensor | None:
-        """(q, p): logits; a new anchor scores all alike, a new candidate gets the mean of the others."""
-        structure, trained = self._members.structure, self._members.trained
-        if structure is None:
-            return None
-        index = anchors.clamp(max=trained - 1)
-        scores = structure.query(index, torch.full_like(index, self.relation)) @ self._structure_table.T
-        scores[anchors >= trained] = 0.0
-        new = self._entities >= trained
-        if new.any():
-            scores[:, new] = scores[:, ~new].mean(1, keepdim=True) if not new.all() else 0.0
-        return scores
-
-    def tower_scores(self, anchors: Tensor) -> Tensor | None:
-        """(q, p): logits."""
-        tower = self._members.tower
-        if tower is None:
-            return None
-        query = tower.query(self._members.encoded[anchors], torch.full_like(anchors, self.relation))
-        return query @ self._tower_table.T / tower.log_temperature.exp()
-
-    def structure_pairs(self, anchors: Tensor, chosen: Tensor) -> dict[str, Tensor]:
-        """Features of anchors (q,) and positions in the pool (q, c), (q, c) each."""
-        structure, trained = self._members.structure, self._members.trained
-        assert structure is not None
-        candidates = self._entities[chosen]
-        known = (anchors < trained)[:, None] & (candidates < trained)
-        head, tail = anchors.clamp(max=trained - 1), candidates.clamp(max=trained - 1)
-        vectors, total = self._structure_reverse(chosen)
-        raw = torch.einsum("qck,qk->qc", vectors, structure.entity[head])
-        own = structure.log_share(head.repeat_interleave(tail.shape[1]), tail.reshape(-1), self.relation)
-        values = {"reverse": raw - total, "reverse_raw": raw, "relation": own.reshape(tail.shape)}
-        return {name: torch.where(known, value, 0.0) for name, value in values.items()} | {"known": known.float()}
-
-    def tower_pairs(self, anchors: Tensor, chosen: Tensor) -> dict[str, Tensor]:
-        """Features of anchors (q,) and positions in the pool (q, c), (q, c) each."""
-        tower = self._members.tower
-        assert tower is not None
-        vectors, total = self._tower_reverse(chosen)
-        raw = torch.einsum("qck,qk->qc", vectors, self._members.unit_of(anchors)) / tower.log_temperature.exp()
-        return {"reverse": raw - total, "reverse_raw": raw}
-
-    @cached_property
-    def _structure_reverse(self) -> _Reverse:
-        structure, trained = self._members.structure, self._members.trained
-        assert structure is not None
-        asked, back = self._entities.clamp(max=trained - 1), torch.tensor(self._back)
-
-        def ask(positions: Tensor) -> Tensor:
-            return structure.query(asked[positions], back.expand(len(positions)))
-
-        return _Reverse(len(asked), ask, structure.entity[self._sample])
-
-    @cached_property
-    def _tower_reverse(self) -> _Reverse:
-        tower, encoded, entities = self._members.tower, self._members.encoded, self._entities
-        assert tower is not None
-        back = torch.tensor(self._back)
-
-        def ask(positions: Tensor) -> Tensor:
-            return tower.query(encoded[entities[positions]], back.expand(len(positions)))
-
-        return _Reverse(len(entities), ask, self._members.unit_of(self._sample) / tower.log_temperature.exp())
-
-
-class _Reverse:
-    """Queries from the candidates' side, each made once however often it is a candidate."""
-
-    def __init__(self, size: int, ask: Callable[[Tensor], Tensor], sample: Tensor) -> None:
-        """size: of the pool; ask: no method of who keeps this (a ring); sample: (s, k) to normalise scores over."""
-        self._ask, self._sample = ask, sample
-        self._vectors, self._totals = torch.empty(size, sample.shape[1]), torch.empty(size)
-        self._there = torch.zeros(size, dtype=torch.bool)
-
-    def __call__(self, chosen: Tensor) -> tuple[Tensor, Tensor]:
-        """Positions (q, c) -> query vectors (q, c, k) and the logarithms of their scores' sums (q, c)."""
-        missing = torch.unique(chosen[~self._there[chosen]])
-        if len(missing):
-            vectors = self._ask(missing)
-            self._vectors[missing] = vectors
-            self._totals[missing] = torch.logsumexp(vectors @ self._sample.T, 1)
-            self._there[missing] = True
-        return self._vectors[chosen], self._totals[chosen]

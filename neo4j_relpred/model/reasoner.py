@@ -111,6 +111,11 @@ class Reasoners(nn.Module):
         return self._each()[0].base
 
     @property
+    def alone(self) -> bool:
+        """Whether a candidate's logit depends on nothing but its own features."""
+        return all(network.kind == "mlp" for network in self._each())
+
+    @property
     def mean(self) -> Tensor:
         """(f,): the mean of each feature over candidates."""
         return torch.stack([network.mean for network in self._each()]).mean(0)

@@ -8,9 +8,11 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from neo4j_relpred.model.bearers import best_fact
 from neo4j_relpred.model.features import FEATURE_GROUPS, group_columns
 from neo4j_relpred.model.reasoner import Reasoners
 from neo4j_relpred.model.relations import RELATION_FEATURES, RELATION_GROUPS
+from neo4j_relpred.model.rules import SMOOTHING, arrays_of
 from neo4j_relpred.scoring.serving import Serving
 from neo4j_relpred.triples import Evidence
 
@@ -38,16 +40,19 @@ def evidence_shares(
     features: (c, f) of one query; asked: (1,) or (c,) the relation that each candidate is asked of; rows: the
     candidates to explain; columns: those of each group. Shares of the falls, at least 0, sum to 1.
     """
-    x, real = torch.from_numpy(features)[None], torch.ones(1, len(features), dtype=torch.bool)
-    relations = torch.from_numpy(asked)[None]
-    full = reasoner(x, relations, real)[0, rows]
-    falls, mean = {}, reasoner.mean
-    for group, chosen in columns.items():
-        without = x.clone()
-        without[:, :, chosen] = mean[chosen]
-        falls[group] = (full - reasoner(without, relations, real)[0, rows]).clamp(min=0).numpy()
-    total = np.maximum(sum(falls.values()), 1e-6)
-    return [{group: round(float(fall[i] / total[i]), 3) for group, fall in falls.items()} for i in range(len(rows))]
+    if reasoner.alone:  # then the candidates that nobody asks about say nothing
+        features, asked, rows = features[rows], asked if len(asked) == 1 else asked[rows], np.arange(len(rows))
+    x = torch.from_numpy(features).repeat(
+        1 + len(columns), 1, 1
+    )  # as it is, then without each group: (1 + groups, c, f)
+    mean = reasoner.mean
+    for number, chosen in enumerate(columns.values(), start=1):
+        x[number, :, chosen] = mean[chosen]
+    relations = torch.from_numpy(asked).expand(len(x), -1)
+    full, *without = reasoner(x, relations, torch.ones(x.shape[:2], dtype=torch.bool))[:, rows].numpy()
+    falls = np.maximum(full - np.stack(without), 0)  # (groups, rows)
+    shares = (falls / np.maximum(falls.sum(0), 1e-6)).round(3)
+    return [dict(zip(columns, told, strict=True)) for told in shares.T.tolist()]
 
 
 def explain(serving: Serving, head: int, relation: int, tail: int, shares: dict[str, float]) -> Evidence:
@@ -78,21 +83,12 @@ def _path_rule(serving: Serving, head: int, relation: int, tail: int) -> str | N
 def _fact_rule(serving: Serving, head: int, relation: int, tail: int) -> str | None:
     """The fact of the head whose other bearers have this tail most often."""
     graph = serving.model.graph
-    bearers_of_answer = graph.answers(np.array([tail]), np.array([graph.inverse(relation)]))[1]
-    best, text = LEAST_CONFIDENCE, None
-    first, last = graph.offsets[head], graph.offsets[head + 1]
-    for _, step, constant in graph.edges[first : last : max(1, (last - first) // FACTS)].tolist():
-        if constant == tail and step == relation:
-            continue
-        back = graph.inverse(step)
-        bearers = graph.answers(np.array([constant]), np.array([back]))[1]
-        bearers = bearers[bearers != head]
-        with_answer = int(np.isin(bearers, bearers_of_answer).sum())
-        confidence = with_answer / (len(bearers) + 5)
-        if confidence > best:
-            pattern = f"(){_arrow(serving, step)}{_node(serving, constant)}"
-            best, text = confidence, f"{with_answer} of {len(bearers)} others with {pattern} have it"
-    return text
+    asked = np.array([head, relation, tail])
+    place, support, looked = best_fact(*arrays_of(graph), graph.num_relations, asked, FACTS)
+    if support / (looked + SMOOTHING) <= LEAST_CONFIDENCE:
+        return None
+    fact = f"(){_arrow(serving, int(graph.edge_relations[place]))}{_node(serving, int(graph.edge_tails[place]))}"
+    return f"{support} of {looked} others with {fact} have it"
 
 
 def _arrow(serving: Serving, relation: int) -> str:

@@ -22,6 +22,8 @@ from neo4j_relpred.triples import EntityId, Relation
 
 __all__ = ["Serving", "serve"]
 
+ROOM = 1_000_000_000  # bytes for what questions of one type share: people ask in any order
+
 
 @dataclass(frozen=True)
 class Serving:
@@ -136,6 +138,7 @@ def serve(
     empty = KnowledgeGraph.of(len(entities), len(checkpoint.relations), np.empty((0, 3), np.int64), symmetric)
     graph = empty.with_triples(_triples(checkpoint, snapshot, place))
     model = checkpoint.model.over(graph, torch.from_numpy(text), Words.of(names, texts))
+    model = replace(model, members=replace(model.members, room=ROOM))
     shown = tuple(name or entity for name, entity in zip(names, entities, strict=True))
     return Serving(model, entities, shown, tuple(labels), alive, checkpoint.relations)
 
