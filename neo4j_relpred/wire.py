@@ -18,6 +18,7 @@ __all__ = [
     "BodyTooLarge",
     "DeadlinePassed",
     "ErrorBody",
+    "EstimateRowBody",
     "HealthBody",
     "HostRefused",
     "NoSuchRoute",
@@ -49,7 +50,7 @@ class NodeBody(BaseModel):
 
 
 class ScoredTripleBody(BaseModel):
-    """A row of an answer."""
+    """A row of an answer. `key` and `predicted_type` are those of the predicted edge that would state it."""
 
     head: NodeBody
     relation: str
@@ -60,6 +61,21 @@ class ScoredTripleBody(BaseModel):
     model: str
     run: str | None
     evidence: str
+    key: str
+    predicted_type: str
+
+
+class EstimateRowBody(BaseModel):
+    """What questions would take. `basis` says where the seconds come from: measured, or rough."""
+
+    nodes: int
+    relationships: int
+    candidates: int
+    bytes_min: int
+    bytes_max: int
+    memory: str
+    seconds: float
+    basis: str
 
 
 class ErrorBody(BaseModel):

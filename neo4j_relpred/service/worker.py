@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from neo4j_relpred.errors import ModelNotFound, Overloaded, RelpredError
 from neo4j_relpred.service.refusals import log_failure
-from neo4j_relpred.triples import EntityId, Query, Relation, ScoredTriple, Triple
+from neo4j_relpred.triples import EntityId, Query, QuestionKind, Relation, ScoredTriple, Triple
 from neo4j_relpred.wire import NotReady, ServiceFailed
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from neo4j_relpred.graph.pending import Order, Pending
     from neo4j_relpred.graph.runs import Run
     from neo4j_relpred.graph.writer import PublicationReport
+    from neo4j_relpred.scoring.cost import Cost
 
 __all__ = ["ModelWorker", "Predictor", "Reviews", "Worker"]
 
@@ -83,6 +84,12 @@ class Predictor(Protocol):
 
     def score(self, triples: Sequence[Triple]) -> list[ScoredTriple]:
         """Given triples, in the order given."""
+
+    def predicted_type(self, relation: Relation) -> str:
+        """The type of the edges that state predictions of a type."""
+
+    def cost(self, question: QuestionKind, relation: Relation | None, number: int) -> Cost:
+        """What so many questions of a kind would take."""
 
     def runs(self) -> list[Run]:
         """The ledger of runs, newest first."""

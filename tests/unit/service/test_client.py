@@ -28,7 +28,8 @@ from tests.unit.service.conftest import FakePredictor, Serve, scored
 
 ROW = (
     '{"head": {"element_id": "4:x:1", "id": "a"}, "relation": "R", "tail": {"element_id": "4:x:2", "id": "b"}, '
-    '"score": 1.0, "probability": 0.5, "rank": 1, "model": "m@1", "run": null, "evidence": ""}\n'
+    '"score": 1.0, "probability": 0.5, "rank": 1, "model": "m@1", "run": null, "evidence": "", '
+    '"key": "k", "predicted_type": "PREDICTED_R"}\n'
 )
 
 
