@@ -208,8 +208,8 @@ class ScoreBody(AskingBody):
     def ask(self, predictor: Predictor) -> list[ScoredTriple]:
         """The triples with their scores, in the order given."""
         ends = entities(predictor, [node for one in self.triples for node in (one.head, one.tail)])
-        parts = zip(ends[::2], self.triples, ends[1::2], strict=True)
-        return predictor.score([Triple(head, one.relation, tail) for head, one, tail in parts])
+        types = [predictor.review.relation_of(one.relation) for one in self.triples]
+        return predictor.score([Triple(*parts) for parts in zip(ends[::2], types, ends[1::2], strict=True)])
 
 
 class EstimateBody(AskingBody):

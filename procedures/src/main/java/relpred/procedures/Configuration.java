@@ -1,6 +1,7 @@
 package relpred.procedures;
 
 import java.time.Duration;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -12,13 +13,29 @@ final class Configuration {
     static final String TOP_K = "topK";
     static final String THRESHOLD = "threshold";
     static final String TIMEOUT = "timeoutMillis";
+    static final String MODEL = "modelName";
     /** What the predicting procedures know. */
-    static final List<String> LIMITS = List.of(TOP_K, THRESHOLD, TIMEOUT);
+    static final List<String> LIMITS = List.of(TOP_K, THRESHOLD, TIMEOUT, MODEL);
+    /** What those know that judge given triples: each of them has its row. */
+    static final List<String> JUDGING = List.of(THRESHOLD, TIMEOUT, MODEL);
+
+    /** What GDS has and who comes from there gives by habit. */
+    private static final String CORES =
+            "The service decides on how many cores it works: training.threads in its settings.";
+
+    private static final Map<String, String> HABITS = Map.of(
+            "concurrency", CORES,
+            "writeConcurrency", "A call writes in its own transaction, which is one thread.",
+            "jobId", "A call is no job: it ends with its query, and SHOW TRANSACTIONS shows it while it runs.",
+            "logProgress", "A call is too short for it.",
+            "topN", "topK is how many answers each question has.");
 
     private final Map<String, Object> values;
+    private final List<String> known;
 
-    private Configuration(Map<String, Object> values) {
+    private Configuration(Map<String, Object> values, List<String> known) {
         this.values = values;
+        this.known = known;
     }
 
     static Configuration of(Map<String, Object> values, List<String> known) {
@@ -28,15 +45,29 @@ final class Configuration {
         }
         for (String key : values.keySet()) {
             if (!known.contains(key)) {
+                String habit = HABITS.get(key);
                 throw new IllegalArgumentException(
-                        "The configuration has the unknown key " + key + ". " + Words.didYouMean(key, known));
+                        habit == null
+                                ? "The configuration has the unknown key " + key + ". " + Words.didYouMean(key, known)
+                                : "The configuration has the key " + key + ", which means nothing here. " + habit);
             }
         }
-        return new Configuration(values);
+        return new Configuration(values, known);
+    }
+
+    /** What is in force: what was given, and the defaults of the rest. */
+    Map<String, Object> inForce() {
+        var all = new LinkedHashMap<String, Object>();
+        if (known.contains(TOP_K)) {
+            all.put(TOP_K, topK());
+        }
+        all.put(THRESHOLD, threshold());
+        all.putAll(values);
+        return all;
     }
 
     Limits limits() {
-        return new Limits(topK(), threshold(), timeout());
+        return new Limits(topK(), threshold(), timeout(), text(MODEL));
     }
 
     long topK() {

@@ -18,6 +18,9 @@ final class Database {
                 .withDisabledServer()
                 .withConfig(BoltConnector.enabled, false) // nobody connects, and stopping it takes ten seconds
                 .withProcedure(Predict.class)
+                .withProcedure(PredictEstimate.class)
+                .withProcedure(PredictStats.class)
+                .withProcedure(PredictWrite.class)
                 .withProcedure(Review.class)
                 .withProcedure(Runs.class)
                 .withProcedure(Service.class)
