@@ -12,7 +12,8 @@ from neo4j_relpred.triples import QuestionKind
 __all__ = ["Pace"]
 
 KEPT = 32  # requests of each kind
-# On two cores, over graphs of a hundred to fifteen thousand nodes: what a request takes in any case, and a candidate.
+# What a question takes, most of it for the evidence of its answers, and what a candidate adds: on two cores, as found
+# on small graphs.
 ROUGH_SECONDS, ROUGH_SECONDS_EACH = 0.02, 2e-6
 
 
@@ -36,14 +37,14 @@ class Pace:
     def seconds(self, kind: QuestionKind, number: int, candidates: int) -> tuple[float, bool]:
         """How long so many questions would take, and whether that comes from measured requests.
 
-        Many questions at once take far less than one after the other, so it is taken from those that are most like it
-        in number; where that is not the same number, in proportion to it.
+        Each of many at once takes less than one alone, so it is taken from the requests that are most like it in
+        number; where that is not the same number, in proportion to it.
         """
         if not number:
             return 0.0, True
         latest = self._latest[kind]
         if not latest:
-            return ROUGH_SECONDS + candidates * ROUGH_SECONDS_EACH, False
+            return number * ROUGH_SECONDS + candidates * ROUGH_SECONDS_EACH, False
         nearest = min((max(had, number) / min(had, number) for had, _ in latest))
         alike = sorted(took / had for had, took in latest if max(had, number) / min(had, number) == nearest)
         return number * alike[len(alike) // 2], True
