@@ -22,6 +22,7 @@ __all__ = [
     "GraphUnavailable",
     "InvalidQuery",
     "InvalidSettings",
+    "JobNotFound",
     "LeaseNotFound",
     "LoginRefused",
     "ModelNotFound",
@@ -38,6 +39,7 @@ __all__ = [
     "TooLittleMemory",
     "UnknownEntity",
     "UnknownRelation",
+    "VersionNotFound",
     "did_you_mean",
 ]
 
@@ -92,17 +94,32 @@ class UnknownRelation(RelpredError):
 
 
 class ModelNotFound(RelpredError):
-    """No trained model, or no such version."""
+    """No trained model."""
 
     code = "model-not-found"
     exit_code = 3
     http_status = 503
 
 
+class VersionNotFound(ModelNotFound):
+    """No such version of the model."""
+
+    code = "version-not-found"
+    http_status = 404
+
+
 class RunNotFound(RelpredError):
     """No such run, or its set is no longer kept."""
 
     code = "run-not-found"
+    exit_code = 3
+    http_status = 404
+
+
+class JobNotFound(RelpredError):
+    """No such job of the service, or it ended long ago."""
+
+    code = "job-not-found"
     exit_code = 3
     http_status = 404
 

@@ -35,6 +35,8 @@ from neo4j_relpred.service.decision_bodies import (
     WithdrawBody,
 )
 from neo4j_relpred.service.guard import Guard, Rules
+from neo4j_relpred.service.job_routes import add_jobs
+from neo4j_relpred.service.model_routes import add_models
 from neo4j_relpred.service.pace import Pace
 from neo4j_relpred.service.refusals import MANUAL, answer_error, invalid_request
 from neo4j_relpred.service.tokens import TokenFile
@@ -97,6 +99,8 @@ def create_app(
     _add_questions(app, model, deadline_seconds)
     _add_decisions(app, desk, deadline_seconds)
     _add_runs(app, desk, undoing, deadline_seconds)
+    add_jobs(app, predictor, REFUSALS)
+    add_models(app, desk, REFUSALS, deadline_seconds)
     app.add_exception_handler(RelpredError, _told)
     app.add_exception_handler(RequestValidationError, _told)
     app.add_exception_handler(HTTPException, _told)

@@ -21,6 +21,8 @@ MANUAL = "See docs/reference/http.md."
 KEYS = (
     *("element_id", "head", "heads", "id", "min_probability", "pairs", "relation", "tail", "tails", "top_k", "triples"),
     *("by", "decided", "dry_run", "key", "note", "order", "reason", "run"),
+    *("confirm_shrink", "device", "fresh", "go_on", "job_id", "minutes", "model_name", "precision", "publish"),
+    *("retrain", "seed", "take_over"),
 )
 
 

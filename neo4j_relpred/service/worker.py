@@ -9,7 +9,7 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -19,13 +19,15 @@ from neo4j_relpred.triples import EntityId, Query, QuestionKind, Relation, Score
 from neo4j_relpred.wire import NotReady, ServiceFailed
 
 if TYPE_CHECKING:
+    from neo4j_relpred.api.jobs import Job, JobKind
     from neo4j_relpred.graph.decisions import Decision, Wish
     from neo4j_relpred.graph.pending import Order, Pending
     from neo4j_relpred.graph.runs import Run
     from neo4j_relpred.graph.writer import PublicationReport
+    from neo4j_relpred.model.registry import ModelVersion
     from neo4j_relpred.scoring.cost import Cost
 
-__all__ = ["ModelWorker", "Predictor", "Reviews", "Worker"]
+__all__ = ["JobBoard", "ModelWorker", "Predictor", "Reviews", "Worker"]
 
 T = TypeVar("T")
 LOOK_SECONDS = 1.0  # between two looks for a new live version
@@ -61,12 +63,40 @@ class Reviews(Protocol):
         """The type that is meant by its own name or by that of its predicted edges."""
 
 
+class JobBoard(Protocol):
+    """What the service needs of the facade's jobs. Any thread may call it."""
+
+    model_name: str
+
+    def submit(
+        self,
+        kind: JobKind,
+        options: Mapping[str, Any],
+        overrides: Mapping[str, Mapping[str, Any]],
+        job_id: str | None = None,
+    ) -> Job:
+        """Queues a job, once for each id."""
+
+    def list(self) -> list[Job]:
+        """All jobs, the newest first."""
+
+    def get(self, job_id: str) -> Job:
+        """One of them."""
+
+    def cancel(self, job_id: str) -> Job:
+        """Stops one of them."""
+
+
 class Predictor(Protocol):
     """What the service needs of the facade. Only the threads of workers call it, those of the model only one."""
 
     @property
     def review(self) -> Reviews:
         """The decisions."""
+
+    @property
+    def jobs(self) -> JobBoard:
+        """The jobs."""
 
     def ready(self) -> str:
         """Loads the live model if it is not loaded; its name and version ("name@version")."""
@@ -90,6 +120,18 @@ class Predictor(Protocol):
 
     def cost(self, question: QuestionKind, relation: Relation | None, number: int) -> Cost:
         """What so many questions of a kind would take."""
+
+    def models(self) -> list[ModelVersion]:
+        """All versions of the model, oldest first."""
+
+    def promote(self, version: int) -> None:
+        """Makes a version the live one."""
+
+    def rollback(self) -> int:
+        """Makes the version live that was so before."""
+
+    def drop(self, version: int) -> None:
+        """Removes a version for good."""
 
     def runs(self) -> list[Run]:
         """The ledger of runs, newest first."""

@@ -78,19 +78,31 @@ def test_every_procedure_says_its_mode_and_what_it_does(driver: Driver) -> None:
     )
     assert [one["name"] for one in found] == [
         "relpred.health",
+        "relpred.job.cancel",
+        "relpred.job.list",
+        "relpred.listProgress",
+        "relpred.model.deploy",
+        "relpred.model.drop",
+        "relpred.model.exists",
+        "relpred.model.list",
+        "relpred.model.rollback",
         *(
             f"relpred.predict.{asked}.{mode}"
             for asked in ("heads", "relations", "tails", "triples")
             for mode in ("estimate", "stats", "stream", "write")
         ),
+        "relpred.publish",
         "relpred.review.accept",
         "relpred.review.list",
         "relpred.review.reject",
         "relpred.review.withdraw",
         "relpred.run.list",
         "relpred.run.undo",
+        "relpred.sync.trigger",
+        "relpred.train",
+        "relpred.userLog",
     ]
-    writing = {"accept", "reject", "withdraw", "undo", "write"}
+    writing = {"accept", "cancel", "publish", "reject", "trigger", "undo", "withdraw", "write"}
     for one in found:
         assert one["mode"] == ("WRITE" if one["name"].rpartition(".")[2] in writing else "READ")
         assert re.fullmatch(r"[A-Z][^.]+\.", one["description"])
@@ -107,6 +119,7 @@ def test_every_procedure_says_its_mode_and_what_it_does(driver: Driver) -> None:
             assert f"({arguments}, configuration = {{}} :: MAP)" in signature[f"relpred.predict.{asked}.{mode}"]
     assert "(triple :: ANY, configuration = {} :: MAP)" in signature["relpred.review.accept"]
     assert "decidedBy :: STRING, decidedAt :: ZONED DATETIME" in signature["relpred.review.accept"]
+    assert "trainMillis :: INTEGER, modelInfo :: MAP, configuration :: MAP, jobId" in signature["relpred.train"]
 
 
 def test_relations_are_ranked_between_two_nodes(driver: Driver, people: dict[str, str], stub_service: Stub) -> None:

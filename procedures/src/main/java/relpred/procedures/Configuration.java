@@ -19,17 +19,6 @@ final class Configuration {
     /** What those know that judge given triples: each of them has its row. */
     static final List<String> JUDGING = List.of(THRESHOLD, TIMEOUT, MODEL);
 
-    /** What GDS has and who comes from there gives by habit. */
-    private static final String CORES =
-            "The service decides on how many cores it works: training.threads in its settings.";
-
-    private static final Map<String, String> HABITS = Map.of(
-            "concurrency", CORES,
-            "writeConcurrency", "A call writes in its own transaction, which is one thread.",
-            "jobId", "A call is no job: it ends with its query, and SHOW TRANSACTIONS shows it while it runs.",
-            "logProgress", "A call is too short for it.",
-            "topN", "topK is how many answers each question has.");
-
     private final Map<String, Object> values;
     private final List<String> known;
 
@@ -45,11 +34,8 @@ final class Configuration {
         }
         for (String key : values.keySet()) {
             if (!known.contains(key)) {
-                String habit = HABITS.get(key);
                 throw new IllegalArgumentException(
-                        habit == null
-                                ? "The configuration has the unknown key " + key + ". " + Words.didYouMean(key, known)
-                                : "The configuration has the key " + key + ", which means nothing here. " + habit);
+                        "The configuration has the unknown key " + key + ". " + Words.didYouMean(key, known));
             }
         }
         return new Configuration(values, known);
@@ -103,6 +89,17 @@ final class Configuration {
             return flag;
         }
         throw refused(key, value, "true or false");
+    }
+
+    /** What was given of some keys, by other names; the service says what it makes of the values. */
+    Map<String, Object> renamed(Map<String, String> names) {
+        var found = new LinkedHashMap<String, Object>();
+        names.forEach((key, name) -> {
+            if (values.get(key) != null) {
+                found.put(name, values.get(key));
+            }
+        });
+        return found;
     }
 
     private static long positive(String key, Object value) {
