@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 
 from neo4j_relpred.errors import InvalidQuery, UnknownEntity
 from neo4j_relpred.graph.writer import model_name_of
@@ -42,8 +42,22 @@ class Strict(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
 
+def one_of(*groups: Sequence[str]) -> ConfigDict:
+    """Says in the schema that the keys of exactly one group are given, as the validator of the body demands."""
+    null: JsonValue = {"type": "null"}
+    given: JsonValue = {"not": null}
+    names = [name for group in groups for name in group]
+    ways: list[JsonValue] = [
+        {"required": list(group), "properties": {name: given if name in group else null for name in names}}
+        for group in groups
+    ]
+    return ConfigDict(json_schema_extra={"oneOf": ways})
+
+
 class NodeReference(Strict):
     """A node: by its element id in the graph, or by its entity id in the model."""
+
+    model_config = one_of(["element_id"], ["id"])
 
     element_id: Name | None = None
     id: Name | None = None
@@ -114,7 +128,9 @@ class QuestionBody(AskingBody):
 class RelationsBody(QuestionBody):
     """Which relationship may hold from head to tail? Or, of several pairs, from each head to its tail?"""
 
+    model_config = one_of(["head", "tail"], ["pairs"])
     kind = "relations"
+
     head: NodeReference | None = None
     tail: NodeReference | None = None
     pairs: list[PairBody] | None = Field(None, min_length=1, max_length=MOST_ROWS)
@@ -143,7 +159,9 @@ class RelationsBody(QuestionBody):
 class TailsBody(QuestionBody):
     """What may the head, or each of several heads, be related to?"""
 
+    model_config = one_of(["head"], ["heads"])
     kind = "tails"
+
     head: NodeReference | None = None
     heads: list[NodeReference] | None = Field(None, min_length=1, max_length=MOST_ROWS)
     relation: Name
@@ -166,7 +184,9 @@ class TailsBody(QuestionBody):
 class HeadsBody(QuestionBody):
     """What may be related to the tail, or to each of several tails?"""
 
+    model_config = one_of(["tail"], ["tails"])
     kind = "heads"
+
     relation: Name
     tail: NodeReference | None = None
     tails: list[NodeReference] | None = Field(None, min_length=1, max_length=MOST_ROWS)
@@ -214,6 +234,18 @@ class ScoreBody(AskingBody):
 
 class EstimateBody(AskingBody):
     """What would so many questions cost?"""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "oneOf": [
+                {
+                    "required": ["relation"],
+                    "properties": {"question": {"enum": ["tails", "heads"]}, "relation": {"type": "string"}},
+                },
+                {"properties": {"question": {"enum": ["relations", "score"]}, "relation": {"type": "null"}}},
+            ]
+        }
+    )
 
     question: QuestionKind
     relation: Name | None = None

@@ -27,7 +27,7 @@ class EmptyBody(Strict):
 class VersionBody(Strict):
     """One version of the model."""
 
-    version: int = Field(ge=1)
+    version: int = Field(ge=1, lt=2**31)  # it becomes the name of a folder, which may not be of any length
 
 
 def add_models(app: FastAPI, desk: Worker, refusals: dict[int | str, dict[str, Any]], deadline_seconds: float) -> None:

@@ -146,6 +146,7 @@ class Worker:
     def __init__(self, predictor: Predictor, queue_size: int, name: str) -> None:
         self._predictor, self._queue_size = predictor, queue_size
         self._waiting: deque[tuple[Future[Any], Callable[[Predictor], Any]]] = deque()
+        self._unanswered: set[Future[Any]] = set()
         self._change = threading.Condition()
         self._closing = False
         self._thread = threading.Thread(target=self._work, name=name, daemon=True)
@@ -178,7 +179,15 @@ class Worker:
                 )
             self._waiting.append((future, call))
             self._change.notify()
+        self._unanswered.add(future)
+        future.add_done_callback(self._unanswered.discard)
         return future
+
+    def load(self) -> tuple[int, int]:
+        """How many calls wait, and how many run."""
+        calls = list(self._unanswered)
+        running = sum(call.running() for call in calls)
+        return len(calls) - running, running
 
     def give_up(self, future: Future[Any]) -> None:
         """Frees the place in the queue of a call that nobody waits for any more. A running call runs to its end."""
@@ -225,6 +234,7 @@ class ModelWorker(Worker):
         self._failures = 0
         self.model: str | None = None
         self.problem: RelpredError | None = None
+        self.loads = self.load_failures = 0
 
     def _between(self) -> float:
         self._look()
@@ -248,6 +258,7 @@ class ModelWorker(Worker):
             self._not_loaded(_fault())
             return
         if model != self.model:
+            self.loads += 1
             log.info("model loaded model=%s", model)
         self.model, self.problem, self._failures = model, None, 0
         self._next_look = time.monotonic() + LOOK_SECONDS
@@ -256,6 +267,7 @@ class ModelWorker(Worker):
         if self.problem is None or self.problem.code != error.code:
             log.error("model not loaded code=%s hint=%s", error.code, error.hint)
         self.problem = error
+        self.load_failures += 1
         # Looking for a model costs nothing, reading a damaged one again and again would.
         self._failures = 0 if isinstance(error, ModelNotFound) else self._failures + 1
         self._next_look = time.monotonic() + min(LOOK_SECONDS * 2 ** min(self._failures, 10), LONGEST_PAUSE)

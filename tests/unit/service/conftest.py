@@ -191,6 +191,8 @@ class FakePredictor:
         return 1
 
     def drop(self, version: int) -> None:
+        if version not in self.versions:
+            raise VersionNotFound("No such version.", hint="Known versions: 1, 2.")
         del self.versions[version]
 
     def runs(self) -> list[Run]:

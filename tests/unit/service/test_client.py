@@ -74,6 +74,14 @@ def test_every_kind_of_question_is_answered_as_the_predictor_answers_it(
             assert (told.model, predictor.nodes[told.head_element_id]) == ("main/1", known.triple.head)
 
 
+def test_an_estimate_is_one_row(asking: Client, predictor: FakePredictor) -> None:
+    told = asking.estimate("tails", "KNOWS", 20)
+    assert (told.candidates, told.basis, predictor.asked) == (100, "rough", [])
+    assert asking.estimate("score").nodes == 3
+    with pytest.raises(InvalidQuery):
+        asking.estimate("tails")
+
+
 def test_a_node_as_the_driver_returned_it_is_asked_about_by_its_element_id(
     asking: Client, predictor: FakePredictor
 ) -> None:

@@ -44,3 +44,6 @@ def test_an_unknown_version_is_no_service_that_is_not_ready(client: TestClient) 
     assert (answer.status_code, answer.json()["code"]) == (404, "version-not-found")
     assert post(client, "promote").status_code == 422
     assert post(client, "list", version=1).status_code == 422
+    for route in ("promote", "drop"):
+        assert post(client, route, version=10**300).json()["code"] == "invalid-query"  # no folder has such a name
+        assert post(client, route, version=7).json()["code"] == "version-not-found"

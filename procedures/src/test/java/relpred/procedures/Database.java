@@ -17,6 +17,8 @@ final class Database {
         Neo4j neo4j = Neo4jBuilders.newInProcessBuilder()
                 .withDisabledServer()
                 .withConfig(BoltConnector.enabled, false) // nobody connects, and stopping it takes ten seconds
+                .withProcedure(Jobs.class)
+                .withProcedure(Models.class)
                 .withProcedure(Predict.class)
                 .withProcedure(PredictEstimate.class)
                 .withProcedure(PredictStats.class)
