@@ -274,6 +274,14 @@ class ProceduresTest {
         assertEquals(
                 List.of(
                         "relpred.health READ",
+                        "relpred.job.cancel WRITE",
+                        "relpred.job.list READ",
+                        "relpred.listProgress READ",
+                        "relpred.model.deploy READ",
+                        "relpred.model.drop READ",
+                        "relpred.model.exists READ",
+                        "relpred.model.list READ",
+                        "relpred.model.rollback READ",
                         "relpred.predict.heads.estimate READ",
                         "relpred.predict.heads.stats READ",
                         "relpred.predict.heads.stream READ",
@@ -290,12 +298,16 @@ class ProceduresTest {
                         "relpred.predict.triples.stats READ",
                         "relpred.predict.triples.stream READ",
                         "relpred.predict.triples.write WRITE",
+                        "relpred.publish WRITE",
                         "relpred.review.accept WRITE",
                         "relpred.review.list READ",
                         "relpred.review.reject WRITE",
                         "relpred.review.withdraw WRITE",
                         "relpred.run.list READ",
-                        "relpred.run.undo WRITE"),
+                        "relpred.run.undo WRITE",
+                        "relpred.sync.trigger WRITE",
+                        "relpred.train READ",
+                        "relpred.userLog READ"),
                 procedures.stream()
                         .map(row -> row.get("name") + " " + row.get("mode"))
                         .toList());
