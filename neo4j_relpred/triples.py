@@ -8,11 +8,12 @@ from typing import Literal
 
 from neo4j_relpred.errors import InvalidQuery
 
-__all__ = ["EntityId", "Evidence", "Part", "Query", "Relation", "ScoredTriple", "Triple", "edge_key"]
+__all__ = ["EntityId", "Evidence", "Part", "Query", "QuestionKind", "Relation", "ScoredTriple", "Triple", "edge_key"]
 
 EntityId = str
 Relation = str
 Part = Literal["head", "relation", "tail"]
+QuestionKind = Literal["tails", "heads", "relations", "score"]  # which part is asked for; "score" judges whole triples
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -20,6 +20,7 @@ __all__ = [
     "BodyTooLarge",
     "DeadlinePassed",
     "ErrorBody",
+    "EstimateRowBody",
     "HealthBody",
     "HostRefused",
     "JobRowBody",
@@ -53,7 +54,7 @@ class NodeBody(BaseModel):
 
 
 class ScoredTripleBody(BaseModel):
-    """A row of an answer."""
+    """A row of an answer. `key` and `predicted_type` are those of the predicted edge that would state it."""
 
     head: NodeBody
     relation: str
@@ -64,6 +65,21 @@ class ScoredTripleBody(BaseModel):
     model: str
     run: str | None
     evidence: str
+    key: str
+    predicted_type: str
+
+
+class EstimateRowBody(BaseModel):
+    """What questions would take. `basis` says where the seconds come from: measured, or rough."""
+
+    nodes: int
+    relationships: int
+    candidates: int
+    bytes_min: int
+    bytes_max: int
+    memory: str
+    seconds: float
+    basis: str
 
 
 class ErrorBody(BaseModel):

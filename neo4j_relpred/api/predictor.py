@@ -33,10 +33,11 @@ from neo4j_relpred.graph.runs import Run, get_run, list_runs
 from neo4j_relpred.graph.schema import GraphSchema, check_settings, discover_schema
 from neo4j_relpred.graph.writer import PublicationReport
 from neo4j_relpred.model.registry import ModelVersion
+from neo4j_relpred.scoring.cost import Cost, cost_of
 from neo4j_relpred.scoring.estimate import Estimate
 from neo4j_relpred.text.cache import CachedEncoder
 from neo4j_relpred.training.encoder import Method
-from neo4j_relpred.triples import EntityId, Query, Relation, ScoredTriple, Triple
+from neo4j_relpred.triples import EntityId, Query, QuestionKind, Relation, ScoredTriple, Triple
 
 __all__ = ["RefreshReport", "RelationPredictor"]
 
@@ -220,6 +221,10 @@ class RelationPredictor:
         every = relations or self._answering.live().serving.relations
         return scorer.audit(every, most, minutes, lambda n, of: progress("audit", n / max(1, of)))
 
+    def cost(self, question: QuestionKind, relation: Relation | None, number: int) -> Cost:
+        """What so many questions would take, asking none. Raises UnknownRelation, ModelNotFound."""
+        return cost_of(self._answering.live().serving, question, relation, number)
+
     def entities_of(self, element_ids: Sequence[str]) -> list[EntityId]:
         """The entity ids of nodes. Raises UnknownEntity."""
         return self._answering.entities_of(element_ids)
@@ -227,6 +232,10 @@ class RelationPredictor:
     def element_id_of(self, entity: EntityId) -> str:
         """The element id of an entity. Raises UnknownEntity."""
         return self._answering.element_id_of(entity)
+
+    def predicted_type(self, relation: Relation) -> str:
+        """The type of the edges that state predictions of a type."""
+        return self.settings.graph.prefix + relation
 
     def name_of(self, entity: EntityId) -> str:
         """What a person calls an entity."""

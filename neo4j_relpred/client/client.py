@@ -13,10 +13,11 @@ import httpx2 as httpx
 from neo4j_relpred.client.answer import COLUMNS, Answer, Kind, Prediction
 from neo4j_relpred.client.connection import Connection
 from neo4j_relpred.errors import InvalidSettings
-from neo4j_relpred.triples import Query, Relation, Triple
+from neo4j_relpred.triples import Query, QuestionKind, Relation, Triple
 from neo4j_relpred.wire import (
     MOST_IN_ALL,
     MOST_ROWS,
+    EstimateRowBody,
     HealthBody,
     ReviewRowBody,
     RunRowBody,
@@ -142,6 +143,12 @@ class Client:
             asked = [_node(node) for node in nodes[first : first + size]]
             rows += self._connection.post(path, {f"{part}s": asked, **body})
         return rows
+
+    def estimate(self, question: QuestionKind, relation: Relation | None = None, number: int = 1) -> EstimateRowBody:
+        """What so many questions would cost; none is asked. Tails and heads are asked by a relation."""
+        body = {"question": question, "relation": relation, "number": number}
+        (row,) = self._connection.post("/v1/estimate", body)
+        return EstimateRowBody.model_validate(row)
 
     def runs(self, top_k: int = 10) -> Answer[RunRowBody]:
         """The ledger of publications, the newest first."""

@@ -17,6 +17,7 @@ __all__ = ["MEMORY", "ask_by_relation", "chunk_bytes", "chunks_by_relation", "qu
 Result = TypeVar("Result")
 MEMORY = 64_000_000  # numbers in the largest array of a chunk
 MOST_AT_ONCE = 2_000
+MOST_IN_CHUNK = 256  # queries
 CELLS = 300_000  # candidates that a reasoner weighs at once, of all queries together
 
 
@@ -40,13 +41,17 @@ def chunks_by_relation(
             yield int(relation), rows[first : first + size]
 
 
-def chunk_bytes(num_entities: int) -> int:
-    """What the arrays of a chunk take at most, where every entity may be an answer."""
-    return 4 * _chunk(num_entities, num_entities) * _width(num_entities, num_entities)
+def chunk_bytes(num_entities: int, pool: int | None = None, queries: int = MOST_IN_CHUNK) -> int:
+    """What the arrays of a chunk take at most: of so many queries, with so many entities that may be an answer.
+
+    Without `pool`, every entity may be one.
+    """
+    pool = num_entities if pool is None else pool
+    return 4 * min(queries, _chunk(pool, num_entities)) * _width(pool, num_entities)
 
 
 def _chunk(pool: int, num_entities: int) -> int:
-    return max(1, min(256, MEMORY // max(1, _width(pool, num_entities))))
+    return max(1, min(MOST_IN_CHUNK, MEMORY // max(1, _width(pool, num_entities))))
 
 
 def _width(pool: int, num_entities: int) -> int:

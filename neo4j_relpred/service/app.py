@@ -17,7 +17,15 @@ from neo4j_relpred import __version__
 from neo4j_relpred.config import LOOPBACK_HOSTS, ServiceSettings
 from neo4j_relpred.errors import InvalidQuery, RelpredError
 from neo4j_relpred.service.answers import ASK_LESS, answered, waited
-from neo4j_relpred.service.bodies import HeadsBody, QuestionBody, RelationsBody, ScoreBody, TailsBody, encoded_rows
+from neo4j_relpred.service.bodies import (
+    EstimateBody,
+    HeadsBody,
+    QuestionBody,
+    RelationsBody,
+    ScoreBody,
+    TailsBody,
+    encoded_rows,
+)
 from neo4j_relpred.service.decision_bodies import (
     AcceptBody,
     Errand,
@@ -31,12 +39,14 @@ from neo4j_relpred.service.guard import Guard, Rules
 from neo4j_relpred.service.job_routes import add_jobs
 from neo4j_relpred.service.metrics import Metrics
 from neo4j_relpred.service.model_routes import add_models
+from neo4j_relpred.service.pace import Pace
 from neo4j_relpred.service.refusals import MANUAL, answer_error, invalid_request
 from neo4j_relpred.service.tokens import TokenFile
 from neo4j_relpred.service.worker import ModelWorker, Predictor, Worker
 from neo4j_relpred.wire import (
     WIRE,
     ErrorBody,
+    EstimateRowBody,
     HealthBody,
     NoSuchRoute,
     NotReady,
@@ -135,9 +145,13 @@ def _add_metrics(app: FastAPI, metrics: Metrics) -> None:
 
 
 def _add_questions(app: FastAPI, worker: ModelWorker, deadline_seconds: float) -> None:
+    pace = Pace()  # written and read by the one thread that asks the model
+
     async def answer(request: Request, question: QuestionBody | ScoreBody) -> Response:
         def rows(predictor: Predictor) -> list[bytes]:
-            answers = question.ask(predictor)
+            question.require_model(worker.model or "")
+            with pace.measured(question.kind, question.number):
+                answers = question.ask(predictor)
             proposed = isinstance(question, QuestionBody)
             return encoded_rows(predictor, answers, worker.model or "", leave_out_missing=proposed)
 
@@ -165,6 +179,16 @@ def _add_questions(app: FastAPI, worker: ModelWorker, deadline_seconds: float) -
     async def score(body: ScoreBody, request: Request) -> Response:
         """Scores given triples, in the order given."""
         return await answer(request, body)
+
+    @app.post("/v1/estimate", response_model=list[EstimateRowBody], responses=REFUSALS)
+    async def estimate(body: EstimateBody, request: Request) -> Response:
+        """Tells what questions would cost, and asks none of them."""
+
+        def rows(predictor: Predictor) -> list[bytes]:
+            body.require_model(worker.model or "")
+            return [body.row(predictor, pace)]
+
+        return answered(request, await waited(request, worker, rows, deadline_seconds))
 
 
 def _add_decisions(app: FastAPI, desk: Worker, deadline_seconds: float) -> None:

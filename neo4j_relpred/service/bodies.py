@@ -5,16 +5,20 @@ from __future__ import annotations
 import json
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Sequence
-from typing import Annotated, Any, Self
+from dataclasses import asdict
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 
-from neo4j_relpred.errors import UnknownEntity
+from neo4j_relpred.errors import InvalidQuery, UnknownEntity
+from neo4j_relpred.graph.writer import model_name_of
+from neo4j_relpred.service.pace import Pace
 from neo4j_relpred.service.worker import Predictor
-from neo4j_relpred.triples import EntityId, Query, ScoredTriple, Triple
+from neo4j_relpred.triples import EntityId, Query, QuestionKind, ScoredTriple, Triple, edge_key
 from neo4j_relpred.wire import MOST_IN_ALL, MOST_ROWS
 
 __all__ = [
+    "EstimateBody",
     "HeadsBody",
     "Name",
     "NodeReference",
@@ -79,9 +83,24 @@ class PairBody(Strict):
     tail: NodeReference
 
 
-class QuestionBody(Strict):
+class AskingBody(Strict):
+    """What everything that needs the model may say."""
+
+    model: Name | None = Field(None, description="The model that is to answer, by its name or its version.")
+
+    def require_model(self, there: str) -> None:
+        """Raises InvalidQuery when another model is there than the one that is wanted."""
+        if self.model not in (None, there, model_name_of(there)):
+            raise InvalidQuery(
+                f"The service answers with the model {there!r}, not with {self.model!r}.",
+                hint="Leave the model out, or ask the service that has it (its setting is model_name).",
+            )
+
+
+class QuestionBody(AskingBody):
     """What every question with a missing part may say."""
 
+    kind: ClassVar[QuestionKind]
     top_k: int = Field(10, ge=1, le=MOST_ROWS, description="How many answers at most.")
     min_probability: float = Field(0.0, ge=0, le=1, allow_inf_nan=False, description="The least probability.")
 
@@ -89,6 +108,11 @@ class QuestionBody(Strict):
         """The answers to all that is asked, one question after the other."""
         answers = predictor.predict_each(self.queries(predictor), self.top_k, self.min_probability)
         return [answer for answers_of_one in answers for answer in answers_of_one]
+
+    @property
+    @abstractmethod
+    def number(self) -> int:
+        """How many questions there are."""
 
     @abstractmethod
     def queries(self, predictor: Predictor) -> list[Query]:
@@ -105,6 +129,7 @@ class RelationsBody(QuestionBody):
     """Which relationship may hold from head to tail? Or, of several pairs, from each head to its tail?"""
 
     model_config = one_of(["head", "tail"], ["pairs"])
+    kind = "relations"
 
     head: NodeReference | None = None
     tail: NodeReference | None = None
@@ -116,6 +141,11 @@ class RelationsBody(QuestionBody):
             raise ValueError("head and tail are given together")
         self._several("pair", self.pairs, self.head)
         return self
+
+    @property
+    def number(self) -> int:
+        """How many pairs."""
+        return len(self.pairs or [self.head])
 
     def queries(self, predictor: Predictor) -> list[Query]:
         """The relation is missing."""
@@ -130,6 +160,7 @@ class TailsBody(QuestionBody):
     """What may the head, or each of several heads, be related to?"""
 
     model_config = one_of(["head"], ["heads"])
+    kind = "tails"
 
     head: NodeReference | None = None
     heads: list[NodeReference] | None = Field(None, min_length=1, max_length=MOST_ROWS)
@@ -140,6 +171,11 @@ class TailsBody(QuestionBody):
         self._several("head", self.heads, self.head)
         return self
 
+    @property
+    def number(self) -> int:
+        """How many heads."""
+        return len(_given(self.heads, self.head))
+
     def queries(self, predictor: Predictor) -> list[Query]:
         """The tail is missing."""
         return [Query(head=head, relation=self.relation) for head in entities(predictor, _given(self.heads, self.head))]
@@ -149,6 +185,7 @@ class HeadsBody(QuestionBody):
     """What may be related to the tail, or to each of several tails?"""
 
     model_config = one_of(["tail"], ["tails"])
+    kind = "heads"
 
     relation: Name
     tail: NodeReference | None = None
@@ -158,6 +195,11 @@ class HeadsBody(QuestionBody):
     def _one_or_several(self) -> Self:
         self._several("tail", self.tails, self.tail)
         return self
+
+    @property
+    def number(self) -> int:
+        """How many tails."""
+        return len(_given(self.tails, self.tail))
 
     def queries(self, predictor: Predictor) -> list[Query]:
         """The head is missing."""
@@ -172,16 +214,64 @@ class TripleBody(Strict):
     tail: NodeReference
 
 
-class ScoreBody(Strict):
+class ScoreBody(AskingBody):
     """How probable are these triples?"""
 
+    kind: ClassVar[QuestionKind] = "score"
     triples: list[TripleBody] = Field(min_length=1, max_length=MOST_ROWS)
+
+    @property
+    def number(self) -> int:
+        """How many triples."""
+        return len(self.triples)
 
     def ask(self, predictor: Predictor) -> list[ScoredTriple]:
         """The triples with their scores, in the order given."""
         ends = entities(predictor, [node for one in self.triples for node in (one.head, one.tail)])
-        parts = zip(ends[::2], self.triples, ends[1::2], strict=True)
-        return predictor.score([Triple(head, one.relation, tail) for head, one, tail in parts])
+        types = [predictor.review.relation_of(one.relation) for one in self.triples]
+        return predictor.score([Triple(*parts) for parts in zip(ends[::2], types, ends[1::2], strict=True)])
+
+
+class EstimateBody(AskingBody):
+    """What would so many questions cost?"""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "oneOf": [
+                {
+                    "required": ["relation"],
+                    "properties": {"question": {"enum": ["tails", "heads"]}, "relation": {"type": "string"}},
+                },
+                {"properties": {"question": {"enum": ["relations", "score"]}, "relation": {"type": "null"}}},
+            ]
+        }
+    )
+
+    question: QuestionKind
+    relation: Name | None = None
+    number: int = Field(1, ge=0, le=MOST_ROWS, description="How many nodes, pairs or triples would be asked about.")
+
+    @model_validator(mode="after")
+    def _relation_where_it_counts(self) -> Self:
+        if (self.question in ("tails", "heads")) == (self.relation is None):
+            raise ValueError("relation is given for tails and heads, and for nothing else")
+        return self
+
+    def row(self, predictor: Predictor, pace: Pace) -> bytes:
+        """The estimate as one line of JSON."""
+        cost = predictor.cost(self.question, self.relation, self.number)
+        seconds, measured = pace.seconds(self.question, self.number, cost.candidates)
+        told = {"memory": f"[{_readable(cost.bytes_min)} ... {_readable(cost.bytes_max)}]", "seconds": seconds}
+        return encoded(asdict(cost) | told | {"basis": "measured" if measured else "rough"})
+
+
+def _readable(size: int) -> str:
+    """A number of bytes as people read it, the way GDS writes it."""
+    for unit in ("Bytes", "KiB", "MiB"):
+        if size < 1024:
+            return f"{size} {unit}"
+        size //= 1024
+    return f"{size} GiB"
 
 
 def _given(several: list[NodeReference] | None, one: NodeReference | None) -> list[NodeReference]:
@@ -205,7 +295,7 @@ def encoded_rows(
     rows = []
     for answer in answers:
         try:
-            row = _row(answer, node, model)
+            row = _row(answer, node, model, predictor.predicted_type(answer.triple.relation))
         except UnknownEntity:
             if leave_out_missing:
                 continue
@@ -219,15 +309,20 @@ def encoded(row: dict[str, Any]) -> bytes:
     return json.dumps(row, ensure_ascii=False, allow_nan=False).encode("utf-8", "replace")
 
 
-def _row(answer: ScoredTriple, node: Callable[[EntityId], dict[str, str]], model: str) -> dict[str, Any]:
+def _row(
+    answer: ScoredTriple, node: Callable[[EntityId], dict[str, str]], model: str, predicted_type: str
+) -> dict[str, Any]:
+    head, relation, tail = answer.triple.head, answer.triple.relation, answer.triple.tail
     return {
-        "head": node(answer.triple.head),
-        "relation": answer.triple.relation,
-        "tail": node(answer.triple.tail),
+        "head": node(head),
+        "relation": relation,
+        "tail": node(tail),
         "score": float(answer.score),
         "probability": float(answer.probability),
         "rank": int(answer.rank),
         "model": model,
         "run": None,
         "evidence": answer.evidence.summary,
+        "key": edge_key(head, relation, tail),
+        "predicted_type": predicted_type,
     }

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from neo4j_relpred.errors import ModelNotFound, Overloaded, RelpredError
 from neo4j_relpred.service.refusals import log_failure
-from neo4j_relpred.triples import EntityId, Query, Relation, ScoredTriple, Triple
+from neo4j_relpred.triples import EntityId, Query, QuestionKind, Relation, ScoredTriple, Triple
 from neo4j_relpred.wire import NotReady, ServiceFailed
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from neo4j_relpred.graph.runs import Run
     from neo4j_relpred.graph.writer import PublicationReport
     from neo4j_relpred.model.registry import ModelVersion
+    from neo4j_relpred.scoring.cost import Cost
 
 __all__ = ["JobBoard", "ModelWorker", "Predictor", "Reviews", "Worker"]
 
@@ -113,6 +114,12 @@ class Predictor(Protocol):
 
     def score(self, triples: Sequence[Triple]) -> list[ScoredTriple]:
         """Given triples, in the order given."""
+
+    def predicted_type(self, relation: Relation) -> str:
+        """The type of the edges that state predictions of a type."""
+
+    def cost(self, question: QuestionKind, relation: Relation | None, number: int) -> Cost:
+        """What so many questions of a kind would take."""
 
     def models(self) -> list[ModelVersion]:
         """All versions of the model, oldest first."""

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import re
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
-import uvicorn
 from neo4j import Driver, GraphDatabase, RoutingControl
 from neo4j.exceptions import ClientError
 
@@ -24,8 +21,8 @@ from neo4j_relpred.demo.server import EmbeddedNeo4j, find_jar
 from neo4j_relpred.graph.client import Neo4jClient
 from neo4j_relpred.graph.leases import PUBLISH, held
 from neo4j_relpred.graph.writer import PublicationPlan, publish
-from neo4j_relpred.service import create_app
 from neo4j_relpred.triples import Evidence, ScoredTriple, Triple
+from tests.integration.serving import listening, until
 
 pytestmark = pytest.mark.skipif(find_jar() is None, reason="the procedure jar is not built: mvn -f procedures package")
 
@@ -89,9 +86,11 @@ def test_every_procedure_says_its_mode_and_what_it_does(driver: Driver) -> None:
         "relpred.model.exists",
         "relpred.model.list",
         "relpred.model.rollback",
-        "relpred.predict.heads.stream",
-        "relpred.predict.relations.stream",
-        "relpred.predict.tails.stream",
+        *(
+            f"relpred.predict.{asked}.{mode}"
+            for asked in ("heads", "relations", "tails", "triples")
+            for mode in ("estimate", "stats", "stream", "write")
+        ),
         "relpred.publish",
         "relpred.review.accept",
         "relpred.review.list",
@@ -103,21 +102,24 @@ def test_every_procedure_says_its_mode_and_what_it_does(driver: Driver) -> None:
         "relpred.train",
         "relpred.userLog",
     ]
-    writing = {"accept", "cancel", "publish", "reject", "trigger", "undo", "withdraw"}
+    writing = {"accept", "cancel", "publish", "reject", "trigger", "undo", "withdraw", "write"}
     for one in found:
         assert one["mode"] == ("WRITE" if one["name"].rpartition(".")[2] in writing else "READ")
         assert re.fullmatch(r"[A-Z][^.]+\.", one["description"])
-    signatures = {one["name"].removeprefix("relpred."): one["signature"] for one in found}
+    signature = {one["name"]: one["signature"].replace(":: DATETIME", ":: ZONED DATETIME") for one in found}
     columns = "head :: NODE, relation :: STRING, tail :: NODE, score :: FLOAT, probability :: FLOAT, rank :: INTEGER"
-    assert columns in signatures["predict.heads.stream"]
-    assert "(tail :: ANY, relation :: STRING, configuration = {} :: MAP)" in signatures["predict.heads.stream"]
-    assert "(head :: NODE, tail :: NODE, configuration = {} :: MAP)" in signatures["predict.relations.stream"]
-    assert "(head :: ANY, relation :: STRING, configuration = {} :: MAP)" in signatures["predict.tails.stream"]
-    assert "(triple :: ANY, configuration = {} :: MAP)" in signatures["review.accept"]
-    assert "decidedBy :: STRING, decidedAt :: ZONED DATETIME" in signatures["review.accept"].replace(
-        ":: DATETIME", ":: ZONED DATETIME"
-    )
-    assert "trainMillis :: INTEGER, modelInfo :: MAP, configuration :: MAP, jobId" in signatures["train"]
+    for asked, arguments in (
+        ("heads", "tail :: ANY, relation :: STRING"),
+        ("relations", "head :: NODE, tail :: NODE"),
+        ("tails", "head :: ANY, relation :: STRING"),
+        ("triples", "triples :: LIST<ANY>"),
+    ):
+        assert columns in signature[f"relpred.predict.{asked}.stream"]
+        for mode in ("estimate", "stats", "stream", "write"):
+            assert f"({arguments}, configuration = {{}} :: MAP)" in signature[f"relpred.predict.{asked}.{mode}"]
+    assert "(triple :: ANY, configuration = {} :: MAP)" in signature["relpred.review.accept"]
+    assert "decidedBy :: STRING, decidedAt :: ZONED DATETIME" in signature["relpred.review.accept"]
+    assert "trainMillis :: INTEGER, modelInfo :: MAP, configuration :: MAP, jobId" in signature["relpred.train"]
 
 
 def test_relations_are_ranked_between_two_nodes(driver: Driver, people: dict[str, str], stub_service: Stub) -> None:
@@ -246,28 +248,6 @@ TARGET = TargetSet.of(
 ONE = "MATCH (h:Item {id: 1})-[e:PREDICTED_NEXT]->(t:Item {id: 5}) "
 DECIDED = " YIELD head, relation, tail, state, reason, note, decidedBy, probability, model "
 SEVEN = {"head": "2", "relation": "NEXT", "tail": "7"}
-
-
-@contextmanager
-def listening(predictor: RelationPredictor, port: int) -> Iterator[None]:
-    """The service in a thread of this process: it serves decisions though nothing was trained."""
-    app = create_app(predictor, predictor.settings.service)
-    server = uvicorn.Server(uvicorn.Config(app, port=port, lifespan="on", log_config=None))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    try:
-        until(lambda: server.started)
-        yield
-    finally:
-        server.should_exit = True
-        thread.join()
-
-
-def until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 @pytest.fixture

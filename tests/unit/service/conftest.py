@@ -22,8 +22,9 @@ from neo4j_relpred.graph.pending import Order, Pending
 from neo4j_relpred.graph.runs import Run
 from neo4j_relpred.graph.writer import PublicationReport
 from neo4j_relpred.model.registry import ModelVersion
+from neo4j_relpred.scoring.cost import Cost
 from neo4j_relpred.service.app import create_app
-from neo4j_relpred.triples import Evidence, Query, ScoredTriple, Triple
+from neo4j_relpred.triples import Evidence, Query, QuestionKind, ScoredTriple, Triple
 
 AT = datetime(2026, 11, 29, 12, 30, tzinfo=UTC)
 
@@ -167,6 +168,13 @@ class FakePredictor:
     def score(self, triples: Sequence[Triple]) -> list[ScoredTriple]:
         self._enter()
         return [scored(one.head, one.relation, one.tail) for one in triples]
+
+    def predicted_type(self, relation: str) -> str:
+        return "PREDICTED_" + relation
+
+    def cost(self, question: QuestionKind, relation: str | None, number: int) -> Cost:
+        self._enter()
+        return Cost(3, 4, 5 * number, 1_000, 3_000_000)
 
     def models(self) -> list[ModelVersion]:
         report = {"entities": {"mrr": 0.5, "hits": {"10": 0.75}}, "relations": {"hits": {"1": 0.875}}}

@@ -28,7 +28,8 @@ from tests.unit.service.conftest import FakePredictor, Serve, scored
 
 ROW = (
     '{"head": {"element_id": "4:x:1", "id": "a"}, "relation": "R", "tail": {"element_id": "4:x:2", "id": "b"}, '
-    '"score": 1.0, "probability": 0.5, "rank": 1, "model": "m@1", "run": null, "evidence": ""}\n'
+    '"score": 1.0, "probability": 0.5, "rank": 1, "model": "m@1", "run": null, "evidence": "", '
+    '"key": "k", "predicted_type": "PREDICTED_R"}\n'
 )
 
 
@@ -71,6 +72,14 @@ def test_every_kind_of_question_is_answered_as_the_predictor_answers_it(
             same = (told.triple, told.score, told.probability, told.rank, told.evidence.summary)
             assert same == (known.triple, known.score, known.probability, known.rank, known.evidence.summary)
             assert (told.model, predictor.nodes[told.head_element_id]) == ("main/1", known.triple.head)
+
+
+def test_an_estimate_is_one_row(asking: Client, predictor: FakePredictor) -> None:
+    told = asking.estimate("tails", "KNOWS", 20)
+    assert (told.candidates, told.basis, predictor.asked) == (100, "rough", [])
+    assert asking.estimate("score").nodes == 3
+    with pytest.raises(InvalidQuery):
+        asking.estimate("tails")
 
 
 def test_a_node_as_the_driver_returned_it_is_asked_about_by_its_element_id(

@@ -36,7 +36,9 @@ def test_every_route_is_described(predictor: Predictor) -> None:
     assert sorted(told) == sorted((method.upper(), path) for path, methods in paths.items() for method in methods)
 
 
-@pytest.mark.parametrize("body", [bodies.RelationsBody, bodies.TailsBody, bodies.HeadsBody, bodies.ScoreBody])
+@pytest.mark.parametrize(
+    "body", [bodies.RelationsBody, bodies.TailsBody, bodies.HeadsBody, bodies.ScoreBody, bodies.EstimateBody]
+)
 def test_every_key_of_a_question_is_described(body: type[bodies.QuestionBody]) -> None:
     route = body.__name__.removesuffix("Body").lower()
     told = {
@@ -46,7 +48,8 @@ def test_every_key_of_a_question_is_described(body: type[bodies.QuestionBody]) -
 
 
 def test_every_key_of_a_row_is_described() -> None:
-    assert keys_between("## Answers", "## Deciding") == set(wire.ScoredTripleBody.model_fields)
+    assert keys_between("## Answers", "## Estimating") == set(wire.ScoredTripleBody.model_fields)
+    assert keys_between("## Estimating", "## Deciding") == set(wire.EstimateRowBody.model_fields)
 
 
 def keys_between(first: str, last: str) -> set[str]:

@@ -7,7 +7,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from neo4j_relpred.errors import GraphUnavailable, ModelNotFound, UnknownRelation
-from neo4j_relpred.triples import Evidence, Query, ScoredTriple, Triple
+from neo4j_relpred.triples import Evidence, Query, ScoredTriple, Triple, edge_key
 
 ADA, BOB = {"element_id": "4:x:1"}, {"element_id": "4:x:2"}
 TAILS = {"head": ADA, "relation": "KNOWS"}
@@ -109,6 +109,8 @@ def test_an_answer_is_a_list_of_rows(client: TestClient, predictor: Predictor) -
         "model": "main/1",
         "run": None,
         "evidence": "they share a friend",
+        "key": edge_key("Person/ada", "KNOWS", "Person/bob"),
+        "predicted_type": "PREDICTED_KNOWS",
     }
     assert [row["rank"] for row in response.json()] == [1, 2]
 
@@ -127,6 +129,8 @@ def test_the_procedures_get_one_object_per_line(client: TestClient, predictor: P
         assert isinstance(row["head"]["element_id"], str)
         assert isinstance(row["tail"]["element_id"], str)
         assert isinstance(row["relation"], str)
+        assert isinstance(row["key"], str)
+        assert isinstance(row["predicted_type"], str)
         assert isinstance(row["score"], float)
         assert isinstance(row["probability"], float)
         assert type(row["rank"]) is int

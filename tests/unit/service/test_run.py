@@ -33,6 +33,7 @@ class Slow:
     def ready(self): return "main/1"
     def entities_of(self, element_ids): return element_ids
     def element_id_of(self, entity): return entity
+    def predicted_type(self, relation): return "PREDICTED_" + relation
     def score(self, triples): return []
     def predict_each(self, queries, top_k, min_probability):
         print("asked", flush=True)

@@ -8,6 +8,8 @@ import java.util.Map;
  * @param score raw: orders the candidates of one question
  * @param probability calibrated: comparable between questions
  * @param run the run that published the triple; null when it was computed for this question
+ * @param key the key of the predicted edge that would state this; null from a service that does not say
+ * @param predictedType the type of that edge
  */
 public record Prediction(
         String head,
@@ -18,7 +20,9 @@ public record Prediction(
         long rank,
         String model,
         String run,
-        String evidence) {
+        String evidence,
+        String key,
+        String predictedType) {
     static Prediction of(Map<String, Object> row) {
         return new Prediction(
                 Json.node(row, "head"),
@@ -29,6 +33,8 @@ public record Prediction(
                 Json.whole(row, "rank"),
                 Json.textOrNull(row, "model"),
                 Json.textOrNull(row, "run"),
-                Json.textOrNull(row, "evidence"));
+                Json.textOrNull(row, "evidence"),
+                Json.textOrNull(row, "key"),
+                Json.textOrNull(row, "predicted_type"));
     }
 }

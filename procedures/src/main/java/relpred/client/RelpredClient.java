@@ -38,6 +38,17 @@ public final class RelpredClient {
         return rows(question.errand(limits), limits.timeout(), Prediction::of);
     }
 
+    /** What asking would cost; nothing is asked. */
+    public Stream<Estimate> estimate(Question question, Limits limits) {
+        return rows(question.estimate(limits), limits.timeout(), Estimate::of);
+    }
+
+    /** How long a call may take that wants to wait for so long. */
+    public Duration budget(Optional<Duration> timeout) {
+        Duration most = settings.deadline();
+        return timeout.filter(wanted -> wanted.compareTo(most) < 0).orElse(most);
+    }
+
     /** Triples that wait for a decision, or decisions; of an errand that decides, the one decision. */
     public Stream<ReviewedTriple> review(Errand errand, Optional<Duration> timeout) {
         return rows(errand, timeout, ReviewedTriple::of);
@@ -79,14 +90,12 @@ public final class RelpredClient {
     }
 
     private <T> Stream<T> rows(Errand errand, Optional<Duration> timeout, Function<Map<String, Object>, T> read) {
-        Duration wanted = timeout.orElse(settings.deadline());
-        Duration budget = wanted.compareTo(settings.deadline()) < 0 ? wanted : settings.deadline();
         HttpRequest request = request(errand.path())
                 .header("Accept", "application/x-ndjson")
                 .header("Content-Type", "application/json")
                 .POST(BodyPublishers.ofString(Json.write(errand.body())))
                 .build();
-        var call = new Call(settings, request, errand.effect(), new Patience(budget, stillWanted));
+        var call = new Call(settings, request, errand.effect(), new Patience(budget(timeout), stillWanted));
         var rows = new Rows<>(call, new Body(call::piece, settings.maxBytes()), settings.maxRows(), read);
         return StreamSupport.stream(rows, false).onClose(call::close);
     }

@@ -43,6 +43,50 @@ final class Arguments {
         return found;
     }
 
+    /**
+     * A triple of nodes that is to be judged.
+     *
+     * @param relation the type, with the prefix of predicted edges or without it
+     */
+    record Given(Node head, String relation, Node tail) {
+        TripleName name() {
+            return new TripleName(
+                    End.element(head.getElementId()), relation, End.element(tail.getElementId()), Optional.empty());
+        }
+    }
+
+    /** Maps of head, relation and tail, and relationships, in the order given. */
+    static List<Given> triples(List<Object> values) {
+        return given("triples", values).stream().map(Arguments::ofNodes).toList();
+    }
+
+    private static Given ofNodes(Object value) {
+        if (given("triples", value) instanceof Relationship edge) {
+            return new Given(edge.getStartNode(), edge.getType().name(), edge.getEndNode());
+        }
+        if (!(value instanceof Map<?, ?> map)) {
+            throw new IllegalArgumentException("The argument triples holds neither maps nor relationships. Give maps"
+                    + " {head: a, relation: 'TYPE', tail: b} of nodes and a type.");
+        }
+        onlyParts("triples", map);
+        if (map.get("head") instanceof Node head
+                && map.get("relation") instanceof String relation
+                && map.get("tail") instanceof Node tail) {
+            return new Given(head, relation, tail);
+        }
+        throw new IllegalArgumentException("The argument triples holds a map without head and tail, which are nodes,"
+                + " and relation, which is a string. Did its MATCH find them?");
+    }
+
+    private static void onlyParts(String argument, Map<?, ?> map) {
+        for (Object key : map.keySet()) {
+            if (!PARTS.contains(key)) {
+                throw new IllegalArgumentException("The argument " + argument + " has the unknown key " + key + ". "
+                        + Words.didYouMean(String.valueOf(key), PARTS));
+            }
+        }
+    }
+
     /** A predicted edge, a relationship that came of accepting one, or a map of head, relation and tail. */
     static TripleName triple(Object value) {
         if (given("triple", value) instanceof Relationship edge) {
@@ -52,12 +96,7 @@ final class Arguments {
             throw new IllegalArgumentException("The argument triple is neither a relationship nor a map. Give a"
                     + " predicted edge, or a map {head: ..., relation: '...', tail: ...}.");
         }
-        for (Object key : map.keySet()) {
-            if (!PARTS.contains(key)) {
-                throw new IllegalArgumentException("The argument triple has the unknown key " + key + ". "
-                        + Words.didYouMean(String.valueOf(key), PARTS));
-            }
-        }
+        onlyParts("triple", map);
         if (map.get("relation") instanceof String relation) {
             return new TripleName(end("head", map), relation, end("tail", map), Optional.empty());
         }

@@ -13,13 +13,18 @@ final class Configuration {
     static final String TOP_K = "topK";
     static final String THRESHOLD = "threshold";
     static final String TIMEOUT = "timeoutMillis";
+    static final String MODEL = "modelName";
     /** What the predicting procedures know. */
-    static final List<String> LIMITS = List.of(TOP_K, THRESHOLD, TIMEOUT);
+    static final List<String> LIMITS = List.of(TOP_K, THRESHOLD, TIMEOUT, MODEL);
+    /** What those know that judge given triples: each of them has its row. */
+    static final List<String> JUDGING = List.of(THRESHOLD, TIMEOUT, MODEL);
 
     private final Map<String, Object> values;
+    private final List<String> known;
 
-    private Configuration(Map<String, Object> values) {
+    private Configuration(Map<String, Object> values, List<String> known) {
         this.values = values;
+        this.known = known;
     }
 
     static Configuration of(Map<String, Object> values, List<String> known) {
@@ -33,11 +38,22 @@ final class Configuration {
                         "The configuration has the unknown key " + key + ". " + Words.didYouMean(key, known));
             }
         }
-        return new Configuration(values);
+        return new Configuration(values, known);
+    }
+
+    /** What is in force: what was given, and the defaults of the rest. */
+    Map<String, Object> inForce() {
+        var all = new LinkedHashMap<String, Object>();
+        if (known.contains(TOP_K)) {
+            all.put(TOP_K, topK());
+        }
+        all.put(THRESHOLD, threshold());
+        all.putAll(values);
+        return all;
     }
 
     Limits limits() {
-        return new Limits(topK(), threshold(), timeout());
+        return new Limits(topK(), threshold(), timeout(), text(MODEL));
     }
 
     long topK() {

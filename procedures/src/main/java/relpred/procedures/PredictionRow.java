@@ -15,10 +15,11 @@ public final class PredictionRow {
     public final String run;
     public final String evidence;
 
-    PredictionRow(Node head, Node tail, Prediction prediction) {
-        this.head = head;
+    PredictionRow(Answer answer) {
+        Prediction prediction = answer.found();
+        this.head = answer.head();
         this.relation = prediction.relation();
-        this.tail = tail;
+        this.tail = answer.tail();
         this.score = prediction.score();
         this.probability = prediction.probability();
         this.rank = prediction.rank();

@@ -48,7 +48,7 @@ final class Asking {
     }
 
     Limits limits() {
-        return new Limits(10, 0, timeout);
+        return new Limits(10, 0, timeout, Optional.empty());
     }
 
     /** All rows, read as a query reads them. */

@@ -29,7 +29,7 @@ import org.junit.jupiter.api.io.TempDir;
 
 @Timeout(20)
 class RelpredClientTest {
-    private static final Limits TEN = new Limits(10, 0.25, Optional.empty());
+    private static final Limits TEN = new Limits(10, 0.25, Optional.empty(), Optional.empty());
     private static final Question QUESTION = Question.relations("4:a:1", "4:a:2");
     private static final String ROW = Stub.row("4:a:1", "KNOWS", "4:a:2", 1);
 
@@ -75,7 +75,19 @@ class RelpredClientTest {
         stub.on("/v1/relations", 200, ROW + Stub.row("4:a:1", "LIKES", "4:a:2", 2));
         var rows = ask();
         assertEquals(
-                new Prediction("4:a:1", "KNOWS", "4:a:2", 1.5, 0.75, 1, "main/1", null, "both are ∂"), rows.get(0));
+                new Prediction(
+                        "4:a:1",
+                        "KNOWS",
+                        "4:a:2",
+                        1.5,
+                        0.75,
+                        1,
+                        "main/1",
+                        null,
+                        "both are ∂",
+                        "4:a:1-KNOWS-4:a:2",
+                        "PREDICTED_KNOWS"),
+                rows.get(0));
         assertEquals(
                 List.of("KNOWS", "LIKES"),
                 rows.stream().map(Prediction::relation).toList());
@@ -177,7 +189,7 @@ class RelpredClientTest {
             environment.put("RELPRED_SERVICE_ADDRESS", "http://127.0.0.1:" + blackHole.getLocalPort());
             for (var waits :
                     Map.of(100L, "within 100 ms", 60_000L, "within 500 ms").entrySet()) {
-                var limits = new Limits(10, 0, Optional.of(Duration.ofMillis(waits.getKey())));
+                var limits = new Limits(10, 0, Optional.of(Duration.ofMillis(waits.getKey())), Optional.empty());
                 var error = assertThrows(ServiceException.class, () -> client().ask(QUESTION, limits));
                 assertTrue(error.getMessage().contains(waits.getValue()), error.getMessage());
             }

@@ -64,8 +64,9 @@ public final class Stub implements AutoCloseable {
     /** One row as the service sends it. */
     public static String row(String head, String relation, String tail, int rank) {
         return """
-                {"head": {"element_id": "%s"}, "relation": "%s", "tail": {"element_id": "%s"}, "score": 1.5, \
-                "probability": 0.75, "rank": %d, "model": "main/1", "run": null, "evidence": "both are ∂"}
+                {"head": {"element_id": "%1$s"}, "relation": "%2$s", "tail": {"element_id": "%3$s"}, "score": 1.5, \
+                "probability": 0.75, "rank": %4$d, "model": "main/1", "run": null, "evidence": "both are ∂", \
+                "key": "%1$s-%2$s-%3$s", "predicted_type": "PREDICTED_%2$s"}
                 """
                 .formatted(head, relation, tail, rank);
     }

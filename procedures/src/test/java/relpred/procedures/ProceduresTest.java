@@ -190,7 +190,7 @@ class ProceduresTest {
                 refused(PAIR + "CALL relpred.predict.relations.stream(a, b, {topk: 3}) YIELD rank RETURN rank");
         assertTrue(message.contains("Did you mean topK?"), message);
         message = refused(PAIR + "CALL relpred.predict.tails.stream(a, 'X', {colour: 3}) YIELD rank RETURN rank");
-        assertTrue(message.contains("Known are: threshold, timeoutMillis, topK."), message);
+        assertTrue(message.contains("Known are: modelName, threshold, timeoutMillis, topK."), message);
     }
 
     @Test
@@ -274,15 +274,40 @@ class ProceduresTest {
         assertEquals(
                 List.of(
                         "relpred.health READ",
+                        "relpred.job.cancel WRITE",
+                        "relpred.job.list READ",
+                        "relpred.listProgress READ",
+                        "relpred.model.deploy READ",
+                        "relpred.model.drop READ",
+                        "relpred.model.exists READ",
+                        "relpred.model.list READ",
+                        "relpred.model.rollback READ",
+                        "relpred.predict.heads.estimate READ",
+                        "relpred.predict.heads.stats READ",
                         "relpred.predict.heads.stream READ",
+                        "relpred.predict.heads.write WRITE",
+                        "relpred.predict.relations.estimate READ",
+                        "relpred.predict.relations.stats READ",
                         "relpred.predict.relations.stream READ",
+                        "relpred.predict.relations.write WRITE",
+                        "relpred.predict.tails.estimate READ",
+                        "relpred.predict.tails.stats READ",
                         "relpred.predict.tails.stream READ",
+                        "relpred.predict.tails.write WRITE",
+                        "relpred.predict.triples.estimate READ",
+                        "relpred.predict.triples.stats READ",
+                        "relpred.predict.triples.stream READ",
+                        "relpred.predict.triples.write WRITE",
+                        "relpred.publish WRITE",
                         "relpred.review.accept WRITE",
                         "relpred.review.list READ",
                         "relpred.review.reject WRITE",
                         "relpred.review.withdraw WRITE",
                         "relpred.run.list READ",
-                        "relpred.run.undo WRITE"),
+                        "relpred.run.undo WRITE",
+                        "relpred.sync.trigger WRITE",
+                        "relpred.train READ",
+                        "relpred.userLog READ"),
                 procedures.stream()
                         .map(row -> row.get("name") + " " + row.get("mode"))
                         .toList());

@@ -1,0 +1,50 @@
+"""How long questions took lately, and a rough figure for those of which nothing is known."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict, deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from neo4j_relpred.triples import QuestionKind
+
+__all__ = ["Pace"]
+
+KEPT = 32  # requests of each kind
+# What a question takes, most of it for the evidence of its answers, and what a candidate adds: on two cores, as found
+# on small graphs.
+ROUGH_SECONDS, ROUGH_SECONDS_EACH = 0.02, 2e-6
+
+
+class Pace:
+    """The latest requests of each kind: how many questions they were, and how many seconds they took."""
+
+    def __init__(self) -> None:
+        self._latest: defaultdict[str, deque[tuple[int, float]]] = defaultdict(lambda: deque(maxlen=KEPT))
+
+    @contextmanager
+    def measured(self, kind: QuestionKind, number: int) -> Iterator[None]:
+        """Notes how long the block takes, unless it fails."""
+        started = time.perf_counter()
+        yield
+        self.note(kind, number, time.perf_counter() - started)
+
+    def note(self, kind: QuestionKind, number: int, seconds: float) -> None:
+        """Notes one request."""
+        self._latest[kind].append((number, seconds))
+
+    def seconds(self, kind: QuestionKind, number: int, candidates: int) -> tuple[float, bool]:
+        """How long so many questions would take, and whether that comes from measured requests.
+
+        Each of many at once takes less than one alone, so it is taken from the requests that are most like it in
+        number; where that is not the same number, in proportion to it.
+        """
+        if not number:
+            return 0.0, True
+        latest = self._latest[kind]
+        if not latest:
+            return number * ROUGH_SECONDS + candidates * ROUGH_SECONDS_EACH, False
+        nearest = min((max(had, number) / min(had, number) for had, _ in latest))
+        alike = sorted(took / had for had, took in latest if max(had, number) / min(had, number) == nearest)
+        return number * alike[len(alike) // 2], True

@@ -1,0 +1,36 @@
+"""The real service, in a thread of this process."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import uvicorn
+
+from neo4j_relpred.api import RelationPredictor
+from neo4j_relpred.service import create_app
+
+
+@contextmanager
+def listening(predictor: RelationPredictor, port: int) -> Iterator[None]:
+    """The service in a thread of this process: it serves decisions though nothing was trained."""
+    app = create_app(predictor, predictor.settings.service)
+    server = uvicorn.Server(uvicorn.Config(app, port=port, lifespan="on", log_config=None))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        until(lambda: server.started)
+        yield
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+def until(condition: Callable[[], object]) -> None:
+    """Waits for it; fails after half a minute."""
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
