@@ -18,8 +18,10 @@ __all__ = [
     "BodyTooLarge",
     "DeadlinePassed",
     "ErrorBody",
+    "EvidenceRowBody",
     "HealthBody",
     "HostRefused",
+    "NamedNodeBody",
     "NoSuchRoute",
     "NodeBody",
     "NotReady",
@@ -60,6 +62,30 @@ class ScoredTripleBody(BaseModel):
     model: str
     run: str | None
     evidence: str
+
+
+class NamedNodeBody(NodeBody):
+    """A node of a path, and what people call it."""
+
+    name: str
+
+
+class EvidenceRowBody(BaseModel):
+    """A piece of the evidence for a triple: a kind of it with its share in the score, or a rule that fired.
+
+    `pattern`, `bindings`, `support` and `confidence` are of a rule; the last three are the same in every row.
+    """
+
+    kind: str
+    share: float | None
+    explanation: str
+    pattern: str | None
+    bindings: list[list[NamedNodeBody]]
+    support: int | None
+    confidence: float | None
+    score: float
+    probability: float
+    model: str
 
 
 class ErrorBody(BaseModel):

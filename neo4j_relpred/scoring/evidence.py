@@ -14,7 +14,7 @@ from neo4j_relpred.model.relations import RELATION_FEATURES, RELATION_GROUPS
 from neo4j_relpred.scoring.serving import Serving
 from neo4j_relpred.triples import Evidence
 
-__all__ = ["ENTITY_COLUMNS", "RELATION_COLUMNS", "evidence_shares", "explain"]
+__all__ = ["ENTITY_COLUMNS", "RELATION_COLUMNS", "arrow", "evidence_shares", "explain", "named"]
 
 LEAST_CONFIDENCE = 0.05
 NAME_LENGTH = 40
@@ -69,9 +69,9 @@ def _path_rule(serving: Serving, head: int, relation: int, tail: int) -> str | N
         return None
     rule, middle = found
     nodes = [head, tail] if len(rule.body) == 1 else [head, middle, tail]
-    pattern = _node(serving, nodes[0])
+    pattern = named(serving, nodes[0])
     for step, node in zip(rule.body, nodes[1:], strict=True):
-        pattern += f"{_arrow(serving, step)}{_node(serving, node)}"
+        pattern += f"{arrow(serving, step)}{named(serving, node)}"
     return f"{pattern} (such paths hold {rule.confidence:.0%} of the time, seen {rule.support} times)"
 
 
@@ -90,17 +90,19 @@ def _fact_rule(serving: Serving, head: int, relation: int, tail: int) -> str | N
         with_answer = int(np.isin(bearers, bearers_of_answer).sum())
         confidence = with_answer / (len(bearers) + 5)
         if confidence > best:
-            pattern = f"(){_arrow(serving, step)}{_node(serving, constant)}"
+            pattern = f"(){arrow(serving, step)}{named(serving, constant)}"
             best, text = confidence, f"{with_answer} of {len(bearers)} others with {pattern} have it"
     return text
 
 
-def _arrow(serving: Serving, relation: int) -> str:
+def arrow(serving: Serving, relation: int) -> str:
+    """A step along a relation or its inverse, for people: names are not quoted."""
     count = len(serving.relations)
     name = serving.relations[relation % count]
     return f"-[:{name}]->" if relation < count else f"<-[:{name}]-"
 
 
-def _node(serving: Serving, row: int) -> str:
+def named(serving: Serving, row: int) -> str:
+    """A node, for people."""
     name = serving.names[row]
     return f"({name if len(name) <= NAME_LENGTH else name[: NAME_LENGTH - 1] + '…'})"

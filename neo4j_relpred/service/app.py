@@ -26,6 +26,7 @@ from neo4j_relpred.service.decision_bodies import (
     UndoBody,
     WithdrawBody,
 )
+from neo4j_relpred.service.explain_bodies import ExplainBody
 from neo4j_relpred.service.guard import Guard, Rules
 from neo4j_relpred.service.refusals import MANUAL, answer_error, invalid_request
 from neo4j_relpred.service.tokens import TokenFile
@@ -33,6 +34,7 @@ from neo4j_relpred.service.worker import ModelWorker, Predictor, Worker
 from neo4j_relpred.wire import (
     WIRE,
     ErrorBody,
+    EvidenceRowBody,
     HealthBody,
     NoSuchRoute,
     NotReady,
@@ -149,6 +151,12 @@ def _add_questions(app: FastAPI, worker: ModelWorker, deadline_seconds: float) -
     async def score(body: ScoreBody, request: Request) -> Response:
         """Scores given triples, in the order given."""
         return await answer(request, body)
+
+    @app.post("/v1/explain", response_model=list[EvidenceRowBody], responses=REFUSALS)
+    async def explain(body: ExplainBody, request: Request) -> Response:
+        """Tells why a triple is scored as it is: the share of each kind of evidence, and the rules that fired."""
+        rows = await waited(request, worker, lambda it: body.rows(it, worker.model or ""), deadline_seconds)
+        return answered(request, rows)
 
 
 def _add_decisions(app: FastAPI, desk: Worker, deadline_seconds: float) -> None:

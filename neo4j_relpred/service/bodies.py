@@ -22,6 +22,7 @@ __all__ = [
     "ScoreBody",
     "Strict",
     "TailsBody",
+    "TripleBody",
     "encoded",
     "encoded_rows",
     "entities",

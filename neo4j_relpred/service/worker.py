@@ -19,6 +19,7 @@ from neo4j_relpred.triples import EntityId, Query, Relation, ScoredTriple, Tripl
 from neo4j_relpred.wire import NotReady, ServiceFailed
 
 if TYPE_CHECKING:
+    from neo4j_relpred.data.explanation import Explanation
     from neo4j_relpred.graph.decisions import Decision, Wish
     from neo4j_relpred.graph.pending import Order, Pending
     from neo4j_relpred.graph.runs import Run
@@ -83,6 +84,9 @@ class Predictor(Protocol):
 
     def score(self, triples: Sequence[Triple]) -> list[ScoredTriple]:
         """Given triples, in the order given."""
+
+    def explain(self, triple: Triple) -> Explanation:
+        """Why a triple is scored as it is."""
 
     def runs(self) -> list[Run]:
         """The ledger of runs, newest first."""

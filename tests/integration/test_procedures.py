@@ -80,6 +80,7 @@ def test_every_procedure_says_its_mode_and_what_it_does(driver: Driver) -> None:
         "RETURN name, mode, description, signature ORDER BY name",
     )
     assert [one["name"] for one in found] == [
+        "relpred.explain",
         "relpred.health",
         "relpred.predict.heads.stream",
         "relpred.predict.relations.stream",

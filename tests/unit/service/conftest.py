@@ -13,6 +13,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from neo4j_relpred.config import ServiceSettings
+from neo4j_relpred.data.explanation import Clue, Explanation, FiredRule, NamedNode
 from neo4j_relpred.errors import InvalidQuery, RunNotFound, UnknownEntity
 from neo4j_relpred.graph.decisions import Decision, Wish
 from neo4j_relpred.graph.pending import Order, Pending
@@ -86,6 +87,7 @@ class FakePredictor:
         self.answers: list[ScoredTriple] = []
         self.looks = 0
         self.asked: list[tuple[Query, int, float]] = []
+        self.explained: list[Triple] = []
         self.threads: set[str] = set()
         self.gate = threading.Event()
         self.gate.set()
@@ -128,6 +130,13 @@ class FakePredictor:
     def score(self, triples: Sequence[Triple]) -> list[ScoredTriple]:
         self._enter()
         return [scored(one.head, one.relation, one.tail) for one in triples]
+
+    def explain(self, triple: Triple) -> Explanation:
+        self._enter()
+        self.explained.append(triple)
+        ends = NamedNode(triple.head, "Ada"), NamedNode("Person/cid", "Cid"), NamedNode(triple.tail, "Bob")
+        rule = FiredRule("friends of friends", (), None, (ends,), 12, 0.5, "(h)-[:`KNOWS`]->(x1)-[:`KNOWS`]->(t)")
+        return Explanation(scored(triple.head, triple.relation, triple.tail), (Clue("rules", 0.75, "much"),), (rule,))
 
     def runs(self) -> list[Run]:
         return self.ledger
