@@ -47,7 +47,7 @@ def _show(found: Explanation) -> None:
     shares = [(clue.kind, f"{clue.share:.0%}", clue.text) for clue in found.clues]
     table("What the score comes from", ("evidence", "share", "what it says"), shares, numbers=(1,))
     for number, rule in enumerate(found.rules, start=1):
-        click.echo(f"{number}. {rule.text}\n   MATCH {rule.pattern}")
+        click.echo(f"{number}. {rule.confidence:.2f}  {rule.text}\n   MATCH {rule.pattern}")
         for path in rule.bindings:
             click.echo(f"   {' - '.join(node.name for node in path)}")
     if not found.rules:

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from neo4j_relpred import Client
-from neo4j_relpred.data.explanation import FiredRule, NamedNode, Step
+from neo4j_relpred.data.explanation import Direction, FiredRule, NamedNode, Step
 from neo4j_relpred.demo.server import EmbeddedNeo4j, find_jar
 from neo4j_relpred.demo.service import served
 from neo4j_relpred.graph.patterns import pattern_of
@@ -93,16 +93,17 @@ def test_a_citizenship_is_told_by_the_city_as_the_facade_tells_it(place: Town) -
     by_pattern = {row["pattern"]: row for row in rows}
     rule = by_pattern["(h)-[:`LIVES_IN`]->(x1)-[:`LOCATED_IN`]->(t)"]
     assert names in rule["names"]
-    assert rule["confidence"] > 0.7
+    assert rule["confidence"] > 0.5
     triple = Triple(edge["h"], edge["r"], edge["t"])
     with place.predictor() as predictor:
         found = predictor.explain(triple)
         (scored,) = predictor.score([triple])
     assert found.scored.probability == pytest.approx(scored.probability, rel=1e-3) == rows[0]["probability"]
     assert [one.pattern for one in found.rules] == [row["pattern"] for row in rows if row["kind"] == "rule"]
-    assert [one.text for one in (*found.clues, *found.rules)] == [row["explanation"] for row in rows]
+    texts = [clue.text for clue in found.clues] + [rule.text for rule in found.rules]
+    assert texts == [row["explanation"] for row in rows]
     with Client(f"http://127.0.0.1:{place.settings.service.port}") as client:
-        assert [one.explanation for one in client.explain(triple)] == [row["explanation"] for row in rows]
+        assert [one.explanation for one in client.explain(triple)] == texts
     done = place.cli("explain", triple.head, "PREDICTED_CITIZEN_OF", triple.tail)
     assert done.code == 0, done.err
     assert f"MATCH {rule['pattern']}" in done.out
@@ -127,8 +128,12 @@ def test_a_node_that_appeared_a_moment_ago_is_explained(place: Town) -> None:
 
 @with_jar
 def test_what_is_told_of_a_node_that_is_gone_is_left_out(place: Town) -> None:
-    edge = {"h": "person5", "r": "WORKS_FOR", "t": "firm5"}
-    (city,) = ask(place.driver, "MATCH (:Thing {uid: 'person5'})-[:LIVES_IN]->(c) RETURN c.uid AS uid, c.name AS name")
+    (city,) = ask(
+        place.driver,
+        "MATCH (h:Person)-[:WORKS_FOR]->(t)<-[:WORKS_FOR]-(:Person)-[:LIVES_IN]->(c)<-[:LIVES_IN]-(h) "
+        "RETURN h.uid AS h, t.uid AS t, c.uid AS uid, c.name AS name LIMIT 1",
+    )
+    edge = {"h": city["h"], "r": "WORKS_FOR", "t": city["t"]}
     before = ask(place.driver, EXPLAIN, **edge)
     assert any(city["name"] in row["explanation"] for row in before)
     ask(place.driver, "MATCH (c:Thing {uid: $uid}) DETACH DELETE c", uid=city["uid"])
@@ -144,7 +149,7 @@ def test_what_cannot_be_explained_says_why(place: Town) -> None:
         ask(place.driver, EXPLAIN, h="person1", r="CITIZEN_OFF", t="country1")
 
 
-@pytest.mark.parametrize("name", ["A B", "A`]->() DETACH DELETE h //", "\\u0060]->(t) RETURN 1 //", "ЖИВЁТ_В", "a'\"b"])
+@pytest.mark.parametrize("name", ["A B", "A`]->() DETACH DELETE h //", "\\u0060]->(t) RETURN 1 //", "住所", "a'\"b"])
 def test_whatever_a_type_is_called_its_pattern_finds_its_edges(clean_graph: neo4j.Driver, name: str) -> None:
     (ids,) = ask(
         clean_graph,
@@ -159,7 +164,8 @@ def test_whatever_a_type_is_called_its_pattern_finds_its_edges(clean_graph: neo4
             b=ids[end],
         )
     path = tuple(NamedNode(ids[node], node) for node in "hxt")
-    for direction, edges in (("in", 1), ("out", 1), ("either", 2)):
+    found: dict[Direction, int] = {"in": 1, "out": 1, "either": 2}
+    for direction, edges in found.items():
         steps = (Step(name, "out"), Step(name, direction))
         for constant in (None, 1):
             written = pattern_of(FiredRule("", steps, constant, (path,), 1, 0.5), str)
