@@ -67,7 +67,7 @@ def _in_words(serving: Serving, firing: Firing) -> str:
     """The body of a rule. Of the nodes of its paths only the one that is part of the rule is named."""
     if firing.constant is None:
         steps = [_step(serving, step) for step in firing.steps]
-        walk = ", then ".join(f"{step.relation} {'backwards' * (step.direction == 'in')}".strip() for step in steps)
+        walk = ", then ".join(step.relation + " backwards" * (step.direction == "in") for step in steps)
         return f"{walk}: such paths hold {firing.confidence:.0%} of the time, seen {firing.support} times"
     fact = f"(){arrow(serving, firing.steps[firing.constant - 1])}{named(serving, firing.paths[0, firing.constant])}"
     if firing.constant == 1:

@@ -9,13 +9,14 @@ import pytest
 
 from neo4j_relpred.config import GraphSettings
 from neo4j_relpred.data.explanation import Explanation, FiredRule, Step
+from neo4j_relpred.data.knowledge_graph import KnowledgeGraph
 from neo4j_relpred.data.snapshot import Node
 from neo4j_relpred.errors import UnknownEntity, UnknownRelation
 from neo4j_relpred.scoring.evidence import ENTITY_COLUMNS
 from neo4j_relpred.scoring.scorer import Scorer
 from neo4j_relpred.scoring.serving import Serving
 from neo4j_relpred.triples import Triple
-from tests.synthetic import CHILD, GRANDPARENT, PARENT
+from tests.synthetic import CHILD, GRANDPARENT, PARENT, SIBLING
 from tests.unit.scoring.conftest import TYPES
 
 BASE_RATE = 0.2
@@ -96,6 +97,20 @@ def test_a_rule_with_a_constant_names_it_and_nobody_else(serving: Serving) -> No
                 assert len(constants) == 1
                 assert f"({constants.pop()})" in rule.text
     assert told > 10
+
+
+def test_a_type_whose_direction_says_nothing_is_walked_either_way(serving: Serving) -> None:
+    graph = serving.model.graph
+    both = KnowledgeGraph.of(graph.num_entities, graph.num_relations, graph.triples, {SIBLING})
+    serving = replace(serving, model=serving.model.over(both))
+    steps = [
+        step
+        for triple in triples_of(serving, CHILD, 10) + triples_of(serving, SIBLING, 10)
+        for rule in Scorer(serving, BASE_RATE).explain(triple).rules
+        for step in rule.steps
+    ]
+    assert {step.direction for step in steps if step.relation == "SIBLING"} == {"either"}
+    assert {step.direction for step in steps if step.relation != "SIBLING"} == {"in", "out"}
 
 
 def test_a_node_that_came_after_the_training_is_explained(serving: Serving) -> None:
