@@ -96,15 +96,19 @@ def test_every_procedure_says_its_mode_and_what_it_does(driver: Driver) -> None:
     for one in found:
         assert one["mode"] == ("WRITE" if one["name"].rpartition(".")[2] in writing else "READ")
         assert re.fullmatch(r"[A-Z][^.]+\.", one["description"])
+    signatures = {one["name"]: one["signature"] for one in found}
     columns = "head :: NODE, relation :: STRING, tail :: NODE, score :: FLOAT, probability :: FLOAT, rank :: INTEGER"
-    assert columns in found[1]["signature"]
-    assert "(tail :: ANY, relation :: STRING, configuration = {} :: MAP)" in found[1]["signature"]
-    assert "(head :: NODE, tail :: NODE, configuration = {} :: MAP)" in found[2]["signature"]
-    assert "(head :: ANY, relation :: STRING, configuration = {} :: MAP)" in found[3]["signature"]
-    assert "(triple :: ANY, configuration = {} :: MAP)" in found[4]["signature"]
-    assert "decidedBy :: STRING, decidedAt :: ZONED DATETIME" in found[4]["signature"].replace(
+    assert columns in signatures["relpred.predict.heads.stream"]
+    assert "(tail :: ANY, relation :: STRING, configuration = {} :: MAP)" in signatures["relpred.predict.heads.stream"]
+    assert "(head :: NODE, tail :: NODE, configuration = {} :: MAP)" in signatures["relpred.predict.relations.stream"]
+    assert "(head :: ANY, relation :: STRING, configuration = {} :: MAP)" in signatures["relpred.predict.tails.stream"]
+    assert "(triple :: ANY, configuration = {} :: MAP)" in signatures["relpred.review.accept"]
+    assert "decidedBy :: STRING, decidedAt :: ZONED DATETIME" in signatures["relpred.review.accept"].replace(
         ":: DATETIME", ":: ZONED DATETIME"
     )
+    explaining = signatures["relpred.explain"]
+    assert "(head :: NODE, relation :: STRING, tail :: NODE, configuration = {} :: MAP)" in explaining
+    assert "bindings :: LIST<LIST<NODE>>, support :: INTEGER, confidence :: FLOAT" in explaining
 
 
 def test_relations_are_ranked_between_two_nodes(driver: Driver, people: dict[str, str], stub_service: Stub) -> None:
