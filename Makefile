@@ -7,13 +7,14 @@ VERSION := $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' neo4j_relpred/__init_
 JAR := procedures/target/relpred-procedures-$(VERSION).jar
 JAVA_SOURCES := $(shell find procedures/src/main -type f) procedures/pom.xml
 LINES ?= 5 2026
+SECONDS ?= 600
 TESTS := $(BIN)/python -m pytest -q tests --ignore=tests/integration --ignore=tests/reliability --numprocesses 2 --dist loadfile
 FAST_TESTS := $(TESTS) -m "not slow"
 export HF_HUB_OFFLINE ?= 1
 export NUMBA_CACHE_DIR ?= $(CURDIR)/$(BUILD)/numba
 unexport PYTHONDONTWRITEBYTECODE # a tenth of the fast tests would be reading sources again
 
-.PHONY: setup demo test test-unit test-slow test-integration test-java reliability check format bench build lock clean
+.PHONY: setup demo test test-unit test-slow test-integration test-java reliability fuzz check format bench build lock clean
 
 setup: $(VENV)/.ready $(JAR) ## Make the environment, the jar and the server homes.
 	@for line in $(LINES); do $(BIN)/python -m neo4j_relpred.demo.prepare --line $$line --cache $(BUILD) || exit 1; done
@@ -40,6 +41,9 @@ test-line-%:
 
 reliability: setup ## What must survive kills, cuts and races, at full length.
 	RELPRED_TEST_FULL=1 $(BIN)/python -m pytest tests/reliability
+
+fuzz: $(VENV)/.ready ## The whole HTTP interface, driven by its own description, for ten minutes; SECONDS=60 for one.
+	RELPRED_TEST_FUZZ_SECONDS=$(SECONDS) $(BIN)/python -m pytest --log-cli-level=INFO tests/unit/service/test_fuzz.py
 
 test-java: $(VENV)/.ready
 	mvn -q -B -f procedures -Drevision=$(VERSION) verify

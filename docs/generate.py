@@ -71,6 +71,8 @@ ADVICE = {
     "unknown-entity": "Name nodes by their key property. The hint names the nearest known ids.",
     "unknown-relation": "Use a type that the model was trained on, or train again.",
     "model-not-found": "Train with `relpred train`, or choose a version of `relpred model list`.",
+    "version-not-found": "See `relpred model list`; `relpred model drop` removes versions for good.",
+    "job-not-found": "`CALL relpred.job.list()` shows them. A service that ends forgets its jobs, not what they did.",
     "run-not-found": "See `relpred run list`. Only the last `publishing.keep_sets` sets can be brought back.",
     "graph-too-new": "Install the version of neo4j_relpred that wrote into the graph, or a newer one.",
     "lease-not-found": "See `relpred admin lease list`.",

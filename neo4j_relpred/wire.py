@@ -5,6 +5,8 @@ The one list of it for both ends: the service writes these rows, the Python clie
 
 from __future__ import annotations
 
+from typing import Any
+
 from pydantic import BaseModel
 
 from neo4j_relpred.errors import RelpredError
@@ -21,6 +23,8 @@ __all__ = [
     "EvidenceRowBody",
     "HealthBody",
     "HostRefused",
+    "JobRowBody",
+    "ModelRowBody",
     "NamedNodeBody",
     "NoSuchRoute",
     "NodeBody",
@@ -145,6 +149,35 @@ class RunRowBody(BaseModel):
     removed: int
     unchanged: int
     reason: str
+
+
+class JobRowBody(BaseModel):
+    """A job as it stands. `progress` is the share of its stage that is done, `error` what ended it."""
+
+    job_id: str
+    kind: str
+    state: str
+    stage: str
+    progress: float
+    submitted_at: str
+    started_at: str | None
+    ended_at: str | None
+    seconds: float
+    options: dict[str, Any]
+    result: dict[str, Any]
+    error: ErrorBody | None
+    notes: list[str]
+
+
+class ModelRowBody(BaseModel):
+    """A version of the model. `figures` are those of its report, `training` what it was trained with."""
+
+    model: str
+    version: int
+    live: bool
+    trained_at: str
+    figures: dict[str, float]
+    training: dict[str, Any]
 
 
 class UndoRowBody(BaseModel):

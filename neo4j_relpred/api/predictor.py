@@ -15,6 +15,7 @@ from neo4j_relpred.api.administration import Administration
 from neo4j_relpred.api.answering import Answering
 from neo4j_relpred.api.explaining import explain
 from neo4j_relpred.api.finetuning import Finetuned, finetune
+from neo4j_relpred.api.jobs import Jobs
 from neo4j_relpred.api.publishing import Consent, Publishing
 from neo4j_relpred.api.reviewing import Reviewing
 from neo4j_relpred.api.sampler import require_sampler
@@ -78,7 +79,10 @@ class RelationPredictor:
         self.close()
 
     def close(self) -> None:
-        """Closes the connection to the graph."""
+        """Closes the connection to the graph, and stops the jobs."""
+        jobs = self.__dict__.pop("jobs", None)
+        if jobs is not None:
+            jobs.close()
         client = self.__dict__.pop("client", None)
         if client is not None:
             client.close()
@@ -319,6 +323,11 @@ class RelationPredictor:
         seconds = time.monotonic() - started
         return RefreshReport(changes.nodes, changes.edges, encoded, retrain, loaded.version.label, report, seconds)
 
+    @cached_property
+    def jobs(self) -> Jobs:
+        """Trainings, publications and refreshes that others wait for, each in a process of its own."""
+        return Jobs(self.settings)
+
     # models
 
     def models(self) -> list[ModelVersion]:
@@ -335,5 +344,13 @@ class RelationPredictor:
         return found, Report.from_json(found.about["report"])
 
     def promote(self, version: int) -> None:
-        """Makes a version the live one. Raises ModelNotFound."""
+        """Makes a version the live one. Raises VersionNotFound."""
         self._workspace.registry.promote(version)
+
+    def rollback(self) -> int:
+        """Makes the version live that was so before this one; its number. Raises VersionNotFound."""
+        return self._workspace.registry.rollback()
+
+    def drop(self, version: int) -> None:
+        """Removes a version for good. Raises VersionNotFound, InvalidQuery for the live one."""
+        self._workspace.registry.drop(version)

@@ -71,8 +71,9 @@ class Opened:
 
     @contextmanager
     def predictor(self, **sections: Mapping[str, Any]) -> Iterator[RelationPredictor]:
-        """The facade over the settings; loads torch."""
+        """The facade over the settings; loads torch, once they are known to be right."""
+        settings = self.settings(**sections)
         from neo4j_relpred.api import RelationPredictor
 
-        with RelationPredictor.open(self.settings(**sections)) as predictor:
+        with RelationPredictor.open(settings) as predictor:
             yield predictor

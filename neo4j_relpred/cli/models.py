@@ -1,4 +1,4 @@
-"""Commands over trained versions: model list|show|promote."""
+"""Commands over trained versions: model list|show|promote|rollback|drop."""
 
 from __future__ import annotations
 
@@ -80,6 +80,34 @@ def promote(opened: Opened, version: int) -> None:
     with opened.predictor() as predictor:
         predictor.promote(version)
         click.echo(f"Version {version} of {predictor.settings.model_name} is live.")
+
+
+@model.command()
+@click.pass_obj
+def rollback(opened: Opened) -> None:
+    """Make the version live again that was so before this one.
+
+    Example: relpred model rollback
+    """
+    with opened.predictor() as predictor:
+        click.echo(f"Version {predictor.rollback()} of {predictor.settings.model_name} is live again.")
+
+
+@model.command()
+@click.argument("version", type=int)
+@click.option("--yes/--no-yes", default=False, help="Do not ask before it is removed.")
+@click.pass_obj
+def drop(opened: Opened, version: int, yes: bool) -> None:
+    """Remove VERSION for good. The live one cannot be removed.
+
+    Example: relpred model drop 1 --yes
+    """
+    with opened.predictor() as predictor:
+        label = predictor.report(version)[0].label
+        if not yes:
+            click.confirm(f"Remove {label} for good?", abort=True)
+        predictor.drop(version)
+    click.echo(f"{label} is removed.")
 
 
 def _live(predictor: RelationPredictor) -> list[LivePrecision]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import click
 
 from neo4j_relpred.cli.lazy import Opened
 from neo4j_relpred.cli.show import progress_bars, show_report, table
+from neo4j_relpred.logs import begin_log
 
 __all__ = ["daemon", "demo", "serve"]
 
@@ -23,6 +25,7 @@ def serve(opened: Opened, host: str | None, port: int | None) -> None:
     """
     from neo4j_relpred.service import run_service
 
+    begin_log(logging.getLogger().level)
     flags = {"service": {"host": host, "port": port}}
     with opened.predictor(**flags) as predictor:
         run_service(predictor.settings, predictor)
@@ -39,6 +42,7 @@ def daemon(opened: Opened, once: bool) -> None:
     from neo4j_relpred.api import RelationPredictor
     from neo4j_relpred.daemon import run_daemon
 
+    begin_log(logging.getLogger().level)
     settings = opened.settings()
     run_daemon(settings, lambda: RelationPredictor.open(settings), once=once)
 

@@ -3,7 +3,7 @@
 Nothing is read at import: a face calls `load_settings` and hands each room its own section.
 """
 
-from neo4j_relpred.config.loading import load_settings
+from neo4j_relpred.config.loading import as_overrides, load_settings
 from neo4j_relpred.config.sections import (
     LOOPBACK_HOSTS,
     Backend,
@@ -45,6 +45,7 @@ __all__ = [
     "Settings",
     "TextSettings",
     "TrainingSettings",
+    "as_overrides",
     "load_settings",
     "template_parts",
 ]

@@ -8,13 +8,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 from pydantic_settings import SettingsConfigDict
 
 from neo4j_relpred.config.sections import Section, Settings
 from neo4j_relpred.errors import InvalidSettings, did_you_mean
 
-__all__ = ["load_settings"]
+__all__ = ["as_overrides", "load_settings"]
 
 DEFAULT_FILE = Path("relpred.toml")
 
@@ -41,6 +41,22 @@ def load_settings(
         raise InvalidSettings(f"{path} is not valid TOML: {error}.", hint="Correct that line.") from error
     except ValidationError as error:
         raise _explained(error, path) from error
+
+
+def as_overrides(settings: Settings) -> dict[str, Any]:
+    """What was set, as JSON that `load_settings` takes back as overrides; with the passwords, so only for our own."""
+    plain: dict[str, Any] = _plain(settings.model_dump(exclude_unset=True))  # what was never set is checked less hard
+    return plain
+
+
+def _plain(value: object) -> Any:
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, Mapping):
+        return {name: _plain(one) for name, one in value.items()}
+    return [_plain(one) for one in value] if isinstance(value, list | tuple) else value
 
 
 def _explained(error: ValidationError, path: Path | None) -> InvalidSettings:

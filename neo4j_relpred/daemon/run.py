@@ -22,11 +22,11 @@ from neo4j_relpred.config import Settings
 from neo4j_relpred.daemon.heartbeat import BEAT_SECONDS, Heartbeat, write_heartbeat
 from neo4j_relpred.daemon.schedule import REFRESH, RETRAIN, Schedule, make_schedule
 from neo4j_relpred.errors import RelpredError
+from neo4j_relpred.logs import begin_log
 
 __all__ = ["Publication", "Refresher", "Report", "run_daemon"]
 
 STOP = "stop"
-LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
 
 log = logging.getLogger(__name__)
 
@@ -96,7 +96,7 @@ def run_daemon(settings: Settings, open_predictor: Callable[[], Refresher], once
     no retry can help, or, with `once`, whatever it raised; SystemExit after a second signal.
     """
     if not logging.getLogger().handlers:
-        logging.basicConfig(level=logging.INFO, format=LOG_FORMAT)
+        begin_log(logging.INFO)
     schedule = make_schedule(settings.daemon)
     due: queue.SimpleQueue[str] = queue.SimpleQueue()
     with _signals(due), contextlib.closing(open_predictor()) as predictor:
@@ -147,7 +147,7 @@ class _Daemon:
                 return
             raise
         done = _told(job, report)
-        log.info("%s", " ".join(f"{name}={value}" for name, value in done.items()))
+        log.info(" ".join(f"{name}=%s" for name in done), *done.values())
         self._say(state="waiting", job=None, last_refresh={"at": _now(), **done}, last_error=None, failures_in_a_row=0)
 
     def _failed(self, job: str, error: Exception) -> None:

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from neo4j_relpred.data.folder import read_manifest, write_text
-from neo4j_relpred.errors import CheckpointCorrupt, ModelNotFound
+from neo4j_relpred.errors import CheckpointCorrupt, InvalidQuery, ModelNotFound, VersionNotFound
 from neo4j_relpred.model.checkpoint import DESCRIPTION, HINT, Checkpoint, load_checkpoint, save_checkpoint
 
 __all__ = ["ModelVersion", "Registry"]
 
-LIVE = "live.json"
+LIVE, DROPPED = "live.json", "dropped-"
+MOST_BEFORE = 20  # versions that were live before, and can come back
 
 log = logging.getLogger(__name__)
 
@@ -54,30 +56,68 @@ class Registry:
 
     def live_version(self) -> int | None:
         """The number of the version that answers, None before the first training."""
-        try:
-            live = json.loads((self.folder / LIVE).read_text(encoding="utf-8"))["version"]
-        except FileNotFoundError:
-            return None
-        except (json.JSONDecodeError, KeyError) as error:
-            raise CheckpointCorrupt(
-                f"{self.folder / LIVE} is damaged.", hint="Choose a version with `relpred model promote`."
-            ) from error
-        return int(live)
+        record = self._record()
+        return None if record is None else record["version"]
 
     def save(self, checkpoint: Checkpoint) -> ModelVersion:
         """Writes the next version; it does not answer before it is promoted."""
-        number = max(self._numbers(), default=0) + 1
+        dropped = (int(path.name.removeprefix(DROPPED)) for path in self.folder.glob(f"{DROPPED}*"))
+        number = max([0, *self._numbers(), *dropped]) + 1
         save_checkpoint(checkpoint, self.folder / str(number))
         return ModelVersion(self.name, number, live=False, about=dict(checkpoint.about))
 
     def promote(self, version: int) -> None:
-        """Makes a version the live one. Raises ModelNotFound."""
+        """Makes a version the live one. Raises VersionNotFound."""
         self._existing(version)
-        record = {"version": version, "since": datetime.now(UTC).isoformat(timespec="seconds")}
+        try:
+            record = self._record() or {}
+        except CheckpointCorrupt:  # this is how one gets over it
+            record = {}
+        live, before = record.get("version"), record.get("before", [])
+        self._go_live(version, before if live in (None, version) else [*before, live])
+
+    def rollback(self) -> int:
+        """Makes the version live that was so before this one, and gives it back. Raises VersionNotFound."""
+        record = self._record() or {}
+        there = [one for one in record.get("before", []) if (self.folder / str(one)).is_dir()]
+        if not there:
+            raise VersionNotFound(
+                f"No version of model {self.name!r} was live before this one.",
+                hint="Choose one with `relpred model promote`.",
+            )
+        self._go_live(there[-1], there[:-1])
+        return int(there[-1])
+
+    def drop(self, version: int) -> None:
+        """Removes a version for good. Raises VersionNotFound, InvalidQuery for the live one."""
+        folder = self._existing(version)
+        if version == self.live_version():
+            raise InvalidQuery(
+                f"Version {version} of model {self.name!r} is live.", hint="Make another one live before you drop it."
+            )
+        aside = folder.rename(self.folder / f"{DROPPED}{version}")  # it stays, empty: no later version has its number
+        for path in aside.iterdir():
+            path.unlink()
+
+    def _go_live(self, version: int, before: Sequence[int]) -> None:
+        since = datetime.now(UTC).isoformat(timespec="seconds")
+        record = {"version": version, "since": since, "before": list(before[-MOST_BEFORE:])}
         write_text(self.folder / LIVE, json.dumps(record))
 
+    def _record(self) -> dict[str, Any] | None:
+        try:
+            record: dict[str, Any] = json.loads((self.folder / LIVE).read_text(encoding="utf-8"))
+            record["version"] = int(record["version"])
+        except FileNotFoundError:
+            return None
+        except (ValueError, KeyError, TypeError) as error:
+            raise CheckpointCorrupt(
+                f"{self.folder / LIVE} is damaged.", hint="Choose a version with `relpred model promote`."
+            ) from error
+        return record
+
     def load(self, version: int | None = None) -> tuple[ModelVersion, Checkpoint]:
-        """The live version, or the one asked for. Raises ModelNotFound, CheckpointCorrupt."""
+        """The live version, or the one asked for. Raises ModelNotFound, VersionNotFound, CheckpointCorrupt."""
         number = self.live_version() if version is None else version
         if number is None:
             raise ModelNotFound(f"No model {self.name!r} was trained yet.", hint="`relpred train` trains one.")
@@ -85,7 +125,7 @@ class Registry:
         return ModelVersion(self.name, number, number == self.live_version(), dict(checkpoint.about)), checkpoint
 
     def get(self, version: int) -> ModelVersion:
-        """What was recorded of a version. Raises ModelNotFound."""
+        """What was recorded of a version. Raises VersionNotFound."""
         self._existing(version)
         return ModelVersion(self.name, version, version == self.live_version(), self._about(version))
 
@@ -93,7 +133,7 @@ class Registry:
         folder = self.folder / str(version)
         if not folder.is_dir():
             known = ", ".join(map(str, self._numbers())) or "none"
-            raise ModelNotFound(f"Model {self.name!r} has no version {version}.", hint=f"Known versions: {known}.")
+            raise VersionNotFound(f"Model {self.name!r} has no version {version}.", hint=f"Known versions: {known}.")
         return folder
 
     def _about(self, version: int) -> dict[str, Any]:

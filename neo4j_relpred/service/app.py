@@ -9,8 +9,9 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
 from starlette.exceptions import HTTPException
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from neo4j_relpred import __version__
 from neo4j_relpred.config import LOOPBACK_HOSTS, ServiceSettings
@@ -28,6 +29,9 @@ from neo4j_relpred.service.decision_bodies import (
 )
 from neo4j_relpred.service.explain_bodies import ExplainBody
 from neo4j_relpred.service.guard import Guard, Rules
+from neo4j_relpred.service.job_routes import add_jobs
+from neo4j_relpred.service.metrics import Metrics
+from neo4j_relpred.service.model_routes import add_models
 from neo4j_relpred.service.refusals import MANUAL, answer_error, invalid_request
 from neo4j_relpred.service.tokens import TokenFile
 from neo4j_relpred.service.worker import ModelWorker, Predictor, Worker
@@ -67,6 +71,7 @@ def create_app(
     # Decisions wait neither for the model nor for an undo, which may write for as long as a publication does.
     desk = Worker(predictor, settings.queue_size, "relpred-desk")
     undoing = Worker(predictor, settings.queue_size, "relpred-undo")
+    metrics = Metrics(model, {"model": model, "desk": desk, "undo": undoing})
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -86,9 +91,12 @@ def create_app(
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     _add_probes(app, model)
+    _add_metrics(app, metrics)
     _add_questions(app, model, deadline_seconds)
     _add_decisions(app, desk, deadline_seconds)
     _add_runs(app, desk, undoing, deadline_seconds)
+    add_jobs(app, predictor, REFUSALS)
+    add_models(app, desk, REFUSALS, deadline_seconds)
     app.add_exception_handler(RelpredError, _told)
     app.add_exception_handler(RequestValidationError, _told)
     app.add_exception_handler(HTTPException, _told)
@@ -99,6 +107,7 @@ def create_app(
         # A token is proof enough; without one, only the name tells us from a web page that borrowed our address.
         hosts=None if tokens else LOOPBACK_HOSTS | {settings.host.lower()},
         accepts=tokens.accepts if tokens else None,
+        count=metrics.request,
     )
     app.add_middleware(Guard, rules=rules)
     return app
@@ -118,6 +127,13 @@ def _add_probes(app: FastAPI, worker: ModelWorker) -> None:
         if worker.problem is not None:
             return answer_error(worker.problem, status=503)
         return answer_error(NotReady("The model is being loaded.", hint="Wait a moment."))
+
+
+def _add_metrics(app: FastAPI, metrics: Metrics) -> None:
+    @app.get("/metrics", response_class=PlainTextResponse, responses=REFUSALS)
+    async def metrics_for_prometheus() -> Response:
+        """Counters and gauges in the text format of Prometheus."""
+        return Response(metrics.text(), media_type=CONTENT_TYPE_PLAIN_0_0_4)
 
 
 def _add_questions(app: FastAPI, worker: ModelWorker, deadline_seconds: float) -> None:

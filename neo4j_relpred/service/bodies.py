@@ -7,7 +7,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 
 from neo4j_relpred.errors import UnknownEntity
 from neo4j_relpred.service.worker import Predictor
@@ -39,8 +39,22 @@ class Strict(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
 
+def one_of(*groups: Sequence[str]) -> ConfigDict:
+    """Says in the schema that the keys of exactly one group are given, as the validator of the body demands."""
+    null: JsonValue = {"type": "null"}
+    given: JsonValue = {"not": null}
+    names = [name for group in groups for name in group]
+    ways: list[JsonValue] = [
+        {"required": list(group), "properties": {name: given if name in group else null for name in names}}
+        for group in groups
+    ]
+    return ConfigDict(json_schema_extra={"oneOf": ways})
+
+
 class NodeReference(Strict):
     """A node: by its element id in the graph, or by its entity id in the model."""
+
+    model_config = one_of(["element_id"], ["id"])
 
     element_id: Name | None = None
     id: Name | None = None
@@ -91,6 +105,8 @@ class QuestionBody(Strict):
 class RelationsBody(QuestionBody):
     """Which relationship may hold from head to tail? Or, of several pairs, from each head to its tail?"""
 
+    model_config = one_of(["head", "tail"], ["pairs"])
+
     head: NodeReference | None = None
     tail: NodeReference | None = None
     pairs: list[PairBody] | None = Field(None, min_length=1, max_length=MOST_ROWS)
@@ -114,6 +130,8 @@ class RelationsBody(QuestionBody):
 class TailsBody(QuestionBody):
     """What may the head, or each of several heads, be related to?"""
 
+    model_config = one_of(["head"], ["heads"])
+
     head: NodeReference | None = None
     heads: list[NodeReference] | None = Field(None, min_length=1, max_length=MOST_ROWS)
     relation: Name
@@ -130,6 +148,8 @@ class TailsBody(QuestionBody):
 
 class HeadsBody(QuestionBody):
     """What may be related to the tail, or to each of several tails?"""
+
+    model_config = one_of(["tail"], ["tails"])
 
     relation: Name
     tail: NodeReference | None = None

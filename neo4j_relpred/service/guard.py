@@ -44,6 +44,7 @@ class Rules:
     routes: frozenset[str] = field(default_factory=frozenset)
     hosts: frozenset[str] | None = None
     accepts: Callable[[str], bool] | None = None
+    count: Callable[[str, int, float], None] | None = None  # is told route, status and seconds of each request
 
 
 class _Gone(Exception):
@@ -86,7 +87,10 @@ class Guard:
                     scope, receive, marked
                 )
         route = scope["path"] if scope["path"] in self._rules.routes else "other"
-        log.info("request route=%s status=%d milliseconds=%d", route, status, (time.monotonic() - began) * 1000)
+        seconds = time.monotonic() - began
+        log.info("request route=%s status=%d milliseconds=%d", route, status, seconds * 1000)
+        if self._rules.count is not None:
+            self._rules.count(route, status, seconds)
 
     def _check(self, scope: Scope) -> None:
         headers = Headers(scope=scope)

@@ -17,10 +17,13 @@ __all__ = ["MANUAL", "answer_error", "invalid_request", "log_failure"]
 log = logging.getLogger(__name__)
 
 MANUAL = "See docs/reference/http.md."
+LONGEST_PLACE = 200  # of an unknown key, which may be as long as a body, this much is told and compared
 # What the JSON of a question may be made of, for "did you mean".
 KEYS = (
     *("element_id", "head", "heads", "id", "min_probability", "pairs", "relation", "tail", "tails", "top_k", "triples"),
     *("by", "decided", "dry_run", "key", "note", "order", "reason", "run"),
+    *("confirm_shrink", "device", "fresh", "go_on", "job_id", "minutes", "model_name", "precision", "publish"),
+    *("retrain", "seed", "take_over"),
 )
 
 
@@ -38,9 +41,11 @@ def answer_error(error: RelpredError, status: int | None = None) -> JSONResponse
 def invalid_request(faults: Iterable[Mapping[str, Any]]) -> InvalidQuery:
     """The first fault that pydantic found, in words; never the value that was sent."""
     fault = next(iter(faults))
-    place = ".".join(str(part) for part in fault["loc"] if part != "body") or "the body"
+    place = ".".join(str(part) for part in fault["loc"] if part != "body")[:LONGEST_PLACE] or "the body"
     if fault["type"] == "extra_forbidden":
-        return InvalidQuery(f"The question has an unknown key {place}.", hint=did_you_mean(str(fault["loc"][-1]), KEYS))
+        return InvalidQuery(
+            f"The question has an unknown key {place}.", hint=did_you_mean(place.rpartition(".")[2], KEYS)
+        )
     if fault["type"] == "missing":
         return InvalidQuery(f"The question lacks {place}.", hint=MANUAL)
     if fault["type"] == "json_invalid":

@@ -15,6 +15,7 @@ import uvicorn
 
 from neo4j_relpred.config import ServiceSettings, Settings
 from neo4j_relpred.errors import InvalidSettings
+from neo4j_relpred.logs import begin_log
 from neo4j_relpred.service.app import DEADLINE_SECONDS, create_app
 from neo4j_relpred.service.worker import Predictor
 
@@ -22,7 +23,6 @@ __all__ = ["run_service"]
 
 SLACK = 256  # connections beside those that wait in the queue: probes, and idle ones kept for later
 KEEP_ALIVE_SECONDS = 30
-LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ def run_service(settings: Settings, predictor: Predictor) -> None:
     after a second signal.
     """
     if not logging.getLogger().handlers:
-        logging.basicConfig(level=logging.INFO, format=LOG_FORMAT)
+        begin_log(logging.INFO)
     service = settings.service
     app = create_app(predictor, service)
     with _listening(service) as listener:

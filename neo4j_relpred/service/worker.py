@@ -9,7 +9,7 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -19,13 +19,15 @@ from neo4j_relpred.triples import EntityId, Query, Relation, ScoredTriple, Tripl
 from neo4j_relpred.wire import NotReady, ServiceFailed
 
 if TYPE_CHECKING:
+    from neo4j_relpred.api.jobs import Job, JobKind
     from neo4j_relpred.data.explanation import Explanation
     from neo4j_relpred.graph.decisions import Decision, Wish
     from neo4j_relpred.graph.pending import Order, Pending
     from neo4j_relpred.graph.runs import Run
     from neo4j_relpred.graph.writer import PublicationReport
+    from neo4j_relpred.model.registry import ModelVersion
 
-__all__ = ["ModelWorker", "Predictor", "Reviews", "Worker"]
+__all__ = ["JobBoard", "ModelWorker", "Predictor", "Reviews", "Worker"]
 
 T = TypeVar("T")
 LOOK_SECONDS = 1.0  # between two looks for a new live version
@@ -61,12 +63,40 @@ class Reviews(Protocol):
         """The type that is meant by its own name or by that of its predicted edges."""
 
 
+class JobBoard(Protocol):
+    """What the service needs of the facade's jobs. Any thread may call it."""
+
+    model_name: str
+
+    def submit(
+        self,
+        kind: JobKind,
+        options: Mapping[str, Any],
+        overrides: Mapping[str, Mapping[str, Any]],
+        job_id: str | None = None,
+    ) -> Job:
+        """Queues a job, once for each id."""
+
+    def list(self) -> list[Job]:
+        """All jobs, the newest first."""
+
+    def get(self, job_id: str) -> Job:
+        """One of them."""
+
+    def cancel(self, job_id: str) -> Job:
+        """Stops one of them."""
+
+
 class Predictor(Protocol):
     """What the service needs of the facade. Only the threads of workers call it, those of the model only one."""
 
     @property
     def review(self) -> Reviews:
         """The decisions."""
+
+    @property
+    def jobs(self) -> JobBoard:
+        """The jobs."""
 
     def ready(self) -> str:
         """Loads the live model if it is not loaded; its name and version ("name@version")."""
@@ -88,6 +118,18 @@ class Predictor(Protocol):
     def explain(self, triple: Triple) -> Explanation:
         """Why a triple is scored as it is."""
 
+    def models(self) -> list[ModelVersion]:
+        """All versions of the model, oldest first."""
+
+    def promote(self, version: int) -> None:
+        """Makes a version the live one."""
+
+    def rollback(self) -> int:
+        """Makes the version live that was so before."""
+
+    def drop(self, version: int) -> None:
+        """Removes a version for good."""
+
     def runs(self) -> list[Run]:
         """The ledger of runs, newest first."""
 
@@ -101,6 +143,7 @@ class Worker:
     def __init__(self, predictor: Predictor, queue_size: int, name: str) -> None:
         self._predictor, self._queue_size = predictor, queue_size
         self._waiting: deque[tuple[Future[Any], Callable[[Predictor], Any]]] = deque()
+        self._unanswered: set[Future[Any]] = set()
         self._change = threading.Condition()
         self._closing = False
         self._thread = threading.Thread(target=self._work, name=name, daemon=True)
@@ -133,7 +176,15 @@ class Worker:
                 )
             self._waiting.append((future, call))
             self._change.notify()
+        self._unanswered.add(future)
+        future.add_done_callback(self._unanswered.discard)
         return future
+
+    def load(self) -> tuple[int, int]:
+        """How many calls wait, and how many run."""
+        calls = list(self._unanswered)
+        running = sum(call.running() for call in calls)
+        return len(calls) - running, running
 
     def give_up(self, future: Future[Any]) -> None:
         """Frees the place in the queue of a call that nobody waits for any more. A running call runs to its end."""
@@ -180,6 +231,7 @@ class ModelWorker(Worker):
         self._failures = 0
         self.model: str | None = None
         self.problem: RelpredError | None = None
+        self.loads = self.load_failures = 0
 
     def _between(self) -> float:
         self._look()
@@ -203,6 +255,7 @@ class ModelWorker(Worker):
             self._not_loaded(_fault())
             return
         if model != self.model:
+            self.loads += 1
             log.info("model loaded model=%s", model)
         self.model, self.problem, self._failures = model, None, 0
         self._next_look = time.monotonic() + LOOK_SECONDS
@@ -211,6 +264,7 @@ class ModelWorker(Worker):
         if self.problem is None or self.problem.code != error.code:
             log.error("model not loaded code=%s hint=%s", error.code, error.hint)
         self.problem = error
+        self.load_failures += 1
         # Looking for a model costs nothing, reading a damaged one again and again would.
         self._failures = 0 if isinstance(error, ModelNotFound) else self._failures + 1
         self._next_look = time.monotonic() + min(LOOK_SECONDS * 2 ** min(self._failures, 10), LONGEST_PAUSE)

@@ -27,7 +27,7 @@ from neo4j_relpred.training.cores import prepare_torch
 from neo4j_relpred.training.structure import fit_structure
 from neo4j_relpred.training.unfinished import Place, State, Unfinished, read_state
 
-__all__ = ["Aside"]
+__all__ = ["Aside", "end_with_who_started"]
 
 STAGE, TASK = "structure", "task"
 COMMAND = ["-m", __spec__.name]
@@ -108,7 +108,7 @@ class Aside:
 
 def main(folder: Path) -> None:
     """Fits the structure member that the task in a folder describes."""
-    threading.Thread(target=_end_with_who_started, daemon=True).start()
+    threading.Thread(target=end_with_who_started, daemon=True).start()
     fingerprint, task = read_state(folder, TASK)
     about, settings = task.about, TrainingSettings.model_validate(task.about["settings"])
     prepare_torch(settings)
@@ -125,7 +125,8 @@ def main(folder: Path) -> None:
     fit_structure(graph, about["rank"], settings, place.budget, start, place=place)
 
 
-def _end_with_who_started() -> None:
+def end_with_who_started() -> None:
+    """Waits for the end of the input, which the process that started this one holds open, and ends this one."""
     while os.read(0, 1):  # not by sys.stdin, which a thread that reads would lock against the end of Python
         pass
     os._exit(1)

@@ -82,31 +82,44 @@ def test_every_procedure_says_its_mode_and_what_it_does(driver: Driver) -> None:
     assert [one["name"] for one in found] == [
         "relpred.explain",
         "relpred.health",
+        "relpred.job.cancel",
+        "relpred.job.list",
+        "relpred.listProgress",
+        "relpred.model.deploy",
+        "relpred.model.drop",
+        "relpred.model.exists",
+        "relpred.model.list",
+        "relpred.model.rollback",
         "relpred.predict.heads.stream",
         "relpred.predict.relations.stream",
         "relpred.predict.tails.stream",
+        "relpred.publish",
         "relpred.review.accept",
         "relpred.review.list",
         "relpred.review.reject",
         "relpred.review.withdraw",
         "relpred.run.list",
         "relpred.run.undo",
+        "relpred.sync.trigger",
+        "relpred.train",
+        "relpred.userLog",
     ]
-    writing = {"accept", "reject", "withdraw", "undo"}
+    writing = {"accept", "cancel", "publish", "reject", "trigger", "undo", "withdraw"}
     for one in found:
         assert one["mode"] == ("WRITE" if one["name"].rpartition(".")[2] in writing else "READ")
         assert re.fullmatch(r"[A-Z][^.]+\.", one["description"])
-    signatures = {one["name"]: one["signature"] for one in found}
+    signatures = {one["name"].removeprefix("relpred."): one["signature"] for one in found}
     columns = "head :: NODE, relation :: STRING, tail :: NODE, score :: FLOAT, probability :: FLOAT, rank :: INTEGER"
-    assert columns in signatures["relpred.predict.heads.stream"]
-    assert "(tail :: ANY, relation :: STRING, configuration = {} :: MAP)" in signatures["relpred.predict.heads.stream"]
-    assert "(head :: NODE, tail :: NODE, configuration = {} :: MAP)" in signatures["relpred.predict.relations.stream"]
-    assert "(head :: ANY, relation :: STRING, configuration = {} :: MAP)" in signatures["relpred.predict.tails.stream"]
-    assert "(triple :: ANY, configuration = {} :: MAP)" in signatures["relpred.review.accept"]
-    assert "decidedBy :: STRING, decidedAt :: ZONED DATETIME" in signatures["relpred.review.accept"].replace(
+    assert columns in signatures["predict.heads.stream"]
+    assert "(tail :: ANY, relation :: STRING, configuration = {} :: MAP)" in signatures["predict.heads.stream"]
+    assert "(head :: NODE, tail :: NODE, configuration = {} :: MAP)" in signatures["predict.relations.stream"]
+    assert "(head :: ANY, relation :: STRING, configuration = {} :: MAP)" in signatures["predict.tails.stream"]
+    assert "(triple :: ANY, configuration = {} :: MAP)" in signatures["review.accept"]
+    assert "decidedBy :: STRING, decidedAt :: ZONED DATETIME" in signatures["review.accept"].replace(
         ":: DATETIME", ":: ZONED DATETIME"
     )
-    explaining = signatures["relpred.explain"]
+    assert "trainMillis :: INTEGER, modelInfo :: MAP, configuration :: MAP, jobId" in signatures["train"]
+    explaining = signatures["explain"]
     assert "(head :: NODE, relation :: STRING, tail :: NODE, configuration = {} :: MAP)" in explaining
     assert "bindings :: LIST<LIST<NODE>>, support :: INTEGER, confidence :: FLOAT" in explaining
 

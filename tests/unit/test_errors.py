@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Collection
+from typing import Any
+
 import pytest
 
 from neo4j_relpred import errors
@@ -59,3 +63,20 @@ def test_a_wrong_word_is_answered_with_the_nearest_known_ones(wrong: str, hint: 
 def test_many_known_words_are_cut_and_none_give_no_hint() -> None:
     assert did_you_mean("zzz", map(str, range(100, 120))).endswith("107, ....")
     assert did_you_mean("zzz", []) == ""
+
+
+def test_of_very_many_known_words_those_that_begin_alike_are_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = [f"Person/{number}" for number in range(1_000)] + ["Company/acme"]
+    asked: list[int] = []
+    compare = difflib.get_close_matches
+
+    def counted(word: str, possibilities: Collection[str], **limits: Any) -> list[str]:
+        asked.append(len(possibilities))
+        return compare(word, possibilities, **limits)
+
+    monkeypatch.setattr(difflib, "get_close_matches", counted)
+    monkeypatch.setattr(errors, "MOST_COMPARED", 100)
+    assert did_you_mean("Company/acne", known) == "Did you mean Company/acme?"
+    assert did_you_mean("zzz", known).startswith("Known are: Person/0, Person/1, Person/10,")
+    did_you_mean("Person/x", known)
+    assert max(asked) == 100

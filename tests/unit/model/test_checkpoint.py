@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from neo4j_relpred.errors import CheckpointCorrupt, ModelNotFound
+from neo4j_relpred.errors import CheckpointCorrupt, InvalidQuery, ModelNotFound, VersionNotFound
 from neo4j_relpred.model.checkpoint import FORMAT, Checkpoint, load_checkpoint, save_checkpoint
 from neo4j_relpred.model.registry import Registry
 from neo4j_relpred.model.trained import TrainedModel
@@ -114,9 +114,47 @@ def test_a_version_that_is_not_there_cannot_be_promoted(checkpoint: Checkpoint, 
     assert registry.live_version() is None
 
 
+def test_rolling_back_goes_the_way_that_promoting_came(checkpoint: Checkpoint, tmp_path: Path) -> None:
+    registry = Registry(tmp_path / "models", "default")
+    for _ in range(3):
+        registry.save(checkpoint)
+    for version in (1, 2, 2, 3):
+        registry.promote(version)
+    assert [registry.rollback(), registry.rollback()] == [2, 1]
+    with pytest.raises(VersionNotFound, match="before this one"):
+        registry.rollback()
+    assert registry.live_version() == 1
+
+
+def test_a_dropped_version_is_gone_and_its_number_is_not_given_again(checkpoint: Checkpoint, tmp_path: Path) -> None:
+    registry = Registry(tmp_path / "models", "default")
+    for _ in range(2):
+        registry.save(checkpoint)
+    registry.promote(2)
+    registry.promote(1)
+    registry.drop(2)
+    assert [one.version for one in registry.versions()] == [1]
+    assert registry.save(checkpoint).version == 3
+    with pytest.raises(VersionNotFound, match="before this one"):
+        registry.rollback()
+    with pytest.raises(VersionNotFound, match="Known versions: 1, 3"):
+        registry.drop(2)
+
+
+def test_the_live_version_cannot_be_dropped(checkpoint: Checkpoint, tmp_path: Path) -> None:
+    registry = Registry(tmp_path / "models", "default")
+    registry.save(checkpoint)
+    registry.promote(1)
+    with pytest.raises(InvalidQuery, match="is live"):
+        registry.drop(1)
+    assert registry.load()[0].version == 1
+
+
 def test_a_damaged_record_of_the_live_version_is_told(checkpoint: Checkpoint, tmp_path: Path) -> None:
     registry = Registry(tmp_path / "models", "default")
     registry.save(checkpoint)
     (tmp_path / "models" / "live.json").write_text("{")
     with pytest.raises(CheckpointCorrupt, match="relpred model promote"):
         registry.load()
+    registry.promote(1)
+    assert registry.load()[0].live

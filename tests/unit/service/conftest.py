@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
 
+from neo4j_relpred.api.jobs import Job, JobKind
 from neo4j_relpred.config import ServiceSettings
 from neo4j_relpred.data.explanation import Clue, Explanation, FiredRule, NamedNode
-from neo4j_relpred.errors import InvalidQuery, RunNotFound, UnknownEntity
+from neo4j_relpred.errors import InvalidQuery, JobNotFound, RunNotFound, UnknownEntity, VersionNotFound
 from neo4j_relpred.graph.decisions import Decision, Wish
 from neo4j_relpred.graph.pending import Order, Pending
 from neo4j_relpred.graph.runs import Run
 from neo4j_relpred.graph.writer import PublicationReport
+from neo4j_relpred.model.registry import ModelVersion
 from neo4j_relpred.service.app import create_app
 from neo4j_relpred.triples import Evidence, Query, ScoredTriple, Triple
 
@@ -79,6 +83,39 @@ class FakeReviews:
             raise self.error
 
 
+class FakeJobs:
+    """Remembers what was submitted; every job runs for ever."""
+
+    model_name = "main"
+
+    def __init__(self) -> None:
+        self.submitted: list[tuple[JobKind, dict[str, Any], dict[str, Any]]] = []
+        self.jobs: dict[str, Job] = {}
+
+    def submit(
+        self,
+        kind: JobKind,
+        options: Mapping[str, Any],
+        overrides: Mapping[str, Mapping[str, Any]],
+        job_id: str | None = None,
+    ) -> Job:
+        self.submitted.append((kind, dict(options), dict(overrides)))
+        job = Job(job_id or f"{kind}-1", kind, options, AT, "running", "fit", 0.25, AT, notes=("odd",))
+        return self.jobs.setdefault(job.id, job)
+
+    def list(self) -> list[Job]:
+        return list(self.jobs.values())
+
+    def get(self, job_id: str) -> Job:
+        if job_id not in self.jobs:
+            raise JobNotFound(f"There is no job {job_id!r}.", hint="Known are: none.")
+        return self.jobs[job_id]
+
+    def cancel(self, job_id: str) -> Job:
+        self.jobs[job_id] = replace(self.get(job_id), state="cancelled", ended_at=AT)
+        return self.jobs[job_id]
+
+
 class FakePredictor:
     """Knows Ada, Bob and Cid; every answer is as the test wants it. `gate` closed holds the model's thread."""
 
@@ -96,6 +133,8 @@ class FakePredictor:
         self.not_ready: Exception | None = None
         self.version = 1
         self.review = FakeReviews()
+        self.jobs = FakeJobs()
+        self.versions = {1: True, 2: False}
         self.ledger = [
             Run("r2", "publish", "main", "publishing", AT),
             Run("r1", "publish", "main", "published", AT, AT, 3, 2, 1, 9),
@@ -137,6 +176,25 @@ class FakePredictor:
         ends = NamedNode(triple.head, "Ada"), NamedNode("Person/cid", "Cid"), NamedNode(triple.tail, "Bob")
         rule = FiredRule("friends of friends", (), None, (ends,), 12, 0.5, "(h)-[:`KNOWS`]->(x1)-[:`KNOWS`]->(t)")
         return Explanation(scored(triple.head, triple.relation, triple.tail), (Clue("rules", 0.75, "much"),), (rule,))
+
+    def models(self) -> list[ModelVersion]:
+        report = {"entities": {"mrr": 0.5, "hits": {"10": 0.75}}, "relations": {"hits": {"1": 0.875}}}
+        about = {"report": report, "trainedAt": "2026-11-29T12:30:00+00:00", "minutes": 4.0, "seed": 0}
+        return [ModelVersion("main", number, live, about) for number, live in self.versions.items()]
+
+    def promote(self, version: int) -> None:
+        if version not in self.versions:
+            raise VersionNotFound("No such version.", hint="Known versions: 1, 2.")
+        self.versions = {number: number == version for number in self.versions}
+
+    def rollback(self) -> int:
+        self.promote(1)
+        return 1
+
+    def drop(self, version: int) -> None:
+        if version not in self.versions:
+            raise VersionNotFound("No such version.", hint="Known versions: 1, 2.")
+        del self.versions[version]
 
     def runs(self) -> list[Run]:
         return self.ledger

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hmac
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -8,8 +9,10 @@ import pytest
 from starlette.testclient import TestClient
 
 from neo4j_relpred.config import ServiceSettings
-from neo4j_relpred.errors import InvalidSettings
+from neo4j_relpred.errors import InvalidSettings, UnknownEntity
+from neo4j_relpred.logs import JsonLines
 from neo4j_relpred.service.tokens import TokenFile
+from tests.unit.service.conftest import FakePredictor
 
 Serve = Callable[..., TestClient]
 QUESTION = {"head": {"element_id": "4:x:1"}, "relation": "KNOWS"}
@@ -53,6 +56,26 @@ def test_a_token_file_put_in_its_place_is_noticed(token_file: Path) -> None:
     other.replace(token_file)
     assert tokens.accepts("third-token")
     assert not tokens.accepts("first-token")
+
+
+def test_a_token_is_compared_with_every_valid_one_in_constant_time(
+    token_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compared: list[tuple[bytes, bytes]] = []
+    compare = hmac.compare_digest
+
+    def noted(given: bytes, valid: bytes) -> bool:
+        compared.append((given, valid))
+        return compare(given, valid)
+
+    monkeypatch.setattr(hmac, "compare_digest", noted)
+    token_file.write_text("first-token\nsecond-token\n", encoding="ascii")
+    tokens = TokenFile(token_file)
+    for token, valid in (("first-token", True), ("second-token", True), ("x", False), ("\ud800", False)):
+        compared.clear()
+        assert tokens.accepts(token) == valid
+        assert len({known for _, known in compared}) == 2
+        assert {len(part) for pair in compared for part in pair} == {32}  # digests: nor does a length show
 
 
 def test_no_token_is_valid_while_the_file_is_gone(token_file: Path) -> None:
@@ -122,18 +145,30 @@ def test_a_body_that_is_too_long_is_refused(serve: Serve) -> None:
 
 
 def test_no_log_holds_a_token_a_path_or_a_question(
-    serve: Serve, token_file: Path, caplog: pytest.LogCaptureFixture
+    serve: Serve, predictor: FakePredictor, token_file: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level("DEBUG", logger="neo4j_relpred")
+    caplog.set_level("DEBUG")
     client = serve(token_file=token_file)
+    bearer = {"Authorization": "Bearer first-token"}
     ask(client, authorization="Bearer first-token")
     ask(client, authorization="Bearer guessed-token")
-    client.get("/v1/tails/Ada?q=Ada")
-    client.post("/v1/tails", json=QUESTION | {"Ada": "Ada"}, headers={"Authorization": "Bearer first-token"})
-    assert "route=/v1/tails status=200" in caplog.text
-    assert "route=other" in caplog.text
-    for secret in ("first-token", "guessed-token", "Ada", "4:x:1", "KNOWS"):
-        assert secret not in caplog.text
+    client.get("/v1/tails/Ada?q=Ada", headers=bearer)
+    client.post("/v1/tails", json=QUESTION | {"Ada": "Ada"}, headers=bearer)
+    client.post("/v1/tails", content=b'{"Ada', headers=bearer)
+    decision = {"head": {"id": "Ada"}, "relation": "KNOWS", "tail": {"id": "Ada"}, "by": "Ada", "note": "Ada"}
+    assert client.post("/v1/review/accept", json=decision, headers=bearer).status_code == 200
+    assert client.post("/v1/run/undo", json={"run": "Ada"}, headers=bearer).status_code == 404
+    for error, status in ((ValueError("Ada"), 500), (UnknownEntity("No Ada.", hint="Ada?"), 404)):
+        predictor.error = predictor.review.error = error
+        assert ask(client, authorization="Bearer first-token") == status
+        assert client.post("/v1/review/accept", json=decision, headers=bearer).status_code == status
+    lines = [JsonLines().format(record) for record in caplog.records if record.name.startswith("neo4j_relpred")]
+    assert any("route=/v1/tails status=200" in line for line in lines)
+    assert any("route=other" in line for line in lines)
+    assert sum("ValueError" in line for line in lines) == 2
+    for line in lines:
+        for secret in ("first-token", "guessed-token", "Ada", "4:x:1", "KNOWS"):
+            assert secret not in line
 
 
 def test_the_defaults_bind_to_this_machine() -> None:

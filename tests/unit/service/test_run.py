@@ -14,7 +14,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from neo4j_relpred.cli import cli
 from neo4j_relpred.config import Settings
 from neo4j_relpred.errors import InvalidSettings
 from neo4j_relpred.service.alive import problem
@@ -86,8 +88,9 @@ def test_the_first_signal_lets_running_requests_end(service: subprocess.Popen[st
     connection.close()
     output, errors = service.communicate(timeout=10)
     assert (service.returncode, output) == (0, "ended\n")
-    assert "route=/v1/tails status=200" in errors
-    assert "Traceback" not in errors
+    lines = [json.loads(line) for line in errors.splitlines()]  # JSON, for this is no terminal
+    assert ("/v1/tails", 200) in {(line.get("route"), line.get("status")) for line in lines}
+    assert {line["level"] for line in lines} == {"INFO"}
 
 
 def test_a_caller_who_has_read_enough_may_hang_up(service: subprocess.Popen[str], port: int) -> None:
@@ -137,6 +140,15 @@ def test_a_host_that_is_not_ours_is_told(token_file: Path) -> None:
         settings = Settings.model_validate({"service": {"host": host, "token_file": token_file}})
         with pytest.raises(InvalidSettings, match=r"service\.host"):
             run_service(settings, _never_asked())
+
+
+def test_the_command_refuses_an_address_of_the_network_without_a_token(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    refused = CliRunner().invoke(cli, ["serve", "--host", "0.0.0.0"]).exception
+    assert isinstance(refused, InvalidSettings)
+    assert "service.token_file" in str(refused)
 
 
 def test_the_probe_says_why_a_service_is_not_ready(port: int) -> None:

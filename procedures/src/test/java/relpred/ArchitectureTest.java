@@ -28,7 +28,7 @@ class ArchitectureTest {
 
     @Test
     void theClientKnowsOnlyTheJdkAndJson() {
-        onlyDependOn("relpred.client..", "java..", "relpred.client..", "com.fasterxml.jackson..");
+        onlyDependOn("relpred.client..", "java..", "javax.net.ssl", "relpred.client..", "com.fasterxml.jackson..");
     }
 
     @Test

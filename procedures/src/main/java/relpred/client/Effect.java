@@ -9,8 +9,8 @@ enum Effect {
     /** Something else the second time. */
     ONCE;
 
-    private static final String LOOK = "It may still be carried out: look with relpred.review.list or relpred.run.list"
-            + " before you ask again. Locks of your own transaction on these nodes would hold it up. ";
+    private static final String LOOK = "It may still be carried out: look with relpred.review.list, relpred.run.list or"
+            + " relpred.job.list before you ask again. Locks of your own transaction on these nodes would hold it up. ";
 
     /** What to do when nobody knows how it ended. */
     String remedy(String usual) {

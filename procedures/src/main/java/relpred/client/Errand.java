@@ -58,6 +58,46 @@ public final class Errand {
         return new Errand("/v1/run/undo", Map.of("run", run, "dry_run", dryRun), dryRun ? Effect.NONE : Effect.ONCE);
     }
 
+    /** Submits long work. One that has a job id already is not done twice. */
+    public static Errand submit(String kind, Map<String, Object> options) {
+        return new Errand("/v1/jobs/" + kind, options, options.containsKey("job_id") ? Effect.SAME : Effect.ONCE);
+    }
+
+    /** Lists the jobs. */
+    public static Errand jobList(long topK) {
+        return new Errand("/v1/jobs/list", Map.of("top_k", topK), Effect.NONE);
+    }
+
+    /** Looks how far a job is. */
+    public static Errand jobShow(String job) {
+        return new Errand("/v1/jobs/show", Map.of("job_id", job), Effect.NONE);
+    }
+
+    /** Stops a job. */
+    public static Errand jobCancel(String job) {
+        return new Errand("/v1/jobs/cancel", Map.of("job_id", job), Effect.SAME);
+    }
+
+    /** Lists the versions of the model. */
+    public static Errand modelList() {
+        return new Errand("/v1/models/list", Map.of(), Effect.NONE);
+    }
+
+    /** Makes a version the live one. */
+    public static Errand promote(long version) {
+        return new Errand("/v1/models/promote", Map.of("version", version), Effect.SAME);
+    }
+
+    /** Makes the version live again that was so before. */
+    public static Errand rollback() {
+        return new Errand("/v1/models/rollback", Map.of(), Effect.ONCE);
+    }
+
+    /** Removes a version for good. */
+    public static Errand drop(long version) {
+        return new Errand("/v1/models/drop", Map.of("version", version), Effect.ONCE);
+    }
+
     private static Errand decision(String route, TripleName triple, String by, String note) {
         Map<String, Object> body = triple.parts();
         body.put("by", by);

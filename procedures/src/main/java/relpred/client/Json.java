@@ -9,6 +9,7 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.time.DateTimeException;
 import java.time.ZonedDateTime;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 
@@ -88,6 +89,39 @@ final class Json {
             return ((Number) value).longValue();
         }
         throw unreadable("the field " + field + " is not a whole number");
+    }
+
+    /** The values are what JSON has: strings, numbers, truth values, lists and maps of them. */
+    static Map<String, Object> object(Map<String, Object> object, String field) {
+        if (object.get(field) instanceof Map<?, ?> map) {
+            var found = new LinkedHashMap<String, Object>();
+            map.forEach((key, value) -> found.put(key.toString(), widened(value)));
+            return found;
+        }
+        throw unreadable("the field " + field + " is not an object");
+    }
+
+    static List<String> texts(Map<String, Object> object, String field) {
+        if (object.get(field) instanceof List<?> list && list.stream().allMatch(String.class::isInstance)) {
+            return list.stream().map(String.class::cast).toList();
+        }
+        throw unreadable("the field " + field + " is not a list of strings");
+    }
+
+    /** Cypher has one kind of whole numbers. */
+    private static Object widened(Object value) {
+        if (value instanceof Integer number) {
+            return number.longValue();
+        }
+        if (value instanceof List<?> list) {
+            return list.stream().map(Json::widened).toList();
+        }
+        if (value instanceof Map<?, ?> map) {
+            var found = new LinkedHashMap<String, Object>();
+            map.forEach((key, one) -> found.put(key.toString(), widened(one)));
+            return found;
+        }
+        return value;
     }
 
     /** The element id of a node. */

@@ -8,10 +8,14 @@ import java.util.Locale;
 enum Key {
     ADDRESS("service.address", "http://127.0.0.1:7475"),
     TOKEN_FILE("service.token_file", ""),
+    CA_FILE("service.ca_file", ""),
     DEADLINE_MS("service.deadline_ms", "10000"),
     CONNECT_MS("service.connect_ms", "2000"),
     MAX_ROWS("service.max_rows", "10000"),
-    MAX_BYTES("service.max_bytes", "16777216");
+    MAX_BYTES("service.max_bytes", "16777216"),
+    MAX_CALLS("service.max_calls", "32"),
+    BREAKER_FAILURES("service.breaker_failures", "5"),
+    BREAKER_PAUSE_MS("service.breaker_pause_ms", "5000");
 
     final String key;
     final String fallback;

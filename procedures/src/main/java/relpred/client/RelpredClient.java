@@ -2,7 +2,6 @@ package relpred.client;
 
 import java.io.IOException;
 import java.net.URI;
-import java.net.http.HttpClient;
 import java.net.http.HttpHeaders;
 import java.net.http.HttpRequest;
 import java.net.http.HttpRequest.BodyPublishers;
@@ -59,6 +58,21 @@ public final class RelpredClient {
         return rows(errand, timeout, Undone::of);
     }
 
+    /** Jobs as they stand. */
+    public Stream<JobInfo> jobs(Errand errand) {
+        return jobs(errand, Optional.empty());
+    }
+
+    /** Jobs as they stand, waited for at most so long. */
+    public Stream<JobInfo> jobs(Errand errand, Optional<Duration> timeout) {
+        return rows(errand, timeout, JobInfo::of);
+    }
+
+    /** Versions of the model. */
+    public Stream<ModelInfo> models(Errand errand) {
+        return rows(errand, Optional.empty(), ModelInfo::of);
+    }
+
     /** Refuses to ask for more rows than a call may give. */
     public void checkTopK(long topK) {
         if (topK > settings.maxRows()) {
@@ -86,7 +100,9 @@ public final class RelpredClient {
     public Health health() {
         HttpRequest request =
                 request("/healthz").header("Accept", "application/json").GET().build();
-        try (var call = new Call(settings, request, Effect.NONE, new Patience(settings.deadline(), stillWanted))) {
+        var patience = new Patience(settings.deadline(), stillWanted);
+        // A gate of its own: to tell how the service is, it is asked however it is.
+        try (var call = new Call(settings, request, Effect.NONE, patience, new Gate())) {
             Map<String, Object> body = Json.read(new Body(call::piece, MAX_ERROR_BYTES).rest());
             return new Health(
                     Json.text(body, "status"),
@@ -131,25 +147,5 @@ public final class RelpredClient {
                 .ifPresent(wire -> {
                     throw Version.mismatch(wire);
                 });
-    }
-
-    /** The shared connections. Made anew only when the one setting that they depend on was changed. */
-    static final class Connections {
-        private static HttpClient client;
-        private static Duration connect;
-
-        private Connections() {}
-
-        static synchronized HttpClient within(Duration wanted) {
-            if (client == null || !wanted.equals(connect)) {
-                connect = wanted;
-                client = HttpClient.newBuilder()
-                        .connectTimeout(wanted)
-                        .followRedirects(HttpClient.Redirect.NEVER) // an answer must not send our token elsewhere
-                        .version(HttpClient.Version.HTTP_1_1)
-                        .build();
-            }
-            return client;
-        }
     }
 }

@@ -31,10 +31,12 @@ final class Rows<T> extends Spliterators.AbstractSpliterator<T> {
             call.close();
             throw error;
         }
-        if (next != null) {
-            action.accept(next);
+        if (next == null) {
+            call.close(); // whoever reads to the end need not close the stream
+            return false;
         }
-        return next != null;
+        action.accept(next);
+        return true;
     }
 
     private T next() {
@@ -45,7 +47,7 @@ final class Rows<T> extends Spliterators.AbstractSpliterator<T> {
         }
         Map<String, Object> row = Json.read(line);
         if (row.containsKey("code")) {
-            throw Call.refusal(row); // the service failed after its first rows were on their way
+            throw call.brokenOff(row);
         }
         if (++count > most) {
             throw new ServiceException(

@@ -16,6 +16,23 @@ public record ServiceSettings(
         String remedy,
         Optional<Path> tokenFile,
         Duration deadline,
-        Duration connect,
+        Connection connection,
+        Bounds bounds,
         long maxRows,
-        long maxBytes) {}
+        long maxBytes) {
+    /**
+     * How it is connected to.
+     *
+     * @param timeout how long that may take
+     * @param caFile the certificates that are trusted instead of those that the JDK trusts
+     */
+    public record Connection(Duration timeout, Optional<Path> caFile) {}
+
+    /**
+     * Which calls are refused before anything is sent.
+     *
+     * @param maxCalls how many may be under way at once
+     * @param breakerFailures after how many failures in a row there is a pause; 0 for never
+     */
+    public record Bounds(long maxCalls, long breakerFailures, Duration breakerPause) {}
+}

@@ -75,9 +75,14 @@ public final class SettingsSource {
         return new ServiceSettings(
                 values.address(),
                 values.remedy(),
-                values.tokenFile(),
+                values.file(Key.TOKEN_FILE),
                 Duration.ofMillis(values.whole(Key.DEADLINE_MS)),
-                Duration.ofMillis(values.whole(Key.CONNECT_MS)),
+                new ServiceSettings.Connection(
+                        Duration.ofMillis(values.whole(Key.CONNECT_MS)), values.file(Key.CA_FILE)),
+                new ServiceSettings.Bounds(
+                        values.whole(Key.MAX_CALLS),
+                        values.whole(Key.BREAKER_FAILURES, 0),
+                        Duration.ofMillis(values.whole(Key.BREAKER_PAUSE_MS))),
                 values.whole(Key.MAX_ROWS),
                 values.whole(Key.MAX_BYTES));
     }
@@ -129,8 +134,11 @@ public final class SettingsSource {
             String where = file.or(() -> places.stream().reduce((first, last) -> last))
                     .map(Path::toString)
                     .orElse(FILE_NAME);
+            String proxy = text(Key.ADDRESS).startsWith("https")
+                    ? " The service itself speaks plain http: an https address needs a proxy with TLS before it."
+                    : "";
             return "Start the service with `relpred serve`, or correct " + Key.ADDRESS.key + " (set "
-                    + origin(Key.ADDRESS) + ") in " + where + " or in " + Key.ADDRESS.variable() + ".";
+                    + origin(Key.ADDRESS) + ") in " + where + " or in " + Key.ADDRESS.variable() + "." + proxy;
         }
 
         URI address() {
@@ -151,23 +159,26 @@ public final class SettingsSource {
                     "It reads like " + Key.ADDRESS.fallback + ".");
         }
 
-        Optional<Path> tokenFile() {
-            return Optional.of(text(Key.TOKEN_FILE))
-                    .filter(text -> !text.isEmpty())
-                    .map(Path::of);
+        Optional<Path> file(Key key) {
+            return Optional.of(text(key)).filter(text -> !text.isEmpty()).map(Path::of);
         }
 
         long whole(Key key) {
+            return whole(key, 1);
+        }
+
+        long whole(Key key, long least) {
             try {
                 long value = Long.parseLong(text(key));
-                if (value > 0) {
+                if (value >= least) {
                     return value;
                 }
             } catch (NumberFormatException notANumber) {
                 // refused below, in the same words
             }
             throw refused(
-                    key.key + " (set " + origin(key) + ") is " + text(key) + ".", "It must be a whole number from 1.");
+                    key.key + " (set " + origin(key) + ") is " + text(key) + ".",
+                    "It must be a whole number from " + least + ".");
         }
     }
 }

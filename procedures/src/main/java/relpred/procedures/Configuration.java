@@ -1,6 +1,7 @@
 package relpred.procedures;
 
 import java.time.Duration;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -72,6 +73,17 @@ final class Configuration {
             return flag;
         }
         throw refused(key, value, "true or false");
+    }
+
+    /** What was given of some keys, by other names; the service says what it makes of the values. */
+    Map<String, Object> renamed(Map<String, String> names) {
+        var found = new LinkedHashMap<String, Object>();
+        names.forEach((key, name) -> {
+            if (values.get(key) != null) {
+                found.put(name, values.get(key));
+            }
+        });
+        return found;
     }
 
     private static long positive(String key, Object value) {

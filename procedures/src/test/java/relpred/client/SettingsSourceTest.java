@@ -43,7 +43,8 @@ class SettingsSourceTest {
         var settings = read(Map.of());
         assertEquals(URI.create("http://127.0.0.1:7475"), settings.address());
         assertEquals(Duration.ofSeconds(10), settings.deadline());
-        assertEquals(Duration.ofSeconds(2), settings.connect());
+        assertEquals(new ServiceSettings.Connection(Duration.ofSeconds(2), Optional.empty()), settings.connection());
+        assertEquals(new ServiceSettings.Bounds(32, 5, Duration.ofSeconds(5)), settings.bounds());
         assertEquals(10_000, settings.maxRows());
         assertTrue(settings.tokenFile().isEmpty());
         assertTrue(settings.remedy().contains(file.toString()), settings.remedy());
@@ -94,7 +95,10 @@ class SettingsSourceTest {
                 "service.address=http://user:secret@localhost",
                 "service.deadline_ms=0",
                 "service.deadline_ms=soon",
-                "service.max_rows=-1")) {
+                "service.max_rows=-1",
+                "service.max_calls=0",
+                "service.breaker_failures=-1",
+                "service.breaker_pause_ms=0")) {
             String message = refused(line + "\n");
             assertTrue(message.contains(line.substring(0, line.indexOf('='))), message);
             assertTrue(message.contains(file.toString()), message);

@@ -18,6 +18,8 @@ final class Database {
                 .withDisabledServer()
                 .withConfig(BoltConnector.enabled, false) // nobody connects, and stopping it takes ten seconds
                 .withProcedure(Explain.class)
+                .withProcedure(Jobs.class)
+                .withProcedure(Models.class)
                 .withProcedure(Predict.class)
                 .withProcedure(Review.class)
                 .withProcedure(Runs.class)
