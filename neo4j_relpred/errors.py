@@ -103,10 +103,11 @@ class ModelNotFound(RelpredError):
     http_status = 503
 
 
-class VersionNotFound(ModelNotFound):
+class VersionNotFound(RelpredError):
     """No such version of the model."""
 
     code = "version-not-found"
+    exit_code = 3
     http_status = 404
 
 

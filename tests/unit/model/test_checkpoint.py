@@ -109,7 +109,7 @@ def test_versions_are_numbered_and_one_of_them_is_live(checkpoint: Checkpoint, t
 def test_a_version_that_is_not_there_cannot_be_promoted(checkpoint: Checkpoint, tmp_path: Path) -> None:
     registry = Registry(tmp_path / "models", "default")
     registry.save(checkpoint)
-    with pytest.raises(ModelNotFound, match="Known versions: 1"):
+    with pytest.raises(VersionNotFound, match="Known versions: 1"):
         registry.promote(7)
     assert registry.live_version() is None
 

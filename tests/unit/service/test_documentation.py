@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from neo4j_relpred import errors, wire
 from neo4j_relpred.config import ServiceSettings
 from neo4j_relpred.errors import RelpredError
-from neo4j_relpred.service import bodies, decision_bodies
+from neo4j_relpred.service import bodies, decision_bodies, job_bodies
 from neo4j_relpred.service.app import DEADLINE_SECONDS, create_app
 from neo4j_relpred.service.explain_bodies import ExplainBody
 from neo4j_relpred.service.worker import Predictor
@@ -69,15 +69,24 @@ def test_every_key_of_a_decision_and_of_a_run_is_described() -> None:
         "run/list": decision_bodies.RunListBody,
         "undo": decision_bodies.UndoBody,
     }
-    table = PAGE[PAGE.index("\n## Deciding\n") :]
+    table = PAGE[PAGE.index("\n## Deciding\n") : PAGE.index("\n## Jobs\n")]
     found = re.findall(r"^\| `([a-z_]+)` \| ([a-z/, ]+) \| [a-z`]", table, re.MULTILINE)
     for route, body in asked.items():
         assert {key for key, routes in found if route in routes.split(", ")} == set(body.model_fields), route
     assert keys_between("### What is told of a triple", "## Runs") == set(wire.ReviewRowBody.model_fields)
-    assert keys_between("### What is told of a run", "## Errors") == {
+    assert keys_between("### What is told of a run", "## Jobs") == {
         *wire.RunRowBody.model_fields,
         *wire.UndoRowBody.model_fields,
     }
+
+
+def test_every_key_of_a_job_and_of_a_version_is_described() -> None:
+    submitted = (job_bodies.TrainJobBody, job_bodies.PublishJobBody, job_bodies.RefreshJobBody, job_bodies.JobListBody)
+    assert keys_between("## Jobs", "### What is told of a job") == {
+        key for body in submitted for key in body.model_fields
+    }
+    assert keys_between("### What is told of a job", "## Versions of the model") == set(wire.JobRowBody.model_fields)
+    assert keys_between("## Versions of the model", "## Errors") == set(wire.ModelRowBody.model_fields)
 
 
 def test_the_deadline_and_the_most_rows_are_as_told() -> None:
