@@ -275,15 +275,27 @@ class ProceduresTest {
                 List.of(
                         "relpred.explain READ",
                         "relpred.health READ",
+                        "relpred.job.cancel WRITE",
+                        "relpred.job.list READ",
+                        "relpred.listProgress READ",
+                        "relpred.model.deploy READ",
+                        "relpred.model.drop READ",
+                        "relpred.model.exists READ",
+                        "relpred.model.list READ",
+                        "relpred.model.rollback READ",
                         "relpred.predict.heads.stream READ",
                         "relpred.predict.relations.stream READ",
                         "relpred.predict.tails.stream READ",
+                        "relpred.publish WRITE",
                         "relpred.review.accept WRITE",
                         "relpred.review.list READ",
                         "relpred.review.reject WRITE",
                         "relpred.review.withdraw WRITE",
                         "relpred.run.list READ",
-                        "relpred.run.undo WRITE"),
+                        "relpred.run.undo WRITE",
+                        "relpred.sync.trigger WRITE",
+                        "relpred.train READ",
+                        "relpred.userLog READ"),
                 procedures.stream()
                         .map(row -> row.get("name") + " " + row.get("mode"))
                         .toList());
