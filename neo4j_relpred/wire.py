@@ -21,10 +21,12 @@ __all__ = [
     "DeadlinePassed",
     "ErrorBody",
     "EstimateRowBody",
+    "EvidenceRowBody",
     "HealthBody",
     "HostRefused",
     "JobRowBody",
     "ModelRowBody",
+    "NamedNodeBody",
     "NoSuchRoute",
     "NodeBody",
     "NotReady",
@@ -80,6 +82,30 @@ class EstimateRowBody(BaseModel):
     memory: str
     seconds: float
     basis: str
+
+
+class NamedNodeBody(NodeBody):
+    """A node of a path, and what people call it."""
+
+    name: str
+
+
+class EvidenceRowBody(BaseModel):
+    """A piece of the evidence for a triple: a kind of it with its share in the score, or a rule that fired.
+
+    `pattern`, `bindings`, `support` and `confidence` are of a rule; the last three are the same in every row.
+    """
+
+    kind: str
+    share: float | None
+    explanation: str
+    pattern: str | None
+    bindings: list[list[NamedNodeBody]]
+    support: int | None
+    confidence: float | None
+    score: float
+    probability: float
+    model: str
 
 
 class ErrorBody(BaseModel):

@@ -13,6 +13,7 @@ from typing import Self
 
 from neo4j_relpred.api.administration import Administration
 from neo4j_relpred.api.answering import Answering
+from neo4j_relpred.api.explaining import explain
 from neo4j_relpred.api.finetuning import Finetuned, finetune
 from neo4j_relpred.api.jobs import Jobs
 from neo4j_relpred.api.publishing import Consent, Publishing
@@ -23,6 +24,7 @@ from neo4j_relpred.api.tuning import Plan, Tuning, tune
 from neo4j_relpred.api.workspace import Progress, Workspace, silent
 from neo4j_relpred.config import Settings
 from neo4j_relpred.data.changes import compare
+from neo4j_relpred.data.explanation import Explanation
 from neo4j_relpred.data.kept import KeptSnapshots
 from neo4j_relpred.data.snapshot import Snapshot
 from neo4j_relpred.errors import ModelNotFound, SnapshotCorrupt
@@ -209,6 +211,13 @@ class RelationPredictor:
     def score(self, triples: Sequence[Triple]) -> list[ScoredTriple]:
         """Each triple with its probability at the base rate, whether the graph holds it or not."""
         return self._answering.scorer(end for t in triples for end in (t.head, t.tail)).score(triples)
+
+    def explain(self, triple: Triple) -> Explanation:
+        """Why `score` judges a triple as it does: the share of each kind of evidence, and the rules that fired.
+
+        The triple itself is taken out of the graph before. Raises UnknownEntity, UnknownRelation, ModelNotFound.
+        """
+        return explain(self._answering, triple)
 
     def audit(
         self, relations: Sequence[Relation] = (), most: int = 20, minutes: float = 1.0, progress: Progress = silent

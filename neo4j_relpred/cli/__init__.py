@@ -25,6 +25,7 @@ COMMANDS = {
     "tune": "tuning:tune",
     "finetune": "finetuning:finetune",
     "predict": "predicting:predict",
+    "explain": "explaining:explain",
     "audit": "auditing:audit",
     "estimate": "publishing:estimate",
     "publish": "publishing:publish",

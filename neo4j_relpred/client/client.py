@@ -18,6 +18,7 @@ from neo4j_relpred.wire import (
     MOST_IN_ALL,
     MOST_ROWS,
     EstimateRowBody,
+    EvidenceRowBody,
     HealthBody,
     ReviewRowBody,
     RunRowBody,
@@ -34,6 +35,18 @@ REVIEW_TYPES: dict[str, Kind] = {
 }
 RUN_TYPES: dict[str, Kind] = {
     name: "int64" if field.annotation is int else "string" for name, field in RunRowBody.model_fields.items()
+}
+EVIDENCE_TYPES: dict[str, Kind] = {
+    "kind": "string",
+    "share": "double",
+    "explanation": "string",
+    "pattern": "string",
+    "bindings": "string",  # as people read them: the names of the nodes
+    "support": "int64",
+    "confidence": "double",
+    "score": "double",
+    "probability": "double",
+    "model": "string",
 }
 
 
@@ -130,6 +143,14 @@ class Client:
         for first in range(0, len(wanted), MOST_ROWS):
             rows += self._connection.post("/v1/score", {"triples": wanted[first : first + MOST_ROWS]})
         return _predictions(rows)
+
+    def explain(self, triple: Triple | tuple[Node, Relation, Node]) -> Answer[EvidenceRowBody]:
+        """Why a triple is scored as it is: a row for each kind of evidence, then one for each rule that fired."""
+        rows = self._connection.post("/v1/explain", _parts(triple))
+        found = [EvidenceRowBody.model_validate(row) for row in rows]
+        named = ("; ".join(" - ".join(node.name for node in path) for path in one.bindings) for one in found)
+        table = ({**row, "bindings": names} for row, names in zip(rows, named, strict=True))
+        return Answer(found, table, EVIDENCE_TYPES)
 
     def _of_each(
         self, path: str, part: str, nodes: Node | Sequence[Node], body: Mapping[str, object], top_k: int

@@ -78,7 +78,7 @@ class Connection:
             ) from error
 
     def _rows(self, response: httpx.Response) -> Iterator[dict[str, Any]]:
-        for line in response.text.splitlines():
+        for line in filter(None, response.text.split("\n")):  # splitlines() would part names at U+2028 and U+0085
             try:
                 row = json.loads(line)
             except ValueError as error:

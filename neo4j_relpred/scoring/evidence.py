@@ -16,7 +16,7 @@ from neo4j_relpred.model.rules import SMOOTHING, arrays_of
 from neo4j_relpred.scoring.serving import Serving
 from neo4j_relpred.triples import Evidence
 
-__all__ = ["ENTITY_COLUMNS", "RELATION_COLUMNS", "evidence_shares", "explain"]
+__all__ = ["ENTITY_COLUMNS", "RELATION_COLUMNS", "arrow", "evidence_shares", "explain", "named"]
 
 LEAST_CONFIDENCE = 0.05
 NAME_LENGTH = 40
@@ -74,9 +74,9 @@ def _path_rule(serving: Serving, head: int, relation: int, tail: int) -> str | N
         return None
     rule, middle = found
     nodes = [head, tail] if len(rule.body) == 1 else [head, middle, tail]
-    pattern = _node(serving, nodes[0])
+    pattern = named(serving, nodes[0])
     for step, node in zip(rule.body, nodes[1:], strict=True):
-        pattern += f"{_arrow(serving, step)}{_node(serving, node)}"
+        pattern += f"{arrow(serving, step)}{named(serving, node)}"
     return f"{pattern} (such paths hold {rule.confidence:.0%} of the time, seen {rule.support} times)"
 
 
@@ -87,16 +87,18 @@ def _fact_rule(serving: Serving, head: int, relation: int, tail: int) -> str | N
     place, support, looked = best_fact(*arrays_of(graph), graph.num_relations, asked, FACTS)
     if support / (looked + SMOOTHING) <= LEAST_CONFIDENCE:
         return None
-    fact = f"(){_arrow(serving, int(graph.edge_relations[place]))}{_node(serving, int(graph.edge_tails[place]))}"
+    fact = f"(){arrow(serving, int(graph.edge_relations[place]))}{named(serving, int(graph.edge_tails[place]))}"
     return f"{support} of {looked} others with {fact} have it"
 
 
-def _arrow(serving: Serving, relation: int) -> str:
+def arrow(serving: Serving, relation: int) -> str:
+    """A step along a relation or its inverse, for people: names are not quoted."""
     count = len(serving.relations)
     name = serving.relations[relation % count]
     return f"-[:{name}]->" if relation < count else f"<-[:{name}]-"
 
 
-def _node(serving: Serving, row: int) -> str:
+def named(serving: Serving, row: int) -> str:
+    """A node, for people."""
     name = serving.names[row]
     return f"({name if len(name) <= NAME_LENGTH else name[: NAME_LENGTH - 1] + '…'})"

@@ -12,11 +12,13 @@ import numpy as np
 import numpy.typing as npt
 
 from neo4j_relpred.config import PublishingSettings
+from neo4j_relpred.data.explanation import Explanation
 from neo4j_relpred.data.knowledge_graph import IntArray, KnowledgeGraph
 from neo4j_relpred.model.chunks import chunk_bytes, chunks_by_relation
 from neo4j_relpred.model.trained import EntityAnswers
 from neo4j_relpred.scoring.estimate import Estimate, TypeEstimate
 from neo4j_relpred.scoring.evidence import ENTITY_COLUMNS, RELATION_COLUMNS, evidence_shares, explain
+from neo4j_relpred.scoring.explaining import explained
 from neo4j_relpred.scoring.limits import PRECISION_FLOOR, limit
 from neo4j_relpred.scoring.serving import Serving
 from neo4j_relpred.scoring.sweep import by_promise, free_tails, questions_of
@@ -90,6 +92,10 @@ class Scorer:
         rows = np.array([self._row(triple) for triple in triples], np.int64).reshape(-1, 3)
         judged = self._judged(rows)
         return [self._answer(h, r, t, values, {}) for (h, r, t), values in zip(rows.tolist(), judged, strict=True)]
+
+    def explain(self, triple: Triple) -> Explanation:
+        """Why `score` judges a triple as it does. Raises UnknownEntity, UnknownRelation."""
+        return explained(self.serving, self._row(triple), self.base_rate)
 
     def _judged(self, rows: IntArray) -> list[tuple[float, float, int]]:
         """Logit, probability and rank of given triples (n, 3), taken out of the graph before."""

@@ -35,6 +35,7 @@ from neo4j_relpred.service.decision_bodies import (
     UndoBody,
     WithdrawBody,
 )
+from neo4j_relpred.service.explain_bodies import ExplainBody
 from neo4j_relpred.service.guard import Guard, Rules
 from neo4j_relpred.service.job_routes import add_jobs
 from neo4j_relpred.service.metrics import Metrics
@@ -47,6 +48,7 @@ from neo4j_relpred.wire import (
     WIRE,
     ErrorBody,
     EstimateRowBody,
+    EvidenceRowBody,
     HealthBody,
     NoSuchRoute,
     NotReady,
@@ -189,6 +191,12 @@ def _add_questions(app: FastAPI, worker: ModelWorker, deadline_seconds: float) -
             return [body.row(predictor, pace)]
 
         return answered(request, await waited(request, worker, rows, deadline_seconds))
+
+    @app.post("/v1/explain", response_model=list[EvidenceRowBody], responses=REFUSALS)
+    async def explain(body: ExplainBody, request: Request) -> Response:
+        """Tells why a triple is scored as it is: the share of each kind of evidence, and the rules that fired."""
+        rows = await waited(request, worker, lambda it: body.rows(it, worker.model or ""), deadline_seconds)
+        return answered(request, rows)
 
 
 def _add_decisions(app: FastAPI, desk: Worker, deadline_seconds: float) -> None:

@@ -26,6 +26,7 @@ __all__ = [
     "ScoreBody",
     "Strict",
     "TailsBody",
+    "TripleBody",
     "encoded",
     "encoded_rows",
     "entities",

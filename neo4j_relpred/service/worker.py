@@ -20,6 +20,7 @@ from neo4j_relpred.wire import NotReady, ServiceFailed
 
 if TYPE_CHECKING:
     from neo4j_relpred.api.jobs import Job, JobKind
+    from neo4j_relpred.data.explanation import Explanation
     from neo4j_relpred.graph.decisions import Decision, Wish
     from neo4j_relpred.graph.pending import Order, Pending
     from neo4j_relpred.graph.runs import Run
@@ -120,6 +121,9 @@ class Predictor(Protocol):
 
     def cost(self, question: QuestionKind, relation: Relation | None, number: int) -> Cost:
         """What so many questions of a kind would take."""
+
+    def explain(self, triple: Triple) -> Explanation:
+        """Why a triple is scored as it is."""
 
     def models(self) -> list[ModelVersion]:
         """All versions of the model, oldest first."""

@@ -77,6 +77,7 @@ def test_every_procedure_says_its_mode_and_what_it_does(driver: Driver) -> None:
         "RETURN name, mode, description, signature ORDER BY name",
     )
     assert [one["name"] for one in found] == [
+        "relpred.explain",
         "relpred.health",
         "relpred.job.cancel",
         "relpred.job.list",
@@ -120,6 +121,9 @@ def test_every_procedure_says_its_mode_and_what_it_does(driver: Driver) -> None:
     assert "(triple :: ANY, configuration = {} :: MAP)" in signature["relpred.review.accept"]
     assert "decidedBy :: STRING, decidedAt :: ZONED DATETIME" in signature["relpred.review.accept"]
     assert "trainMillis :: INTEGER, modelInfo :: MAP, configuration :: MAP, jobId" in signature["relpred.train"]
+    explaining = signature["relpred.explain"]
+    assert "(head :: NODE, relation :: STRING, tail :: NODE, configuration = {} :: MAP)" in explaining
+    assert "bindings :: LIST<LIST<NODE>>, support :: INTEGER, confidence :: FLOAT" in explaining
 
 
 def test_relations_are_ranked_between_two_nodes(driver: Driver, people: dict[str, str], stub_service: Stub) -> None:

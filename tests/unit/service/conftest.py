@@ -16,6 +16,7 @@ from starlette.testclient import TestClient
 
 from neo4j_relpred.api.jobs import Job, JobKind
 from neo4j_relpred.config import ServiceSettings
+from neo4j_relpred.data.explanation import Clue, Explanation, FiredRule, NamedNode
 from neo4j_relpred.errors import InvalidQuery, JobNotFound, RunNotFound, UnknownEntity, VersionNotFound
 from neo4j_relpred.graph.decisions import Decision, Wish
 from neo4j_relpred.graph.pending import Order, Pending
@@ -124,6 +125,7 @@ class FakePredictor:
         self.answers: list[ScoredTriple] = []
         self.looks = 0
         self.asked: list[tuple[Query, int, float]] = []
+        self.explained: list[Triple] = []
         self.threads: set[str] = set()
         self.gate = threading.Event()
         self.gate.set()
@@ -175,6 +177,13 @@ class FakePredictor:
     def cost(self, question: QuestionKind, relation: str | None, number: int) -> Cost:
         self._enter()
         return Cost(3, 4, 5 * number, 1_000, 3_000_000)
+
+    def explain(self, triple: Triple) -> Explanation:
+        self._enter()
+        self.explained.append(triple)
+        ends = NamedNode(triple.head, "Ada"), NamedNode("Person/cid", "Cid"), NamedNode(triple.tail, "Bob")
+        rule = FiredRule("friends of friends", (), None, (ends,), 12, 0.5, "(h)-[:`KNOWS`]->(x1)-[:`KNOWS`]->(t)")
+        return Explanation(scored(triple.head, triple.relation, triple.tail), (Clue("rules", 0.75, "much"),), (rule,))
 
     def models(self) -> list[ModelVersion]:
         report = {"entities": {"mrr": 0.5, "hits": {"10": 0.75}}, "relations": {"hits": {"1": 0.875}}}

@@ -228,6 +228,12 @@ def test_what_is_no_answer_of_ours_is_refused(answer: httpx.Response) -> None:
         asking.tails("a", "R")
 
 
+@pytest.mark.parametrize("mark", ["\u2028", "\u0085"])
+def test_a_row_ends_with_its_line_and_not_with_what_else_may_end_one(mark: str) -> None:
+    asking, _ = answering(httpx.Response(200, text=ROW.replace('"evidence": ""', f'"evidence": "a{mark}b"')))
+    assert [told.evidence.summary for told in asking.tails("a", "R")] == [f"a{mark}b"]
+
+
 def test_an_address_that_is_none_is_refused_at_once() -> None:
     with pytest.raises(InvalidSettings, match="no address"):
         Client("localhost:7475")

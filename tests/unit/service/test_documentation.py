@@ -14,6 +14,7 @@ from neo4j_relpred.config import ServiceSettings
 from neo4j_relpred.errors import RelpredError
 from neo4j_relpred.service import bodies, decision_bodies, job_bodies
 from neo4j_relpred.service.app import DEADLINE_SECONDS, create_app
+from neo4j_relpred.service.explain_bodies import ExplainBody
 from neo4j_relpred.service.worker import Predictor
 
 PAGE = (Path(__file__).parents[3] / "docs" / "reference" / "http.md").read_text(encoding="utf-8")
@@ -37,9 +38,17 @@ def test_every_route_is_described(predictor: Predictor) -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [bodies.RelationsBody, bodies.TailsBody, bodies.HeadsBody, bodies.ScoreBody, bodies.EstimateBody]
+    "body",
+    [
+        bodies.RelationsBody,
+        bodies.TailsBody,
+        bodies.HeadsBody,
+        bodies.ScoreBody,
+        bodies.EstimateBody,
+        ExplainBody,
+    ],
 )
-def test_every_key_of_a_question_is_described(body: type[bodies.QuestionBody]) -> None:
+def test_every_key_of_a_question_is_described(body: type[BaseModel]) -> None:
     route = body.__name__.removesuffix("Body").lower()
     told = {
         key for key, routes in re.findall(r"^\| `([a-z_]+)` \| ([a-z, ]+) \|", PAGE, re.MULTILINE) if route in routes
@@ -49,7 +58,8 @@ def test_every_key_of_a_question_is_described(body: type[bodies.QuestionBody]) -
 
 def test_every_key_of_a_row_is_described() -> None:
     assert keys_between("## Answers", "## Estimating") == set(wire.ScoredTripleBody.model_fields)
-    assert keys_between("## Estimating", "## Deciding") == set(wire.EstimateRowBody.model_fields)
+    assert keys_between("## Estimating", "## Explaining") == set(wire.EstimateRowBody.model_fields)
+    assert keys_between("## Explaining", "## Deciding") == set(wire.EvidenceRowBody.model_fields)
 
 
 def keys_between(first: str, last: str) -> set[str]:

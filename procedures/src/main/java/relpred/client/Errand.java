@@ -15,6 +15,11 @@ public final class Errand {
         this.effect = effect;
     }
 
+    /** Says why a triple is scored as it is. */
+    public static Errand explain(TripleName triple) {
+        return new Errand("/v1/explain", triple.parts(), Effect.NONE);
+    }
+
     /** Lists what waits for a decision, or what was decided. */
     public static Errand reviewList(ReviewFilter filter) {
         var body = new LinkedHashMap<String, Object>();

@@ -126,7 +126,27 @@ final class Json {
 
     /** The element id of a node. */
     static String node(Map<String, Object> object, String field) {
-        if (object.get(field) instanceof Map<?, ?> node && node.get("element_id") instanceof String elementId) {
+        return elementId(object.get(field), field);
+    }
+
+    /** The element ids of the nodes of several paths. */
+    static List<List<String>> paths(Map<String, Object> object, String field) {
+        return list(object.get(field), field).stream()
+                .map(path -> list(path, field).stream()
+                        .map(node -> elementId(node, field))
+                        .toList())
+                .toList();
+    }
+
+    private static List<?> list(Object value, String field) {
+        if (value instanceof List<?> list) {
+            return list;
+        }
+        throw unreadable("the field " + field + " is not a list of lists");
+    }
+
+    private static String elementId(Object value, String field) {
+        if (value instanceof Map<?, ?> node && node.get("element_id") instanceof String elementId) {
             return elementId;
         }
         throw unreadable("the field " + field + " names no node");

@@ -54,6 +54,11 @@ public final class RelpredClient {
         return rows(errand, timeout, ReviewedTriple::of);
     }
 
+    /** Why a triple is scored as it is: the kinds of evidence, then the rules that fired. */
+    public Stream<Clue> explain(Errand errand, Optional<Duration> timeout) {
+        return rows(errand, timeout, Clue::of);
+    }
+
     /** The publications, the newest first. */
     public Stream<LedgerRun> runs(Errand errand, Optional<Duration> timeout) {
         return rows(errand, timeout, LedgerRun::of);

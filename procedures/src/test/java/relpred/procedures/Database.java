@@ -17,6 +17,7 @@ final class Database {
         Neo4j neo4j = Neo4jBuilders.newInProcessBuilder()
                 .withDisabledServer()
                 .withConfig(BoltConnector.enabled, false) // nobody connects, and stopping it takes ten seconds
+                .withProcedure(Explain.class)
                 .withProcedure(Jobs.class)
                 .withProcedure(Models.class)
                 .withProcedure(Predict.class)

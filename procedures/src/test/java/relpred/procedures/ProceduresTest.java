@@ -273,6 +273,7 @@ class ProceduresTest {
                 + "RETURN name, mode, description, admin ORDER BY name");
         assertEquals(
                 List.of(
+                        "relpred.explain READ",
                         "relpred.health READ",
                         "relpred.job.cancel WRITE",
                         "relpred.job.list READ",
