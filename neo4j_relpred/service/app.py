@@ -17,15 +17,6 @@ from neo4j_relpred import __version__
 from neo4j_relpred.config import LOOPBACK_HOSTS, ServiceSettings
 from neo4j_relpred.errors import InvalidQuery, RelpredError
 from neo4j_relpred.service.answers import ASK_LESS, answered, waited
-from neo4j_relpred.service.bodies import (
-    EstimateBody,
-    HeadsBody,
-    QuestionBody,
-    RelationsBody,
-    ScoreBody,
-    TailsBody,
-    encoded_rows,
-)
 from neo4j_relpred.service.decision_bodies import (
     AcceptBody,
     Errand,
@@ -35,27 +26,23 @@ from neo4j_relpred.service.decision_bodies import (
     UndoBody,
     WithdrawBody,
 )
-from neo4j_relpred.service.explain_bodies import ExplainBody
 from neo4j_relpred.service.guard import Guard, Rules
 from neo4j_relpred.service.job_routes import add_jobs
 from neo4j_relpred.service.metrics import Metrics
 from neo4j_relpred.service.model_routes import add_models
-from neo4j_relpred.service.pace import Pace
+from neo4j_relpred.service.question_routes import add_questions
 from neo4j_relpred.service.refusals import MANUAL, answer_error, invalid_request
 from neo4j_relpred.service.tokens import TokenFile
 from neo4j_relpred.service.worker import ModelWorker, Predictor, Worker
 from neo4j_relpred.wire import (
     WIRE,
     ErrorBody,
-    EstimateRowBody,
-    EvidenceRowBody,
     HealthBody,
     NoSuchRoute,
     NotReady,
     ReadinessBody,
     ReviewRowBody,
     RunRowBody,
-    ScoredTripleBody,
     UndoRowBody,
 )
 
@@ -102,7 +89,7 @@ def create_app(
     )
     _add_probes(app, model)
     _add_metrics(app, metrics)
-    _add_questions(app, model, deadline_seconds)
+    add_questions(app, model, REFUSALS, deadline_seconds)
     _add_decisions(app, desk, deadline_seconds)
     _add_runs(app, desk, undoing, deadline_seconds)
     add_jobs(app, predictor, REFUSALS)
@@ -144,59 +131,6 @@ def _add_metrics(app: FastAPI, metrics: Metrics) -> None:
     async def metrics_for_prometheus() -> Response:
         """Counters and gauges in the text format of Prometheus."""
         return Response(metrics.text(), media_type=CONTENT_TYPE_PLAIN_0_0_4)
-
-
-def _add_questions(app: FastAPI, worker: ModelWorker, deadline_seconds: float) -> None:
-    pace = Pace()  # written and read by the one thread that asks the model
-
-    async def answer(request: Request, question: QuestionBody | ScoreBody) -> Response:
-        def rows(predictor: Predictor) -> list[bytes]:
-            question.require_model(worker.model or "")
-            with pace.measured(question.kind, question.number):
-                answers = question.ask(predictor)
-            proposed = isinstance(question, QuestionBody)
-            return encoded_rows(predictor, answers, worker.model or "", leave_out_missing=proposed)
-
-        return answered(request, await waited(request, worker, rows, deadline_seconds))
-
-    def route(path: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-        return app.post(path, response_model=list[ScoredTripleBody], responses=REFUSALS)
-
-    @route("/v1/relations")
-    async def relations(body: RelationsBody, request: Request) -> Response:
-        """Ranks the relationship types that may hold from head to tail."""
-        return await answer(request, body)
-
-    @route("/v1/tails")
-    async def tails(body: TailsBody, request: Request) -> Response:
-        """Ranks the nodes that the head may be related to."""
-        return await answer(request, body)
-
-    @route("/v1/heads")
-    async def heads(body: HeadsBody, request: Request) -> Response:
-        """Ranks the nodes that may be related to the tail."""
-        return await answer(request, body)
-
-    @route("/v1/score")
-    async def score(body: ScoreBody, request: Request) -> Response:
-        """Scores given triples, in the order given."""
-        return await answer(request, body)
-
-    @app.post("/v1/estimate", response_model=list[EstimateRowBody], responses=REFUSALS)
-    async def estimate(body: EstimateBody, request: Request) -> Response:
-        """Tells what questions would cost, and asks none of them."""
-
-        def rows(predictor: Predictor) -> list[bytes]:
-            body.require_model(worker.model or "")
-            return [body.row(predictor, pace)]
-
-        return answered(request, await waited(request, worker, rows, deadline_seconds))
-
-    @app.post("/v1/explain", response_model=list[EvidenceRowBody], responses=REFUSALS)
-    async def explain(body: ExplainBody, request: Request) -> Response:
-        """Tells why a triple is scored as it is: the share of each kind of evidence, and the rules that fired."""
-        rows = await waited(request, worker, lambda it: body.rows(it, worker.model or ""), deadline_seconds)
-        return answered(request, rows)
 
 
 def _add_decisions(app: FastAPI, desk: Worker, deadline_seconds: float) -> None:

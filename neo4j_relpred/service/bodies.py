@@ -6,6 +6,7 @@ import json
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
+from itertools import islice
 from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
@@ -27,6 +28,7 @@ __all__ = [
     "Strict",
     "TailsBody",
     "TripleBody",
+    "ask_each",
     "encoded",
     "encoded_rows",
     "entities",
@@ -105,19 +107,19 @@ class QuestionBody(AskingBody):
     top_k: int = Field(10, ge=1, le=MOST_ROWS, description="How many answers at most.")
     min_probability: float = Field(0.0, ge=0, le=1, allow_inf_nan=False, description="The least probability.")
 
-    def ask(self, predictor: Predictor) -> list[ScoredTriple]:
-        """The answers to all that is asked, one question after the other."""
-        answers = predictor.predict_each(self.queries(predictor), self.top_k, self.min_probability)
-        return [answer for answers_of_one in answers for answer in answers_of_one]
-
     @property
     @abstractmethod
+    def nodes(self) -> list[NodeReference]:
+        """The nodes that are given."""
+
+    @property
     def number(self) -> int:
         """How many questions there are."""
+        return len(self.nodes)
 
     @abstractmethod
-    def queries(self, predictor: Predictor) -> list[Query]:
-        """The questions in our words."""
+    def queries(self, found: Sequence[EntityId]) -> list[Query]:
+        """The questions in our words; `found` are the entities of the nodes."""
 
     def _several(self, name: str, nodes: Sequence[object] | None, one: object | None) -> None:
         if (nodes is None) == (one is None):
@@ -144,16 +146,19 @@ class RelationsBody(QuestionBody):
         return self
 
     @property
+    def nodes(self) -> list[NodeReference]:
+        """Head and tail of each pair, one after the other."""
+        if self.head is not None and self.tail is not None:
+            return [self.head, self.tail]
+        return [node for pair in self.pairs or () for node in (pair.head, pair.tail)]
+
+    @property
     def number(self) -> int:
         """How many pairs."""
-        return len(self.pairs or [self.head])
+        return len(self.nodes) // 2
 
-    def queries(self, predictor: Predictor) -> list[Query]:
+    def queries(self, found: Sequence[EntityId]) -> list[Query]:
         """The relation is missing."""
-        ends = [(pair.head, pair.tail) for pair in self.pairs or ()]
-        if self.head is not None and self.tail is not None:
-            ends = [(self.head, self.tail)]
-        found = entities(predictor, [node for pair in ends for node in pair])
         return [Query(head=head, tail=tail) for head, tail in zip(found[::2], found[1::2], strict=True)]
 
 
@@ -173,13 +178,13 @@ class TailsBody(QuestionBody):
         return self
 
     @property
-    def number(self) -> int:
-        """How many heads."""
-        return len(_given(self.heads, self.head))
+    def nodes(self) -> list[NodeReference]:
+        """The heads."""
+        return _given(self.heads, self.head)
 
-    def queries(self, predictor: Predictor) -> list[Query]:
+    def queries(self, found: Sequence[EntityId]) -> list[Query]:
         """The tail is missing."""
-        return [Query(head=head, relation=self.relation) for head in entities(predictor, _given(self.heads, self.head))]
+        return [Query(head=head, relation=self.relation) for head in found]
 
 
 class HeadsBody(QuestionBody):
@@ -198,13 +203,31 @@ class HeadsBody(QuestionBody):
         return self
 
     @property
-    def number(self) -> int:
-        """How many tails."""
-        return len(_given(self.tails, self.tail))
+    def nodes(self) -> list[NodeReference]:
+        """The tails."""
+        return _given(self.tails, self.tail)
 
-    def queries(self, predictor: Predictor) -> list[Query]:
+    def queries(self, found: Sequence[EntityId]) -> list[Query]:
         """The head is missing."""
-        return [Query(relation=self.relation, tail=tail) for tail in entities(predictor, _given(self.tails, self.tail))]
+        return [Query(relation=self.relation, tail=tail) for tail in found]
+
+
+def ask_each(predictor: Predictor, questions: Sequence[QuestionBody]) -> list[list[ScoredTriple]]:
+    """The answers to each of some questions, all asked at once."""
+    found = iter(entities(predictor, [node for question in questions for node in question.nodes]))
+    queries = [question.queries([next(found) for _ in question.nodes]) for question in questions]
+    every = [query for own in queries for query in own]
+    most, least = max(one.top_k for one in questions), min(one.min_probability for one in questions)
+    answers = iter(predictor.predict_each(every, most, least))
+    return [
+        [
+            answer
+            for answers_of_one in islice(answers, len(own))
+            for answer in answers_of_one[: question.top_k]
+            if answer.probability >= question.min_probability
+        ]
+        for question, own in zip(questions, queries, strict=True)
+    ]
 
 
 class TripleBody(Strict):

@@ -11,7 +11,8 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from neo4j_relpred.errors import ModelNotFound, Overloaded, RelpredError
 from neo4j_relpred.service.refusals import log_failure
@@ -28,9 +29,12 @@ if TYPE_CHECKING:
     from neo4j_relpred.model.registry import ModelVersion
     from neo4j_relpred.scoring.cost import Cost
 
-__all__ = ["JobBoard", "ModelWorker", "Predictor", "Reviews", "Worker"]
+__all__ = ["Alike", "JobBoard", "ModelWorker", "Predictor", "Reviews", "Worker"]
 
+Q = TypeVar("Q")
 T = TypeVar("T")
+Entry = tuple["Future[Any]", Callable[["Predictor"], Any]]
+MOST_TOGETHER = 64  # calls that are answered at once
 LOOK_SECONDS = 1.0  # between two looks for a new live version
 LONGEST_PAUSE = 30.0  # between two tries to load a model that cannot be loaded
 CLOSING_SECONDS = 5.0  # all requests have ended by then: what still runs, nobody waits for
@@ -144,12 +148,28 @@ class Predictor(Protocol):
         """Puts back what stood in the graph before a run."""
 
 
+@dataclass(frozen=True)
+class Alike(Generic[Q, T]):
+    """A call that is answered together with others of its kind where they wait at the same time, in far less time.
+
+    `together` answers many questions, in order. A call without a kind stays alone.
+    """
+
+    question: Q
+    together: Callable[[Predictor, Sequence[Q]], Sequence[T]]
+    kind: str
+
+    def __call__(self, predictor: Predictor) -> T:
+        """Answers this one alone."""
+        return self.together(predictor, [self.question])[0]
+
+
 class Worker:
     """Runs what is submitted, one after the other, in a thread of its own."""
 
     def __init__(self, predictor: Predictor, queue_size: int, name: str) -> None:
         self._predictor, self._queue_size = predictor, queue_size
-        self._waiting: deque[tuple[Future[Any], Callable[[Predictor], Any]]] = deque()
+        self._waiting: deque[Entry] = deque()
         self._unanswered: set[Future[Any]] = set()
         self._change = threading.Condition()
         self._closing = False
@@ -207,9 +227,35 @@ class Worker:
                     self._change.wait(pause)
                 if self._closing:
                     return
-                entry = self._waiting.popleft() if self._waiting else None
-            if entry is not None and entry[0].set_running_or_notify_cancel():
-                self._answer(*entry)
+                entries = self._taken()
+            entries = [entry for entry in entries if entry[0].set_running_or_notify_cancel()]
+            if len(entries) < 2 or not self._answered_together(entries):
+                for entry in entries:
+                    self._answer(*entry)
+
+    def _taken(self) -> list[Entry]:
+        """The next call, and those that wait as well and are alike."""
+        if not self._waiting:
+            return []
+        first = self._waiting.popleft()
+        kind = first[1].kind if isinstance(first[1], Alike) else ""
+        others = [one for one in self._waiting if kind and isinstance(one[1], Alike) and one[1].kind == kind]
+        others = others[: MOST_TOGETHER - 1]
+        for one in others:
+            self._waiting.remove(one)
+        return [first, *others]
+
+    def _answered_together(self, entries: Sequence[Entry]) -> bool:
+        """False where one of them spoils it: then each has to be answered alone, to see which."""
+        calls = [call for _, call in entries if isinstance(call, Alike)]
+        try:
+            self._require()
+            answers = calls[0].together(self._predictor, [call.question for call in calls])
+        except Exception:
+            return False
+        for (future, _), answer in zip(entries, answers, strict=True):
+            future.set_result(answer)
+        return True
 
     def _between(self) -> float | None:
         """What is done between two calls; for how many seconds at most to wait for the next one."""

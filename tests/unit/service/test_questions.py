@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
 import pytest
@@ -20,6 +23,8 @@ class Predictor(Protocol):
     threads: set[str]
     looks: int
     error: Exception | None
+    gate: threading.Event
+    entered: threading.Event
 
 
 def answer(tail: str, rank: int = 1) -> ScoredTriple:
@@ -118,7 +123,7 @@ def test_an_answer_is_a_list_of_rows(client: TestClient, predictor: Predictor) -
 def test_the_procedures_get_one_object_per_line(client: TestClient, predictor: Predictor) -> None:
     """The fields and types are those that relpred.client.Rows and Json demand."""
     predictor.answers = [answer("Person/bob", rank=n + 1) for n in range(250)]
-    response = client.post("/v1/tails", json=TAILS, headers=NDJSON)
+    response = client.post("/v1/tails", json=TAILS | {"top_k": 250}, headers=NDJSON)
     assert response.headers["content-type"].startswith("application/x-ndjson")
     assert response.headers["x-relpred-wire"] == "1"
     assert response.content.endswith(b"}\n")
@@ -244,3 +249,24 @@ def test_what_is_not_there_is_told_in_the_same_shape(client: TestClient) -> None
     refused = client.get("/v1/tails")
     assert error_of(refused) == (405, "no-such-route")
     assert refused.headers["allow"] == "POST"
+
+
+def test_questions_that_wait_together_get_what_each_asked_for(client: TestClient, predictor: Predictor) -> None:
+    """Each with its own number of answers and its own least probability, though the model is asked once."""
+    predictor.answers = [answer(f"Person/{name}", rank) for rank, name in enumerate(("bob", "cid"), start=1)]
+    predictor.gate.clear()
+    with ThreadPoolExecutor(4) as callers:
+
+        def ask(more: dict[str, object]) -> int:
+            return len(client.post("/v1/tails", json=TAILS | more).json())
+
+        first = callers.submit(ask, {})
+        assert predictor.entered.wait(10)
+        limits: list[dict[str, object]] = [{"top_k": 1}, {"min_probability": 0.9}, {}]
+        others = [callers.submit(ask, more) for more in limits]
+        until = time.monotonic() + 10
+        while 'relpred_queue_waiting{queue="model"} 3.0' not in client.get("/metrics").text:
+            assert time.monotonic() < until
+        predictor.gate.set()
+        assert [rows.result(10) for rows in (first, *others)] == [2, 1, 0, 2]
+    assert [top_k for _, top_k, _ in predictor.asked] == [10, 10, 10, 10]

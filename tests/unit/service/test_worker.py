@@ -4,7 +4,7 @@ import asyncio
 import json
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Protocol
 
@@ -13,10 +13,10 @@ from starlette.testclient import TestClient
 from starlette.types import Message
 
 from neo4j_relpred.config import ServiceSettings
-from neo4j_relpred.errors import CheckpointCorrupt, ModelNotFound, Overloaded
+from neo4j_relpred.errors import CheckpointCorrupt, ModelNotFound, Overloaded, UnknownEntity
 from neo4j_relpred.service import worker as worker_module
 from neo4j_relpred.service.app import create_app
-from neo4j_relpred.service.worker import ModelWorker, Predictor
+from neo4j_relpred.service.worker import Alike, ModelWorker, Predictor, Worker
 from neo4j_relpred.triples import Query
 from neo4j_relpred.wire import NotReady
 
@@ -202,3 +202,61 @@ def test_a_call_that_was_given_up_is_not_made(predictor: Fake) -> None:
     last = worker.submit(lambda model: len(predictor.asked))
     assert last.result(5) == 1
     worker.close()
+
+
+class Together:
+    """Remembers which questions came at once; a question of "bad" fails, with all that came along."""
+
+    def __init__(self) -> None:
+        self.asked: list[list[str]] = []
+
+    def __call__(self, _: object, questions: Sequence[str]) -> list[str]:
+        self.asked.append(list(questions))
+        if "bad" in questions:
+            raise UnknownEntity("There is no such node.", hint="Was it deleted?")
+        return [question.upper() for question in questions]
+
+
+@pytest.fixture
+def held(predictor: Fake) -> Iterator[Worker]:
+    """A worker whose thread waits until the gate is opened."""
+    worker = Worker(predictor, 32, "held")
+    worker.start()
+    predictor.gate.clear()
+    worker.submit(lambda one: one.predict_each([]))
+    assert predictor.entered.wait(10)
+    yield worker
+    predictor.gate.set()
+    worker.close()
+
+
+def test_calls_that_wait_and_are_alike_are_answered_at_once_and_each_gets_its_own(
+    predictor: Fake, held: Worker
+) -> None:
+    together = Together()
+    kinds = {"a": "x", "b": "y", "c": "x", "d": ""}
+    answers = [held.submit(Alike(name, together, kind)) for name, kind in kinds.items()]
+    plain = held.submit(lambda _: "plain")
+    predictor.gate.set()
+    assert [answer.result(10) for answer in answers] == ["A", "B", "C", "D"]
+    assert plain.result(10) == "plain"
+    assert together.asked == [["a", "c"], ["b"], ["d"]]
+
+
+def test_one_that_spoils_it_for_the_others_fails_alone(predictor: Fake, held: Worker) -> None:
+    together = Together()
+    good, bad, other = (held.submit(Alike(name, together, "x")) for name in ("good", "bad", "other"))
+    predictor.gate.set()
+    assert (good.result(10), other.result(10)) == ("GOOD", "OTHER")
+    with pytest.raises(UnknownEntity):
+        bad.result(10)
+    assert together.asked == [["good", "bad", "other"], ["good"], ["bad"], ["other"]]
+
+
+def test_who_has_hung_up_is_not_asked_about(predictor: Fake, held: Worker) -> None:
+    together = Together()
+    gone, there = (held.submit(Alike(name, together, "x")) for name in ("gone", "there"))
+    held.give_up(gone)
+    predictor.gate.set()
+    assert there.result(10) == "THERE"
+    assert together.asked == [["there"]]
