@@ -63,7 +63,7 @@ class Columns:
         self.set(f"{member}_log_probability", mine)
         self.set(f"{member}_gap", mine - best)
         self.set(f"{member}_best", best[:, 0])
-        self.set(f"{member}_spread", scores.std(1))
+        self.set(f"{member}_spread", scores.numpy().std(1, ddof=1))  # ten times as fast as torch's
 
     def set_rules(self, rules: tuple[FloatArray, ...], logs: FloatArray, positions: IntArray) -> None:
         """rules: three of (q, p, 3); logs: (q, p) of all together; positions: (q, c)."""

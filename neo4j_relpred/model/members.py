@@ -151,14 +151,11 @@ class Members(Parts):
         lifted = base.copy()
         always = min(ALWAYS_IN, size // (len(members) + 1))
         for scores in members:
-            open_scores = np.where(np.isfinite(base), scores, -np.inf)
-            best = np.argpartition(-open_scores, always - 1, axis=1)[:, :always]
+            best = _best(np.where(np.isfinite(base), scores, -np.inf), always)
             np.put_along_axis(lifted, best, np.take_along_axis(base, best, 1) + 1e4, 1)
         if wanted is not None:
             np.put_along_axis(lifted, wanted, 1e6, 1)
-        chosen = np.argpartition(-lifted, size - 1, axis=1)[:, :size] if size < base.shape[1] else None
-        if chosen is None:
-            chosen = np.broadcast_to(np.arange(size), base.shape)
+        chosen = _best(lifted, size) if size < base.shape[1] else np.broadcast_to(np.arange(size), base.shape)
         return np.sort(chosen, axis=1).astype(np.int64)
 
     def _prior_features(self, columns: Columns, asked: Asked, anchors: IntArray, candidates: IntArray) -> None:
@@ -173,6 +170,12 @@ class Members(Parts):
             theirs, own = (self.unit_text(torch.from_numpy(side)) for side in (candidates, anchors))
             columns.set("text_cosine", torch.einsum("qck,qk->qc", theirs, own))
             columns.set("text_range", theirs @ asked.text_mean)
+
+
+def _best(scores: FloatArray, size: int) -> IntArray:
+    """(q, p) -> (q, size): places of the largest, in no order; torch finds them several times as fast as numpy."""
+    places: IntArray = torch.from_numpy(scores).topk(size, sorted=False).indices.numpy()
+    return places
 
 
 def standing(scores: FloatArray) -> FloatArray:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +17,7 @@ from neo4j_relpred.model.rules import SMOOTHING, arrays_of
 from neo4j_relpred.scoring.serving import Serving
 from neo4j_relpred.triples import Evidence
 
-__all__ = ["ENTITY_COLUMNS", "RELATION_COLUMNS", "arrow", "evidence_shares", "explain", "named"]
+__all__ = ["ENTITY_COLUMNS", "RELATION_COLUMNS", "arrow", "evidence_shares", "explain", "named", "shares_of_each"]
 
 LEAST_CONFIDENCE = 0.05
 NAME_LENGTH = 40
@@ -53,6 +54,27 @@ def evidence_shares(
     falls = np.maximum(full - np.stack(without), 0)  # (groups, rows)
     shares = (falls / np.maximum(falls.sum(0), 1e-6)).round(3)
     return [dict(zip(columns, told, strict=True)) for told in shares.T.tolist()]
+
+
+def shares_of_each(
+    reasoner: Reasoners,
+    features: npt.NDArray[np.float32],
+    asked: npt.NDArray[np.int64],
+    rows: Sequence[npt.NDArray[np.int64]],
+    columns: Mapping[str, list[int]],
+) -> Iterator[list[dict[str, float]]]:
+    """`evidence_shares` of some candidates `rows` of each query; features: (q, c, f)."""
+    if not reasoner.alone:
+        for own, chosen in zip(features, rows, strict=True):
+            yield evidence_shares(reasoner, own, asked, chosen, columns)
+        return
+    # nothing tells candidates of one query from those of another
+    places = np.concatenate(rows)
+    lines = np.repeat(np.arange(len(rows)), [len(chosen) for chosen in rows])
+    relations = asked if len(asked) == 1 else asked[places]
+    every = iter(evidence_shares(reasoner, features[lines, places], relations, np.arange(len(places)), columns))
+    for chosen in rows:
+        yield list(islice(every, len(chosen)))
 
 
 def explain(serving: Serving, head: int, relation: int, tail: int, shares: dict[str, float]) -> Evidence:

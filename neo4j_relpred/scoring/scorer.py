@@ -17,7 +17,7 @@ from neo4j_relpred.data.knowledge_graph import IntArray, KnowledgeGraph
 from neo4j_relpred.model.chunks import chunk_bytes, chunks_by_relation
 from neo4j_relpred.model.trained import EntityAnswers
 from neo4j_relpred.scoring.estimate import Estimate, TypeEstimate
-from neo4j_relpred.scoring.evidence import ENTITY_COLUMNS, RELATION_COLUMNS, evidence_shares, explain
+from neo4j_relpred.scoring.evidence import ENTITY_COLUMNS, RELATION_COLUMNS, evidence_shares, explain, shares_of_each
 from neo4j_relpred.scoring.explaining import explained
 from neo4j_relpred.scoring.limits import PRECISION_FLOOR, limit
 from neo4j_relpred.scoring.serving import Serving
@@ -235,9 +235,9 @@ class Scorer:
             proposal = model.members.propose(step, anchors[rows], known)
             answers = model.reason(step, proposal)
             keep = serving.alive[answers.candidates] & self._open(step, anchors[rows], answers)
-            for line, anchor in enumerate(anchors[rows].tolist()):
-                order = _best(answers.logits[line], keep[line], top_k)
-                shares = evidence_shares(model.entity_reasoner, proposal.features[line], asked, order, ENTITY_COLUMNS)
+            orders = [_best(logits, kept, top_k) for logits, kept in zip(answers.logits, keep, strict=True)]
+            reasons = shares_of_each(model.entity_reasoner, proposal.features, asked, orders, ENTITY_COLUMNS)
+            for line, (anchor, order, shares) in enumerate(zip(anchors[rows].tolist(), orders, reasons, strict=True)):
                 found = []
                 for rank, (place, share) in enumerate(zip(order.tolist(), shares, strict=True), start=1):
                     other = int(answers.candidates[line, place])
@@ -257,10 +257,10 @@ class Scorer:
         forward = wrong[1] < len(serving.relations)
         keep[wrong[0][forward], wrong[1][forward]] = False
         every = np.arange(len(serving.relations))
-        for line, (head, tail) in enumerate(zip(heads.tolist(), tails.tolist(), strict=True)):
-            order = _best(answers.logits[line], keep[line], top_k)
-            shares = evidence_shares(model.relation_reasoner, answers.features[line], every, order, RELATION_COLUMNS)
-            found = []
+        orders = [_best(logits, kept, top_k) for logits, kept in zip(answers.logits, keep, strict=True)]
+        reasons = shares_of_each(model.relation_reasoner, answers.features, every, orders, RELATION_COLUMNS)
+        for line, (head, tail, shares) in enumerate(zip(heads.tolist(), tails.tolist(), reasons, strict=True)):
+            order, found = orders[line], []
             for rank, (relation, share) in enumerate(zip(order.tolist(), shares, strict=True), start=1):
                 values = float(answers.logits[line, relation]), float(answers.probabilities[line, relation]), rank
                 found.append(self._answer(head, relation, tail, values, share))
