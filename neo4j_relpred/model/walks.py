@@ -50,7 +50,8 @@ def walk_shares(graph: KnowledgeGraph, anchors: IntArray, relation: int, pool: P
 
 def any_walk(shares: FloatArray) -> FloatArray:
     """(q, p): the logarithm of the mean of all walks, from what `walk_shares` gives."""
-    together: FloatArray = np.log(shares.mean(-1) + LEAST)
+    count = shares.shape[-1]
+    together: FloatArray = np.log(shares @ np.full(count, 1 / count, np.float32) + LEAST)  # far faster than a mean
     return together
 
 
