@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 
@@ -13,12 +14,12 @@ from neo4j_relpred.data.snapshot import Snapshot
 from neo4j_relpred.data.verbalize import verbalize
 from neo4j_relpred.errors import InvalidSettings, UnknownEntity
 from neo4j_relpred.graph.client import GraphClient
-from neo4j_relpred.graph.live import LiveNode, read_entity_ids, read_node_by_id
+from neo4j_relpred.graph.live import LiveNode, described_node, read_entity_ids, read_node_by_id
 from neo4j_relpred.model.registry import ModelVersion
 from neo4j_relpred.scoring.scorer import Scorer
 from neo4j_relpred.scoring.serving import Serving, serve
 from neo4j_relpred.training.cores import prepare_torch
-from neo4j_relpred.triples import EntityId, Triple
+from neo4j_relpred.triples import EntityId, Relation, Triple
 
 __all__ = ["Answering", "Loaded"]
 
@@ -57,15 +58,16 @@ class Answering:
             self._loaded = Loaded(version, serving, snapshot, stamp)
         return self._loaded
 
-    def scorer(self, ends: Iterable[EntityId] = ()) -> Scorer:
-        """A scorer that knows these entities, read from the graph where the snapshot lacks them.
+    def scorer(self, ends: Iterable[EntityId] = (), given: Sequence[LiveNode] = ()) -> Scorer:
+        """A scorer that knows these entities: what the snapshot lacks is among those given, or read from the graph.
 
         Raises UnknownEntity.
         """
         serving = self.live().serving
+        described = {one.node.id: one for one in given}
         for entity in dict.fromkeys(ends):
             if entity not in serving.rows:
-                serving = self._joined(serving, self.read(entity))
+                serving = self._joined(serving, described.get(entity) or self.read(entity))
         wrong = rows_of(self._rejected(), serving.rows, serving.relation_rows)
         return Scorer(serving, self._workspace.settings.training.base_rate or serving.model.base_rate, wrong)
 
@@ -85,6 +87,21 @@ class Answering:
                     hint="Commit the node first, and see that graph.labels covers it.",
                 )
         return [known[element_id] for element_id in element_ids]
+
+    def described(
+        self,
+        element_id: str,
+        labels: Sequence[str],
+        properties: Mapping[str, Any],
+        edges: Sequence[tuple[Literal["out", "in"], Relation, str]],
+    ) -> LiveNode:
+        """A node as somebody sees it who has not committed it yet. Raises UnknownEntity."""
+        live = described_node(self._client(), self._workspace.settings.graph, element_id, labels, properties, edges)
+        if live is None:
+            raise UnknownEntity(
+                "The settings leave nodes with such labels out.", hint="See that graph.labels covers one of them."
+            )
+        return live
 
     def element_id_of(self, entity: EntityId) -> str:
         """The element id of an entity. Raises UnknownEntity."""

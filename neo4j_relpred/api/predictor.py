@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Literal, Self
 
 from neo4j_relpred.api.administration import Administration
 from neo4j_relpred.api.answering import Answering
@@ -30,6 +30,7 @@ from neo4j_relpred.data.snapshot import Snapshot
 from neo4j_relpred.errors import ModelNotFound, SnapshotCorrupt
 from neo4j_relpred.evaluation.report import Report
 from neo4j_relpred.graph.client import Neo4jClient
+from neo4j_relpred.graph.live import LiveNode
 from neo4j_relpred.graph.reader import read_snapshot
 from neo4j_relpred.graph.runs import Run, get_run, list_runs
 from neo4j_relpred.graph.schema import GraphSchema, check_settings, discover_schema
@@ -202,11 +203,31 @@ class RelationPredictor:
         return self.predict_each([query], top_k, min_probability)[0]
 
     def predict_each(
-        self, queries: Sequence[Query], top_k: int = 10, min_probability: float = 0.0
+        self,
+        queries: Sequence[Query],
+        top_k: int = 10,
+        min_probability: float = 0.0,
+        given: Sequence[LiveNode] = (),
     ) -> list[list[ScoredTriple]]:
-        """`predict` for many queries, in the order given; far faster than one after the other."""
-        scorer = self._answering.scorer(end for one in queries for end in (one.head, one.tail) if end is not None)
-        return scorer.predict(queries, top_k, min_probability)
+        """`predict` for many queries, in the order given; far faster than one after the other.
+
+        given: nodes that the graph does not show yet, see `described`.
+        """
+        ends = (end for one in queries for end in (one.head, one.tail) if end is not None)
+        return self._answering.scorer(ends, given).predict(queries, top_k, min_probability)
+
+    def described(
+        self,
+        element_id: str,
+        labels: Sequence[str],
+        properties: Mapping[str, Any],
+        edges: Sequence[tuple[Literal["out", "in"], Relation, str]] = (),
+    ) -> LiveNode:
+        """A node that a transaction has made and not committed, as that transaction sees it.
+
+        edges: direction, type and element id of the other node. Raises UnknownEntity.
+        """
+        return self._answering.described(element_id, labels, properties, edges)
 
     def score(self, triples: Sequence[Triple]) -> list[ScoredTriple]:
         """Each triple with its probability at the base rate, whether the graph holds it or not."""

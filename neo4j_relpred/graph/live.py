@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -13,7 +13,7 @@ from neo4j_relpred.graph.identity import Identity
 from neo4j_relpred.graph.nodes import NodeReader
 from neo4j_relpred.triples import EntityId, Relation
 
-__all__ = ["LiveEdge", "LiveNode", "read_entity_ids", "read_node", "read_node_by_id"]
+__all__ = ["LiveEdge", "LiveNode", "described_node", "read_entity_ids", "read_node", "read_node_by_id"]
 
 MOST_EDGES = 10_000  # enough for context; a hub has more than anyone wants to wait for
 
@@ -52,6 +52,29 @@ def read_entity_ids(client: GraphClient, settings: GraphSettings, element_ids: S
         for row in rows
         if reader.wanted(row["labels"])
     }
+
+
+def described_node(
+    client: GraphClient,
+    settings: GraphSettings,
+    element_id: str,
+    labels: Sequence[str],
+    properties: Mapping[str, Any],
+    edges: Sequence[tuple[Literal["out", "in"], Relation, str]],
+) -> LiveNode | None:
+    """A node that somebody else sees and the graph does not show yet; None where the settings leave it out.
+
+    edges: direction, type, and element id of the other node; those to nodes that the graph does not show are left out.
+    Raises what `read_node` raises.
+    """
+    reader = NodeReader(settings)
+    if not reader.wanted(labels):
+        return None
+    node = reader.node(labels, element_id, {name: properties.get(name) for name in reader.properties})
+    others = read_entity_ids(client, settings, list({other for _, _, other in edges})) if edges else {}
+    others[element_id] = node.id
+    found = {(way, relation, others[other]) for way, relation, other in edges if other in others}
+    return LiveNode(node, tuple(LiveEdge(*edge) for edge in sorted(found)))
 
 
 def read_node(

@@ -4,28 +4,31 @@ from __future__ import annotations
 
 import json
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from itertools import islice
-from typing import Annotated, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from neo4j_relpred.errors import InvalidQuery, UnknownEntity
 from neo4j_relpred.graph.writer import model_name_of
+from neo4j_relpred.service.described import DescribedNode
 from neo4j_relpred.service.pace import Pace
+from neo4j_relpred.service.strict import Name, Strict, one_of
 from neo4j_relpred.service.worker import Predictor
 from neo4j_relpred.triples import EntityId, Query, QuestionKind, ScoredTriple, Triple, edge_key
 from neo4j_relpred.wire import MOST_IN_ALL, MOST_ROWS
 
+if TYPE_CHECKING:
+    from neo4j_relpred.graph.live import LiveNode
+
 __all__ = [
     "EstimateBody",
     "HeadsBody",
-    "Name",
     "NodeReference",
     "RelationsBody",
     "ScoreBody",
-    "Strict",
     "TailsBody",
     "TripleBody",
     "ask_each",
@@ -34,27 +37,9 @@ __all__ = [
     "entities",
 ]
 
-Name = Annotated[str, Field(min_length=1, max_length=4_096)]
+MOST_DESCRIBED = 100
 
 Ask = Callable[[Predictor], list[ScoredTriple]]
-
-
-class Strict(BaseModel):
-    """No conversions, no unknown keys."""
-
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
-
-
-def one_of(*groups: Sequence[str]) -> ConfigDict:
-    """Says in the schema that the keys of exactly one group are given, as the validator of the body demands."""
-    null: JsonValue = {"type": "null"}
-    given: JsonValue = {"not": null}
-    names = [name for group in groups for name in group]
-    ways: list[JsonValue] = [
-        {"required": list(group), "properties": {name: given if name in group else null for name in names}}
-        for group in groups
-    ]
-    return ConfigDict(json_schema_extra={"oneOf": ways})
 
 
 class NodeReference(Strict):
@@ -106,6 +91,9 @@ class QuestionBody(AskingBody):
     kind: ClassVar[QuestionKind]
     top_k: int = Field(10, ge=1, le=MOST_ROWS, description="How many answers at most.")
     min_probability: float = Field(0.0, ge=0, le=1, allow_inf_nan=False, description="The least probability.")
+    described: list[DescribedNode] = Field(
+        default_factory=list, max_length=MOST_DESCRIBED, description="Nodes that are not committed yet."
+    )
 
     @property
     @abstractmethod
@@ -212,13 +200,16 @@ class HeadsBody(QuestionBody):
         return [Query(relation=self.relation, tail=tail) for tail in found]
 
 
-def ask_each(predictor: Predictor, questions: Sequence[QuestionBody]) -> list[list[ScoredTriple]]:
-    """The answers to each of some questions, all asked at once."""
-    found = iter(entities(predictor, [node for question in questions for node in question.nodes]))
+def ask_each(
+    predictor: Predictor, questions: Sequence[QuestionBody], given: Mapping[str, LiveNode]
+) -> list[list[ScoredTriple]]:
+    """The answers to each of some questions, all asked at once. given: described nodes by element id."""
+    nodes = [_known(node, given) for question in questions for node in question.nodes]
+    found = iter(entities(predictor, nodes))
     queries = [question.queries([next(found) for _ in question.nodes]) for question in questions]
     every = [query for own in queries for query in own]
     most, least = max(one.top_k for one in questions), min(one.min_probability for one in questions)
-    answers = iter(predictor.predict_each(every, most, least))
+    answers = iter(predictor.predict_each(every, most, least, tuple(given.values())))
     return [
         [
             answer
@@ -228,6 +219,12 @@ def ask_each(predictor: Predictor, questions: Sequence[QuestionBody]) -> list[li
         ]
         for question, own in zip(questions, queries, strict=True)
     ]
+
+
+def _known(node: NodeReference, given: Mapping[str, LiveNode]) -> NodeReference:
+    """A described node by its entity id, since nobody could look it up."""
+    live = given.get(node.element_id or "")
+    return node if live is None else NodeReference(id=live.node.id)
 
 
 class TripleBody(Strict):
@@ -303,13 +300,18 @@ def _given(several: list[NodeReference] | None, one: NodeReference | None) -> li
 
 
 def encoded_rows(
-    predictor: Predictor, answers: Iterable[ScoredTriple], model: str, *, leave_out_missing: bool
+    predictor: Predictor,
+    answers: Iterable[ScoredTriple],
+    model: str,
+    *,
+    leave_out_missing: bool,
+    given: Iterable[LiveNode] = (),
 ) -> list[bytes]:
-    """Each answer as one line of JSON, without its end.
+    """Each answer as one line of JSON, without its end. given: nodes that are not in the graph.
 
     A node that was deleted since the service last saw it is left out, or raises UnknownEntity.
     """
-    element_ids: dict[EntityId, str] = {}
+    element_ids = {live.node.id: live.node.element_id for live in given}
 
     def node(entity: EntityId) -> dict[str, str]:
         if entity not in element_ids:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field
 
 from neo4j_relpred.errors import InvalidQuery
-from neo4j_relpred.service.bodies import Name, Strict
+from neo4j_relpred.service.strict import Name, Strict
 from neo4j_relpred.service.worker import JobBoard
 from neo4j_relpred.wire import MOST_ROWS
 

@@ -10,7 +10,8 @@ from pydantic import Field
 from starlette.responses import Response
 
 from neo4j_relpred.service.answers import answered, waited
-from neo4j_relpred.service.bodies import Strict, encoded
+from neo4j_relpred.service.bodies import encoded
+from neo4j_relpred.service.strict import Strict
 from neo4j_relpred.service.worker import Predictor, Worker
 from neo4j_relpred.wire import ModelRowBody
 

@@ -71,12 +71,15 @@ def _add_missing_parts(
         model = worker.model or ""
         for question in questions:
             question.require_model(model)
+        described = [node.live(predictor) for question in questions for node in question.described]
+        given = {live.node.element_id: live for live in described}
         with pace.measured(questions[0].kind, sum(question.number for question in questions)):
-            answers = ask_each(predictor, questions)
-        return [encoded_rows(predictor, one, model, leave_out_missing=True) for one in answers]
+            answers = ask_each(predictor, questions, given)
+        return [encoded_rows(predictor, one, model, leave_out_missing=True, given=described) for one in answers]
 
     async def answer(request: Request, question: QuestionBody) -> Response:
-        alone = question.number > 1  # a list has waited for others already
+        # a list has waited for others already; what one describes is nothing to others
+        alone = question.number > 1 or bool(question.described)
         call = Alike(question, together, "" if alone else question.kind)
         return answered(request, await waited(request, worker, call, deadline_seconds))
 

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeVar
 
 from neo4j_relpred.errors import ModelNotFound, Overloaded, RelpredError
 from neo4j_relpred.service.refusals import log_failure
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from neo4j_relpred.api.jobs import Job, JobKind
     from neo4j_relpred.data.explanation import Explanation
     from neo4j_relpred.graph.decisions import Decision, Wish
+    from neo4j_relpred.graph.live import LiveNode
     from neo4j_relpred.graph.pending import Order, Pending
     from neo4j_relpred.graph.runs import Run
     from neo4j_relpred.graph.writer import PublicationReport
@@ -113,9 +114,22 @@ class Predictor(Protocol):
         """The node of an entity."""
 
     def predict_each(
-        self, queries: Sequence[Query], top_k: int = 10, min_probability: float = 0.0
+        self,
+        queries: Sequence[Query],
+        top_k: int = 10,
+        min_probability: float = 0.0,
+        given: Sequence[LiveNode] = (),
     ) -> list[list[ScoredTriple]]:
         """Of each query, the candidates for the part that is missing, the best first."""
+
+    def described(
+        self,
+        element_id: str,
+        labels: Sequence[str],
+        properties: Mapping[str, Any],
+        edges: Sequence[tuple[Literal["out", "in"], Relation, str]] = (),
+    ) -> LiveNode:
+        """A node that is not committed yet, as its transaction sees it."""
 
     def score(self, triples: Sequence[Triple]) -> list[ScoredTriple]:
         """Given triples, in the order given."""

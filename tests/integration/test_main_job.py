@@ -307,6 +307,30 @@ def test_a_node_that_appeared_a_moment_ago_is_answered_for(serving: Serving, edg
 
 
 @with_jar
+def test_a_node_that_is_not_committed_is_answered_for_by_its_own_transaction(serving: Serving) -> None:
+    create = (
+        "MATCH (c:City {uid: 'city1'}) CREATE (p:Thing:Person {uid: 'draft', name: 'Ada', "
+        "description: 'A gardener who enjoys working as a gardener', born: date('1990-01-01')})-[:LIVES_IN]->(c) "
+    )
+    tails = "CALL relpred.predict.tails.stream(p, $type, {topK: 5}) YIELD head, tail, rank "
+    right = "MATCH (p)-[:LIVES_IN]->()-[:LOCATED_IN]->(c) RETURN head = p AS same, c = tail AS right, rank"
+    with serving.town.driver.session() as session, session.begin_transaction() as transaction:
+        first, *_ = transaction.run(create + "WITH p " + tails + right, type="CITIZEN_OF").data()
+        assert first == {"same": True, "right": True, "rank": 1}
+        skills = transaction.run(
+            "MATCH (p:Thing {uid: 'draft'}) " + tails + "RETURN tail.uid AS tail", type="HAS_SKILL"
+        ).data()
+        assert {"botany", "pruning", "greenhouse-keeping"} & {row["tail"] for row in skills}
+        (relations,) = transaction.run(
+            "MATCH (p:Thing {uid: 'draft'}), (f:Company {uid: 'firm1'}) "
+            "CALL relpred.predict.relations.stream(p, f, {topK: 1}) YIELD head, relation RETURN head.uid AS h, relation"
+        ).data()
+        assert relations == {"h": "draft", "relation": "WORKS_FOR"}
+        transaction.rollback()
+    assert serving.ask("MATCH (p:Thing {uid: 'draft'}) RETURN p") == []
+
+
+@with_jar
 def test_the_service_answers_by_the_latest_snapshot_that_another_process_read(serving: Serving) -> None:
     """Between two looks at the graph an edge of a known node is not seen, after a look it is."""
     about = (

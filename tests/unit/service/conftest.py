@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from starlette.testclient import TestClient
@@ -17,8 +17,10 @@ from starlette.testclient import TestClient
 from neo4j_relpred.api.jobs import Job, JobKind
 from neo4j_relpred.config import ServiceSettings
 from neo4j_relpred.data.explanation import Clue, Explanation, FiredRule, NamedNode
+from neo4j_relpred.data.snapshot import Node
 from neo4j_relpred.errors import InvalidQuery, JobNotFound, RunNotFound, UnknownEntity, VersionNotFound
 from neo4j_relpred.graph.decisions import Decision, Wish
+from neo4j_relpred.graph.live import LiveEdge, LiveNode
 from neo4j_relpred.graph.pending import Order, Pending
 from neo4j_relpred.graph.runs import Run
 from neo4j_relpred.graph.writer import PublicationReport
@@ -125,6 +127,7 @@ class FakePredictor:
         self.answers: list[ScoredTriple] = []
         self.looks = 0
         self.asked: list[tuple[Query, int, float]] = []
+        self.given: list[LiveNode] = []
         self.explained: list[Triple] = []
         self.threads: set[str] = set()
         self.gate = threading.Event()
@@ -161,11 +164,30 @@ class FakePredictor:
         raise UnknownEntity("There is no such entity.", hint="Was it deleted?")
 
     def predict_each(
-        self, queries: Sequence[Query], top_k: int = 10, min_probability: float = 0.0
+        self,
+        queries: Sequence[Query],
+        top_k: int = 10,
+        min_probability: float = 0.0,
+        given: Sequence[LiveNode] = (),
     ) -> list[list[ScoredTriple]]:
         self._enter()
+        self.given += given
         self.asked += [(query, top_k, min_probability) for query in queries]
         return [self.answers for _ in queries]
+
+    def described(
+        self,
+        element_id: str,
+        labels: Sequence[str],
+        properties: Mapping[str, Any],
+        edges: Sequence[tuple[Literal["out", "in"], str, str]] = (),
+    ) -> LiveNode:
+        if not labels:
+            raise UnknownEntity("Nodes without a label are left out.", hint="Give it one.")
+        found = tuple(
+            LiveEdge(way, relation, self.nodes[other]) for way, relation, other in edges if other in self.nodes
+        )
+        return LiveNode(Node(f"{labels[0]}/{properties.get('name')}", element_id, tuple(labels), {}), found)
 
     def score(self, triples: Sequence[Triple]) -> list[ScoredTriple]:
         self._enter()

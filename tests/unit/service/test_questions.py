@@ -10,6 +10,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from neo4j_relpred.errors import GraphUnavailable, ModelNotFound, UnknownRelation
+from neo4j_relpred.graph.live import LiveNode
 from neo4j_relpred.triples import Evidence, Query, ScoredTriple, Triple, edge_key
 
 ADA, BOB = {"element_id": "4:x:1"}, {"element_id": "4:x:2"}
@@ -22,6 +23,7 @@ class Predictor(Protocol):
     asked: list[tuple[Query, int, float]]
     threads: set[str]
     looks: int
+    given: list[LiveNode]
     error: Exception | None
     gate: threading.Event
     entered: threading.Event
@@ -270,3 +272,45 @@ def test_questions_that_wait_together_get_what_each_asked_for(client: TestClient
         predictor.gate.set()
         assert [rows.result(10) for rows in (first, *others)] == [2, 1, 0, 2]
     assert [top_k for _, top_k, _ in predictor.asked] == [10, 10, 10, 10]
+
+
+EVE = {
+    "element_id": "4:x:9",
+    "labels": ["Person"],
+    "properties": {"name": "eve", "age": 7},
+    "edges": [{"relation": "KNOWS", "other": "4:x:2", "outgoing": False}],
+}
+
+
+def test_a_node_that_is_not_committed_is_asked_about_as_it_is_described(
+    client: TestClient, predictor: Predictor
+) -> None:
+    predictor.answers = [ScoredTriple(Triple("Person/eve", "KNOWS", "Person/bob"), 1.5, 0.75, 1, Evidence("", {}))]
+    body = {"head": {"element_id": "4:x:9"}, "relation": "KNOWS", "described": [EVE]}
+    (row,) = client.post("/v1/tails", json=body).json()
+    assert row["head"] == {"element_id": "4:x:9", "id": "Person/eve"}
+    assert predictor.looks == 0  # nobody could have looked it up
+    assert predictor.asked == [(Query(head="Person/eve", relation="KNOWS"), 10, 0.0)]
+    (given,) = predictor.given
+    assert [(edge.direction, edge.relation, edge.other) for edge in given.edges] == [("in", "KNOWS", "Person/bob")]
+
+
+def test_what_is_described_for_one_question_is_nothing_to_the_next(client: TestClient) -> None:
+    body = {"head": {"element_id": "4:x:9"}, "relation": "KNOWS"}
+    assert client.post("/v1/tails", json=body | {"described": [EVE]}).status_code == 200
+    assert error_of(client.post("/v1/tails", json=body)) == (404, "unknown-entity")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"labels": []},
+        {"labels": "Person"},
+        {"properties": {"name": {"first": "eve"}}},
+        {"edges": [{"relation": "KNOWS", "other": "4:x:2"}]},
+        {"colour": "red"},
+    ],
+)
+def test_a_description_that_cannot_be_used_is_refused(client: TestClient, wrong: dict[str, object]) -> None:
+    body = {"head": {"element_id": "4:x:9"}, "relation": "KNOWS", "described": [EVE | wrong]}
+    assert error_of(client.post("/v1/tails", json=body))[0] in (404, 422)

@@ -35,7 +35,7 @@ class Slow:
     def element_id_of(self, entity): return entity
     def predicted_type(self, relation): return "PREDICTED_" + relation
     def score(self, triples): return []
-    def predict_each(self, queries, top_k, min_probability):
+    def predict_each(self, queries, top_k, min_probability, given):
         print("asked", flush=True)
         (query,) = queries
         time.sleep(float(query.relation))

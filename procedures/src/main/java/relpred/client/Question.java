@@ -46,6 +46,13 @@ public final class Question {
         return new Question(JUDGING, Map.of("triples", parts), triples.size());
     }
 
+    /** The same, with what can be told of nodes that the service cannot see: see {@link Described}. */
+    public Question describing(List<Described> nodes) {
+        var more = new LinkedHashMap<>(parts);
+        more.put("described", nodes.stream().map(Described::body).toList());
+        return new Question(route, more, number);
+    }
+
     /** About how many nodes, pairs or triples it asks. */
     public int number() {
         return number;

@@ -4,16 +4,18 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.function.Function;
+import org.neo4j.graphdb.Node;
 import relpred.client.Prediction;
 import relpred.client.Question;
 
 /**
  * What one call asks.
  *
+ * @param nodes those that it asks about; none where what is asked cannot be told in other words
  * @param keys the keys that its configuration may have
  * @param answer finds the nodes of what the service found; gives null where one is gone
  */
-record Asked(Question question, List<String> keys, Function<Prediction, Answer> answer) {
+record Asked(Question question, List<Node> nodes, List<String> keys, Function<Prediction, Answer> answer) {
     /** What procedures of GDS take, and who comes from there gives by habit. */
     private static final Map<String, String> HABITS = Map.of(
             "concurrency", "The service decides on how many cores it works: training.threads in its settings.",

@@ -9,6 +9,8 @@ import org.neo4j.graphdb.NotFoundException;
 import org.neo4j.graphdb.Transaction;
 import org.neo4j.logging.Log;
 import org.neo4j.procedure.TerminationGuard;
+import relpred.client.Limits;
+import relpred.client.Prediction;
 import relpred.client.Question;
 import relpred.client.RelpredClient;
 import relpred.client.ServiceException;
@@ -16,6 +18,9 @@ import relpred.client.SettingsSource;
 
 /** What the predicting procedures share: arguments become a question, and what the service finds becomes nodes. */
 final class Predicting {
+    private static final String UNKNOWN = "unknown-entity";
+    private static final int MOST_DESCRIBED = 100;
+
     private final Transaction transaction;
     private final TerminationGuard guard;
     private final Log log;
@@ -28,7 +33,8 @@ final class Predicting {
 
     Asked relations(Node head, Node tail) {
         var question = Question.relations(elementId("head", head), elementId("tail", tail));
-        return new Asked(question, Configuration.LIMITS, found -> new Answer(head, tail, found));
+        return new Asked(
+                question, List.of(head, tail), Configuration.LIMITS, found -> new Answer(head, tail, found));
     }
 
     Asked tails(Object head, String relation) {
@@ -37,7 +43,7 @@ final class Predicting {
         var ids = List.copyOf(heads.keySet());
         var question =
                 Arguments.several(head) ? Question.tails(ids, relation) : Question.tails(ids.get(0), relation);
-        return new Asked(question, Configuration.LIMITS, found -> {
+        return new Asked(question, List.copyOf(heads.values()), Configuration.LIMITS, found -> {
             Node tail = node(found.tail());
             return tail == null ? null : new Answer(asked(heads, found.head()), tail, found);
         });
@@ -49,7 +55,7 @@ final class Predicting {
         var ids = List.copyOf(tails.keySet());
         var question =
                 Arguments.several(tail) ? Question.heads(relation, ids) : Question.heads(relation, ids.get(0));
-        return new Asked(question, Configuration.LIMITS, found -> {
+        return new Asked(question, List.copyOf(tails.values()), Configuration.LIMITS, found -> {
             Node head = node(found.head());
             return head == null ? null : new Answer(head, asked(tails, found.tail()), found);
         });
@@ -60,7 +66,7 @@ final class Predicting {
         var triples = Arguments.triples(given);
         var names = triples.stream().map(Arguments.Given::name).toList();
         Iterator<Arguments.Given> next = triples.iterator();
-        return new Asked(Question.triples(names), Configuration.JUDGING, found -> {
+        return new Asked(Question.triples(names), List.of(), Configuration.JUDGING, found -> {
             if (!next.hasNext()) {
                 throw new ServiceException(
                         "unreadable-answer", "The relpred service answered more triples than were asked.", "");
@@ -76,9 +82,26 @@ final class Predicting {
         if (asked.question().number() == 0) {
             return Stream.empty();
         }
-        return client().ask(asked.question(), limits)
+        return told(asked, limits)
                 .map(asked.answer())
                 .filter(answer -> answer != null && answer.found().probability() >= limits.minProbability());
+    }
+
+    /**
+     * What the service finds. It cannot see what this transaction has not committed: a node that it does not know is
+     * described to it, and it is asked once more.
+     */
+    private Stream<Prediction> told(Asked asked, Limits limits) {
+        try {
+            return client().ask(asked.question(), limits);
+        } catch (ServiceException error) {
+            int nodes = asked.nodes().size();
+            if (!error.code().equals(UNKNOWN) || nodes == 0 || nodes > MOST_DESCRIBED) {
+                throw error;
+            }
+            var described = asked.nodes().stream().map(Descriptions::of).toList();
+            return client().ask(asked.question().describing(described), limits);
+        }
     }
 
     RelpredClient client() {
