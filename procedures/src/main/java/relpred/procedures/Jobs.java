@@ -125,7 +125,8 @@ public final class Jobs {
             return job;
         } catch (TransactionTerminatedException terminated) {
             // Whoever waited wants it no more. The guard would refuse every further call.
-            only(new RelpredClient(SettingsSource.ofThisJar().read(), () -> {}).jobs(Errand.jobCancel(job.id()), Optional.of(STOPPING)));
+            var client = new RelpredClient(SettingsSource.ofThisJar().read(), () -> {});
+            only(client.jobs(Errand.jobCancel(job.id()), Optional.of(STOPPING)));
             throw terminated;
         } catch (InterruptedException interrupted) {
             Thread.currentThread().interrupt();

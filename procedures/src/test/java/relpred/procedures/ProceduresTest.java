@@ -1,6 +1,7 @@
 package relpred.procedures;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -124,6 +125,30 @@ class ProceduresTest {
                 .contains("neither a node nor a list of nodes"));
         assertTrue(refused(PAIR + "CALL relpred.predict.tails.stream([a, null], 'X') YIELD rank RETURN rank")
                 .contains("head is null"));
+    }
+
+    @Test
+    void aNodeThatIsNotCommittedIsDescribedWhenTheServiceDoesNotKnowIt() {
+        stub.on("/v1/tails", exchange -> {
+            boolean described = stub.lastBody.contains("\"described\"");
+            String answer = described
+                    ? Stub.row(ada, "LIKES", bob, 1)
+                    : "{\"code\": \"unknown-entity\", \"message\": \"No such node.\", \"hint\": \"Commit it.\"}";
+            byte[] body = answer.getBytes(StandardCharsets.UTF_8);
+            exchange.sendResponseHeaders(described ? 200 : 404, body.length);
+            exchange.getResponseBody().write(body);
+        });
+        var rows = run("MATCH (b:Person {name: 'Bob'}) CREATE (n:Draft:Person {name: 'Eve', age: 7, nan: 0.0 / 0.0,"
+                + " born: date('1990-01-01'), tags: ['a', 'b']})-[:KNOWS]->(b) WITH n"
+                + " CALL relpred.predict.tails.stream(n, 'LIKES') YIELD head, tail"
+                + " RETURN head.name AS h, tail.name AS t");
+        assertEquals(List.of(Map.of("h", "Eve", "t", "Bob")), rows);
+        assertTrue(stub.lastBody.contains("\"name\":\"Eve\""), stub.lastBody);
+        assertTrue(stub.lastBody.contains("\"age\":7"), stub.lastBody);
+        assertTrue(stub.lastBody.contains("\"tags\":[\"a\",\"b\"]"), stub.lastBody);
+        assertTrue(stub.lastBody.contains("\"outgoing\":true"), stub.lastBody);
+        assertTrue(stub.lastBody.contains("\"other\":\"" + bob + "\""), stub.lastBody);
+        assertFalse(stub.lastBody.contains("born") || stub.lastBody.contains("nan"), stub.lastBody);
     }
 
     @Test
