@@ -39,8 +39,6 @@ __all__ = [
 
 MOST_DESCRIBED = 100
 
-Ask = Callable[[Predictor], list[ScoredTriple]]
-
 
 class NodeReference(Strict):
     """A node: by its element id in the graph, or by its entity id in the model."""
