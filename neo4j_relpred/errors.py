@@ -7,7 +7,7 @@ these errors; nothing below a face prints or logs them away.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import ClassVar
 
 __all__ = [
@@ -41,6 +41,7 @@ __all__ = [
     "UnknownRelation",
     "VersionNotFound",
     "did_you_mean",
+    "error_of",
 ]
 
 MOST_COMPARED = 10_000  # known words that a wrong one is compared with: a fifth of a second at most
@@ -282,6 +283,19 @@ class Overloaded(RelpredError):
     exit_code = 9
     http_status = 429
     retryable = True
+
+
+def error_of(code: str, message: str, hint: str, otherwise: type[RelpredError] = RelpredError) -> RelpredError:
+    """The error with that code, as another process worded it; one of `otherwise` where the code is not known here."""
+    kinds = {kind.code: kind for kind in _tree(RelpredError)}
+    return kinds.get(code, otherwise)(message, hint=hint)
+
+
+def _tree(kind: type[RelpredError]) -> Iterator[type[RelpredError]]:
+    """Those without a code of their own come first, so that whoever states the code is taken."""
+    for below in kind.__subclasses__():
+        yield from _tree(below)
+    yield kind
 
 
 def did_you_mean(wrong: str, known: Iterable[str]) -> str:

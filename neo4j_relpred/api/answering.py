@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Literal
 
 import numpy as np
@@ -18,6 +19,7 @@ from neo4j_relpred.graph.live import LiveNode, described_node, read_entity_ids, 
 from neo4j_relpred.model.registry import ModelVersion
 from neo4j_relpred.scoring.scorer import Scorer
 from neo4j_relpred.scoring.serving import Serving, serve
+from neo4j_relpred.text.poison import Poison
 from neo4j_relpred.training.cores import prepare_torch
 from neo4j_relpred.triples import EntityId, Relation, Triple
 
@@ -26,12 +28,16 @@ __all__ = ["Answering", "Loaded"]
 
 @dataclass(frozen=True)
 class Loaded:
-    """A version, ready to answer over a snapshot; `stamp` tells when either is another one."""
+    """A version, ready to answer over a snapshot; `stamp` tells when either is another one.
+
+    poison: rows of the snapshot whose text could not be encoded.
+    """
 
     version: ModelVersion
     serving: Serving
     snapshot: Snapshot
     stamp: tuple[int | None, int | None]
+    poison: Mapping[int, Poison] = MappingProxyType({})
 
 
 class Answering:
@@ -50,13 +56,22 @@ class Answering:
             prepare_torch(workspace.settings.training)
             version, checkpoint = workspace.registry.load()
             snapshot = workspace.snapshots.read()
-            vectors = np.zeros((len(snapshot.ids), 0), np.float32)
+            vectors, poison = np.zeros((len(snapshot.ids), 0), np.float32), dict[int, Poison]()
             if checkpoint.model.centre.shape[0]:
                 self._same_encoder(version)
                 vectors = workspace.encode(snapshot)
+                poison = workspace.poison(snapshot)
             serving = serve(checkpoint, snapshot, vectors, workspace.settings.graph)
-            self._loaded = Loaded(version, serving, snapshot, stamp)
+            self._loaded = Loaded(version, serving, snapshot, stamp, poison)
         return self._loaded
+
+    def forget(self) -> None:
+        """Lets the model be loaded anew when it is asked next."""
+        self._loaded = None
+
+    def poisoned(self) -> set[EntityId]:
+        """Nodes whose text could not be encoded."""
+        return {self.live().snapshot.ids[row] for row in self.live().poison}
 
     def scorer(self, ends: Iterable[EntityId] = (), given: Sequence[LiveNode] = ()) -> Scorer:
         """A scorer that knows these entities: what the snapshot lacks is among those given, or read from the graph.

@@ -70,7 +70,7 @@ def finetune(
     budget = Budget.minutes(minutes)
     source = find_source(settings.text)
     short = settings.text.model_copy(update={"max_tokens": min(LONGEST, settings.text.max_tokens)})
-    texts = _Texts(workspace.texts(data), Tokens(short, source))
+    texts = _Texts(list(workspace.texts(data)), Tokens(short, source))
     split = split_snapshot(workspace, data)[0]
     triples, held = (part[texts.there[part[:, [0, 2]]].all(1)] for part in (split.train, split.holdout))
     if len(triples) < LEAST_TRIPLES or not len(held):

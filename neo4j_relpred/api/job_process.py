@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import resource
 import signal
 import sys
 import threading
@@ -19,8 +20,8 @@ from typing import Any, TextIO
 
 from neo4j_relpred.api.predictor import RelationPredictor
 from neo4j_relpred.api.workspace import Progress
-from neo4j_relpred.config import load_settings
-from neo4j_relpred.errors import RelpredError
+from neo4j_relpred.config import TrainingSettings, load_settings
+from neo4j_relpred.errors import RelpredError, TooLittleMemory
 from neo4j_relpred.training.aside import end_with_who_started
 
 __all__ = ["main"]
@@ -60,18 +61,27 @@ def main() -> None:
     logging.getLogger("neo4j_relpred").addHandler(voice)
     try:
         settings = load_settings(overrides=task["settings"], read_default=False)
+        _stand_back(task["kind"], settings.training)
         with RelationPredictor.open(settings) as predictor:
             result = KINDS[task["kind"]](predictor, voice.progress, **task["options"])
         voice.say(result=result)
     except RelpredError as error:
         voice.say(error=[error.code, error.message, error.hint])
+    except MemoryError:
+        hint = "Raise training.memory_gb, or lower what too-little-memory names in the documentation."
+        voice.say(error=[TooLittleMemory.code, "The memory that this job may take is used up.", hint])
     except Exception as error:  # its message may hold text of the graph
         logging.getLogger(__name__).error("job failed type=%s at=%s", type(error).__name__, _place(error))
         voice.say(error=["internal", f"A fault of the program: {type(error).__name__}.", "The notes say where."])
 
 
-def _train(predictor: RelationPredictor, progress: Progress, **options: Any) -> dict[str, Any]:
-    version, report = predictor.fit(progress=progress, **options)
+def _train(
+    predictor: RelationPredictor, progress: Progress, kind: str = "", resume: bool = False, **options: Any
+) -> dict[str, Any]:
+    """kind: refresh goes on from the live weights, retrain does not. resume: over the data of the killed training."""
+    if kind:
+        options["go_on"] = kind == "refresh"
+    version, report = predictor.fit(predictor.begun_snapshot() if resume else None, progress, **options)
     return {
         "model": version.label,
         "live": version.live,
@@ -88,11 +98,21 @@ def _publish(predictor: RelationPredictor, progress: Progress, **options: Any) -
     return asdict(predictor.publish(progress, **options))
 
 
-def _refresh(predictor: RelationPredictor, progress: Progress, **options: Any) -> dict[str, Any]:
-    return asdict(predictor.refresh(progress=progress, **options))
+def _sync(predictor: RelationPredictor, progress: Progress, **options: Any) -> dict[str, Any]:
+    return asdict(predictor.sync(progress=progress, **options))
 
 
-KINDS: dict[str, Callable[..., dict[str, Any]]] = {"train": _train, "publish": _publish, "refresh": _refresh}
+KINDS: dict[str, Callable[..., dict[str, Any]]] = {"train": _train, "publish": _publish, "sync": _sync}
+
+
+def _stand_back(kind: str, training: TrainingSettings) -> None:
+    """A training takes what others leave: their processor time, and no more memory than it may."""
+    if kind != "train":
+        return
+    os.nice(training.nice)
+    if training.memory_gb is not None:
+        limit = int(training.memory_gb * 1e9)
+        resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
 
 
 def _place(error: BaseException) -> str:

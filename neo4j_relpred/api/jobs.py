@@ -1,4 +1,4 @@
-"""Long work on somebody's behalf: trainings, publications and refreshes, one after the other, each in its own process.
+"""Long work on somebody's behalf: trainings, publications and syncs, one after the other, each in its own process.
 
 A process of its own, since it must be possible to stop a training at any moment, and since a crash in native code must
 not take down who answers questions. It ends when the process that started it ends, however that ends. What a stopped
@@ -26,7 +26,7 @@ from neo4j_relpred.errors import InvalidQuery, JobNotFound, Overloaded, did_you_
 
 __all__ = ["Job", "JobKind", "JobState", "Jobs"]
 
-JobKind = Literal["train", "publish", "refresh"]
+JobKind = Literal["train", "publish", "sync"]
 JobState = Literal["waiting", "running", "done", "failed", "cancelled"]
 
 COMMAND = ["-m", "neo4j_relpred.api.job_process"]

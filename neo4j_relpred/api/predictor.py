@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -19,17 +17,19 @@ from neo4j_relpred.api.jobs import Jobs
 from neo4j_relpred.api.publishing import Consent, Publishing
 from neo4j_relpred.api.reviewing import Reviewing
 from neo4j_relpred.api.sampler import require_sampler
+from neo4j_relpred.api.syncing import SyncReport, last_look, sync
 from neo4j_relpred.api.training import evaluate_file, train
 from neo4j_relpred.api.tuning import Plan, Tuning, tune
 from neo4j_relpred.api.workspace import Progress, Workspace, silent
 from neo4j_relpred.config import Settings
-from neo4j_relpred.data.changes import compare
+from neo4j_relpred.data.begun import Begun
 from neo4j_relpred.data.explanation import Explanation
 from neo4j_relpred.data.kept import KeptSnapshots
 from neo4j_relpred.data.snapshot import Snapshot
-from neo4j_relpred.errors import ModelNotFound, SnapshotCorrupt
+from neo4j_relpred.errors import ModelNotFound
 from neo4j_relpred.evaluation.report import Report
 from neo4j_relpred.graph.client import Neo4jClient
+from neo4j_relpred.graph.daemons import DaemonBoard
 from neo4j_relpred.graph.live import LiveNode
 from neo4j_relpred.graph.reader import read_snapshot
 from neo4j_relpred.graph.runs import Run, get_run, list_runs
@@ -42,20 +42,7 @@ from neo4j_relpred.text.cache import CachedEncoder
 from neo4j_relpred.training.encoder import Method
 from neo4j_relpred.triples import EntityId, Query, QuestionKind, Relation, ScoredTriple, Triple
 
-__all__ = ["RefreshReport", "RelationPredictor"]
-
-
-@dataclass(frozen=True)
-class RefreshReport:
-    """What a refresh found and did."""
-
-    changed_nodes: int
-    changed_edges: int
-    encoded_texts: int
-    retrained: bool
-    model: str
-    publication: PublicationReport | None
-    seconds: float
+__all__ = ["RelationPredictor"]
 
 
 class RelationPredictor:
@@ -107,22 +94,15 @@ class RelationPredictor:
     def snapshot(self, progress: Progress = silent) -> Snapshot:
         """Reads the graph and keeps it as the latest snapshot. Raises InvalidSettings, EmptyGraph."""
         needs_last = self.settings.graph.changes != "scan"
-        return self._read(progress, self._last_look() if needs_last else None)
-
-    def _last_look(self) -> Snapshot | None:
-        """The snapshot before this one; None also when it is damaged, since it is about to be replaced."""
-        snapshots = self._workspace.snapshots
-        try:
-            return snapshots.read() if snapshots.numbers() else None
-        except SnapshotCorrupt:
-            return None
+        data = self._read(progress, last_look(self._workspace) if needs_last else None)
+        self._workspace.snapshots.add(data)
+        return data
 
     def _read(self, progress: Progress, before: Snapshot | None) -> Snapshot:
         graph, schema = self.settings.graph, self.schema()
         if schema.labels:  # an empty graph is called empty, and not the settings wrong
             check_settings(schema, graph)
         data = read_snapshot(self.client, graph, lambda what, n, of: progress(f"read {what}", n / max(1, of)), before)
-        self._workspace.snapshots.add(data)
         self.review.keep()
         return data
 
@@ -151,7 +131,18 @@ class RelationPredictor:
         `go_on` starts from the live version's weights, and goes live only if it is not worse. An interrupted training
         of the same data and settings is taken up where it was, unless `fresh`. Raises TooLittleData.
         """
-        return train(self._workspace, snapshot or self.snapshot(progress), progress, go_on=go_on, fresh=fresh)
+        data = snapshot or self.snapshot(progress)
+        with self._workspace.begun.noted(Begun(data.content_hash, {"kind": "refresh" if go_on else "retrain"})):
+            return train(self._workspace, data, progress, go_on=go_on, fresh=fresh)
+
+    def begun(self) -> Begun | None:
+        """The training that was begun last and has neither ended nor failed: it runs, or was killed."""
+        return self._workspace.begun.read()
+
+    def begun_snapshot(self) -> Snapshot | None:
+        """The snapshot of that training, where it is still kept."""
+        begun = self.begun()
+        return None if begun is None else self._workspace.snapshots.holding(begun.snapshot)
 
     def evaluate(self, file: Path) -> Report:
         """The live model on the triples of a file (head, relation, tail by key) that the graph does not hold."""
@@ -335,23 +326,30 @@ class RelationPredictor:
         """Leases, and taking everything out again."""
         return Administration(self._workspace, lambda: self.client)
 
-    # refreshing
+    # keeping up
 
-    def refresh(self, *, retrain: bool = False, publish: bool = True, progress: Progress = silent) -> RefreshReport:
-        """Reads what changed, encodes new texts, retrains when asked (or never trained), publishes the difference."""
-        started = time.monotonic()
-        before = self._last_look()
-        snapshot = self._read(progress, before)
-        changes = compare(before, snapshot)
-        encoded_before = self._workspace.encoded_texts
-        retrain = retrain or self._workspace.registry.live_version() is None
-        if retrain:
-            self.fit(snapshot, progress, go_on=True)
-        loaded = self._answering.live()
-        report = self.publish(progress) if publish else None
-        encoded = self._workspace.encoded_texts - encoded_before
-        seconds = time.monotonic() - started
-        return RefreshReport(changes.nodes, changes.edges, encoded, retrain, loaded.version.label, report, seconds)
+    def sync(self, *, publish: bool = True, progress: Progress = silent) -> SyncReport:
+        """Reads what changed, encodes new texts, asks anew what that affects, and publishes the difference.
+
+        Trains nothing. Raises ModelNotFound, and what `snapshot` and `publish` raise.
+        """
+        return sync(
+            self._workspace,
+            self._answering,
+            self.publishing,
+            lambda before: self._read(progress, before),
+            publish,
+            progress,
+        )
+
+    @property
+    def daemons(self) -> DaemonBoard:
+        """What daemons of this model say of themselves in the graph, and what they are told there."""
+        return DaemonBoard(lambda: self.client, self.settings.model_name)
+
+    def retry_failed(self) -> int:
+        """Lets texts that could not be encoded be tried again by the next sync; how many there were."""
+        return self._workspace.encoder.forgive() if self.settings.text.encoder else 0
 
     @cached_property
     def jobs(self) -> Jobs:
@@ -363,6 +361,12 @@ class RelationPredictor:
     def models(self) -> list[ModelVersion]:
         """All versions of the model that the settings name, oldest first."""
         return self._workspace.registry.versions()
+
+    def live_model(self) -> str | None:
+        """Name and version of the live one; None before the first training. Loads nothing."""
+        registry = self._workspace.registry
+        version = registry.live_version()
+        return None if version is None else f"{registry.name}@{version}"
 
     def report(self, version: int | None = None) -> tuple[ModelVersion, Report]:
         """A version with its report; the live one by default. Raises ModelNotFound."""

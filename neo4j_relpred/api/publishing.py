@@ -27,10 +27,11 @@ from neo4j_relpred.graph.migrations import migrate
 from neo4j_relpred.graph.predicted import PredictedType
 from neo4j_relpred.graph.runs import list_runs
 from neo4j_relpred.graph.writer import PublicationPlan, PublicationReport, model_name_of, publish
+from neo4j_relpred.scoring.affected import Heads
 from neo4j_relpred.scoring.estimate import Estimate
 from neo4j_relpred.scoring.limits import PRECISION_FLOOR, limit
 from neo4j_relpred.scoring.scorer import Scorer
-from neo4j_relpred.triples import EntityId, Relation, Triple
+from neo4j_relpred.triples import Relation, Triple
 
 __all__ = ["Consent", "Publishing"]
 
@@ -82,10 +83,10 @@ class Publishing:
         """
         loaded, run = self.answering.live(), _new_run()
         Reviewing(self.workspace, self.client).keep()
-        sweep = candidates is None
+        sweep, about = candidates is None, dict[str, Any]()
         if candidates is None:
             relations = settings.relations or loaded.serving.relations
-            edges = self._swept(relations, settings, run, progress)
+            edges, about = self._swept(relations, settings, run, progress)
         else:
             relations = tuple(sorted({triple.relation for triple in candidates}))
             edges = self._judged(candidates, settings, run)
@@ -98,9 +99,18 @@ class Publishing:
             **vars(consent),
         )
         if sweep:
-            return self._carry_out(target, plan, target, self._basis(settings, loaded))
+            return self._carry_out(target, plan, target, about)
         others = (edge for edge in self._last_set() if edge.relation not in relations)  # they stay, and are kept along
         return self._carry_out(target, plan, TargetSet.of([*target, *others]))
+
+    def pending(self) -> int:
+        """Heads that the last sweep of what changed had no time to ask about."""
+        run = self.workspace.sets.live(self.workspace.settings.model_name)
+        try:
+            about = {} if run is None else self.workspace.sets.about(run)
+        except (RunNotFound, SnapshotCorrupt):
+            about = {}
+        return len({head for heads in about.get("pending", {}).values() for head in heads})
 
     def undo(
         self, run: str, progress: Progress = silent, *, dry_run: bool = False, patience: float | None = None
@@ -116,21 +126,25 @@ class Publishing:
 
     def _swept(
         self, relations: Sequence[Relation], settings: PublishingSettings, run: str, progress: Progress
-    ) -> list[TargetEdge]:
+    ) -> tuple[list[TargetEdge], dict[str, Any]]:
+        """The edges, and what to say of the set: where the next sweep of what changed goes on from."""
         loaded, scorer = self.answering.live(), self.answering.scorer()
-        told = partial(_told, progress)
-        changed = self._changed(settings, loaded) if settings.only_changed else None
-        if changed is None:
-            scored = scorer.sweep(relations, settings, told)
-            return [TargetEdge.of(triple, loaded.version.label, run) for triple in scored]
+        label, told = loaded.version.label, partial(_told, progress)
+        basis = self._basis(settings, loaded)
+        heads = self._affected(scorer, relations, settings, basis) if settings.only_changed else None
+        swept = scorer.sweep(relations, settings, told, heads=heads)
+        if heads is None:
+            return [TargetEdge.of(triple, label, run) for triple in swept.triples], basis
+        asked = {relation: names - swept.left.get(relation, frozenset()) for relation, names in heads.items()}
         alive = {entity for row, entity in enumerate(loaded.serving.entities) if loaded.serving.alive[row]}
-        kept = {e.key: e for e in self._last_set() if e.head not in changed and {e.head, e.tail} <= alive}
-        kept = {key: edge for key, edge in kept.items() if not scorer.holds(edge.triple)}
-        fresh = scorer.sweep(relations, settings, told, heads=changed)
-        both = limit([*fresh, *(edge.scored for edge in kept.values())], settings, scorer.symmetric).triples
-        log.info("asked for %s changed nodes; %s edges of others stay", f"{len(changed):,}", f"{len(kept):,}")
-        edges = [TargetEdge.of(triple, loaded.version.label, run) for triple in both]
-        return [kept.get(edge.key, edge) for edge in edges]
+        kept = {e.key: e for e in self._last_set() if e.head not in asked.get(e.relation, ())}
+        kept = {k: e for k, e in kept.items() if {e.head, e.tail} <= alive and not scorer.holds(e.triple)}
+        both = limit([*swept.triples, *(edge.scored for edge in kept.values())], settings, scorer.symmetric).triples
+        number = len(frozenset().union(*asked.values()))
+        log.info("asked about %s nodes; %s edges of others stay", f"{number:,}", f"{len(kept):,}")
+        edges = [TargetEdge.of(triple, label, run) for triple in both]
+        pending = {relation: sorted(names) for relation, names in swept.left.items() if names}
+        return [kept.get(edge.key, edge) for edge in edges], {**basis, "pending": pending}
 
     def _judged(self, candidates: Sequence[Triple], settings: PublishingSettings, run: str) -> list[TargetEdge]:
         label, scorer = self.answering.live().version.label, self._scorer_of(candidates)
@@ -147,23 +161,28 @@ class Publishing:
     def _basis(self, settings: PublishingSettings, loaded: Loaded) -> dict[str, Any]:
         """What a set of a sweep was made of: where it is the same, unchanged nodes need not be asked again."""
         asked = settings.model_dump(include={"relations", "min_probability", "precision", "top_k"}, mode="json")
-        return {"snapshot": loaded.snapshot.content_hash, "version": loaded.version.label, "asked": asked}
+        about = {"snapshot": loaded.snapshot.content_hash, "version": loaded.version.label, "asked": asked}
+        return {**about, "withoutVector": sorted(self.answering.poisoned())}
 
-    def _changed(self, settings: PublishingSettings, loaded: Loaded) -> frozenset[EntityId] | None:
-        """Nodes that changed since the last sweep; None where that cannot be told, so that all have to be asked."""
+    def _affected(
+        self, scorer: Scorer, relations: Sequence[Relation], settings: PublishingSettings, now: Mapping[str, Any]
+    ) -> Heads | None:
+        """What to ask since the last sweep; None where that cannot be told, so that all have to be asked."""
         sets, snapshots = self.workspace.sets, self.workspace.snapshots
         run = sets.live(self.workspace.settings.model_name)
         try:
             about = {} if run is None else sets.about(run)
         except (RunNotFound, SnapshotCorrupt):
             return None
-        now = self._basis(settings, loaded)
         before = snapshots.holding(about.get("snapshot", ""))
         if before is None or any(about.get(name) != now[name] for name in ("version", "asked")):
             log.info("all nodes are asked: the last set is of another model, other settings, or an older snapshot")
             return None
-        changes = compare(before, loaded.snapshot)
-        return frozenset((*changes.new, *changes.text, *changes.neighborhood))
+        changes = compare(before, self.answering.live().snapshot)
+        text = {*changes.new, *changes.text, *({*about.get("withoutVector", ())} ^ {*now["withoutVector"]})}
+        found = scorer.affected(relations, {*text, *changes.neighborhood}, text, settings.top_k)
+        pending = about.get("pending", {})
+        return {relation: names | frozenset(pending.get(relation, ())) for relation, names in found.items()}
 
     def _plan(
         self, run: str, target: TargetSet, relations: Iterable[Relation], progress: Progress, *, orphans: bool = True
@@ -213,7 +232,7 @@ class Publishing:
         client, sets = self.client(), self.workspace.sets  # who cannot connect leaves no set behind
         if plan.dry_run:
             return publish(client, target, plan)
-        with self.workspace.exclusive(patience), self.workspace.lease(client, patience) as fence:
+        with self.workspace.exclusive("publishing", patience), self.workspace.lease(client, patience) as fence:
             migrate(client, fence)
             sets.add(plan.run, whole, plan.model, about)
             try:

@@ -34,6 +34,7 @@ COMMANDS = {
     "review": "reviewing:review",
     "model": "models:model",
     "admin": "admin:admin",
+    "sync": "syncing:sync",
     "serve": "servers:serve",
     "daemon": "servers:daemon",
     "demo": "servers:demo",

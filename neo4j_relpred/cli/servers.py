@@ -32,10 +32,10 @@ def serve(opened: Opened, host: str | None, port: int | None) -> None:
 
 
 @click.command()
-@click.option("--once/--no-once", default=False, help="Refresh once and end.")
+@click.option("--once/--no-once", default=False, help="Sync once and end.")
 @click.pass_obj
 def daemon(opened: Opened, once: bool) -> None:
-    """Keep predictions fresh: read what changed, refresh, publish; retrain at night.
+    """Keep predictions fresh: sync again and again, train at night, let a better model in.
 
     Example: relpred daemon --once
     """

@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx2 as httpx
 
-from neo4j_relpred.errors import RelpredError
+from neo4j_relpred.errors import RelpredError, error_of
 from neo4j_relpred.wire import NDJSON, WIRE, WIRE_HEADER
 
 __all__ = ["Connection", "ServiceRefused", "ServiceUnavailable"]
@@ -86,7 +86,7 @@ class Connection:
             if not isinstance(row, dict):
                 raise _no_answer(response)
             if set(row) == {"code", "message", "hint"}:
-                raise _error(row)
+                raise error_of(row["code"], row["message"], row["hint"], ServiceRefused)
             yield row
         if not response.is_success:
             raise _no_answer(response)
@@ -100,19 +100,6 @@ def _waiting(response: httpx.Response) -> float | None:
         return min(float(response.headers["Retry-After"]), LONGEST_WAIT)
     except (KeyError, ValueError):
         return None
-
-
-def _error(row: Mapping[str, str]) -> RelpredError:
-    """The error of our tree with that code, as the service worded it."""
-    kinds = {kind.code: kind for kind in _tree(RelpredError)}
-    return kinds.get(row["code"], ServiceRefused)(row["message"], hint=row["hint"])
-
-
-def _tree(kind: type[RelpredError]) -> Iterator[type[RelpredError]]:
-    """Those without a code of their own come first, so that whoever states the code is taken."""
-    for below in kind.__subclasses__():
-        yield from _tree(below)
-    yield kind
 
 
 def _no_answer(response: httpx.Response) -> ServiceRefused:

@@ -177,6 +177,12 @@ class TrainingSettings(Section):
         "auto", description="Where the parts of the model are fitted: auto, cpu or cuda. auto takes cuda if it can."
     )
     threads: int = Field(1, ge=1, description="Torch threads of one process; more than one is often slower.")
+    nice: int = Field(
+        10, ge=0, le=19, description="How far a training of the daemon or of the service stands back for others (nice)."
+    )
+    memory_gb: float | None = Field(
+        None, gt=0, description="Memory that such a training may take at most; unset for what is free."
+    )
     workers: int | None = Field(
         None, ge=1, description="What a training does at once. Unset: as much as there are cores for, at most 2."
     )
@@ -293,9 +299,18 @@ class DaemonSettings(Section):
     """The schedule."""
 
     interval_minutes: float = Field(5.0, gt=0, description="Time between two looks for changes.")
-    retrain_cron: str = Field("0 3 * * *", description="When to retrain, as five cron fields; '' for never.")
-    timezone: str = Field("UTC", description="Time zone of retrain_cron.")
-    publish: bool = Field(True, description="Whether a refresh publishes its predictions.")
+    refresh_cron: str = Field(
+        "0 3 * * *", description="When to go on training from the live weights, as five cron fields; '' for never."
+    )
+    retrain_cron: str = Field("0 3 * * 0", description="When to train anew, in the same way; it replaces a refresh.")
+    timezone: str = Field("UTC", description="Time zone of both.")
+    publish: bool = Field(True, description="Whether a sync publishes its predictions.")
+    lease_seconds: float = Field(
+        15.0, ge=1, description="How long a daemon that no longer moves keeps another one from taking over."
+    )
+    stuck_minutes: float = Field(
+        30.0, gt=0, description="A daemon whose work shows no progress for so long counts as stuck."
+    )
 
 
 class Settings(BaseSettings):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from neo4j_relpred.daemon.heartbeat import problem_of
+from neo4j_relpred.data.daemon_state import problem_of
 
 if __name__ == "__main__":
     sys.exit(problem_of(Path(sys.argv[1] if len(sys.argv) > 1 else ".relpred")))

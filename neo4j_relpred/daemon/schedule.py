@@ -1,10 +1,10 @@
-"""When to refresh and when to retrain. The scheduler only says that it is time; the work is done elsewhere."""
+"""When to sync, to refresh and to retrain. The scheduler only says that it is time; the work is done elsewhere."""
 
 from __future__ import annotations
 
 import re
 import zoneinfo
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
@@ -18,19 +18,18 @@ from apscheduler.triggers.interval import IntervalTrigger
 from neo4j_relpred.config import DaemonSettings
 from neo4j_relpred.errors import InvalidSettings, did_you_mean
 
-__all__ = ["REFRESH", "RETRAIN", "Schedule", "make_schedule"]
+__all__ = ["REFRESH", "RETRAIN", "SYNC", "Schedule", "make_schedule"]
 
-REFRESH, RETRAIN = "refresh", "retrain"
+SYNC, REFRESH, RETRAIN = "sync", "refresh", "retrain"
 DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat", "sun")  # cron counts from Sunday, and twice
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """The two triggers and their time zone; `retrain` None for never."""
+    """The triggers by job, and their time zone. A job without one never comes by itself."""
 
     zone: tzinfo
-    refresh: Any
-    retrain: Any | None
+    triggers: Mapping[str, Any]
 
     def scheduler(self, tick: Callable[[str], None], beat: Callable[[], None], beat_seconds: float) -> Any:
         """A scheduler, not started yet. Calls tick(job) when it is time; missed times count once, however late."""
@@ -40,11 +39,17 @@ class Schedule:
             job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
             timezone=self.zone,
         )
-        scheduler.add_job(tick, self.refresh, args=[REFRESH], id=REFRESH)
-        if self.retrain is not None:
-            scheduler.add_job(tick, self.retrain, args=[RETRAIN], id=RETRAIN)
+        for name, trigger in self.triggers.items():
+            scheduler.add_job(tick, trigger, args=[name], id=name)
         scheduler.add_job(beat, "interval", seconds=beat_seconds, id="beat")
         return scheduler
+
+    def missed(self, job: str, since: datetime | None, now: datetime) -> bool:
+        """Whether the job should have come between two times, while nobody was there to do it."""
+        if since is None or job not in self.triggers:
+            return False
+        due = self.triggers[job].get_next_fire_time(None, since + timedelta(seconds=1))
+        return due is not None and due <= now
 
 
 def make_schedule(settings: DaemonSettings) -> Schedule:
@@ -52,12 +57,15 @@ def make_schedule(settings: DaemonSettings) -> Schedule:
     zone = _zone(settings.timezone)
     try:
         interval = timedelta(minutes=settings.interval_minutes)
-        refresh = IntervalTrigger(seconds=interval.total_seconds(), timezone=zone)
+        triggers: dict[str, Any] = {SYNC: IntervalTrigger(seconds=interval.total_seconds(), timezone=zone)}
     except (OverflowError, ValueError) as error:
         raise InvalidSettings(
             f"daemon.interval_minutes cannot be {settings.interval_minutes}.", hint="Give a number of minutes, like 5."
         ) from error
-    return Schedule(zone, refresh, _cron(settings.retrain_cron, zone) if settings.retrain_cron.strip() else None)
+    for job, text in ((REFRESH, settings.refresh_cron), (RETRAIN, settings.retrain_cron)):
+        if text.strip():
+            triggers[job] = _cron(f"daemon.{job}_cron", text, zone)
+    return Schedule(zone, triggers)
 
 
 def _zone(name: str) -> tzinfo:
@@ -72,17 +80,17 @@ def _zone(name: str) -> tzinfo:
         ) from error
 
 
-def _cron(text: str, zone: tzinfo) -> Any:
+def _cron(name: str, text: str, zone: tzinfo) -> Any:
     fields = text.split()
     try:
         trigger = CronTrigger.from_crontab(" ".join([*fields[:4], *map(_days_by_name, fields[4:])]), timezone=zone)
     except ValueError as error:
         raise InvalidSettings(
-            f"daemon.retrain_cron {text!r} is not five cron fields: {error}.",
+            f"{name} {text!r} is not five cron fields: {error}.",
             hint="Write minute, hour, day, month and weekday, like '0 3 * * *'; '' for never.",
         ) from error
     if trigger.get_next_fire_time(None, datetime.now(zone)) is None:
-        raise InvalidSettings(f"daemon.retrain_cron {text!r} never comes.", hint="Write '' for never.")
+        raise InvalidSettings(f"{name} {text!r} never comes.", hint="Write '' for never.")
     return trigger
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -17,10 +18,11 @@ LOCK_SECONDS = 60.0  # writing the largest snapshots takes some seconds
 
 
 class KeptSnapshots:
-    """Snapshots in `folder`, `keep` of them at most. Several processes may add to it."""
+    """Snapshots in `folder`, `keep` of them at most, and those `in_use`. Several processes may add to it."""
 
-    def __init__(self, folder: Path, keep: int) -> None:
-        self.folder, self._keep = folder, keep
+    def __init__(self, folder: Path, keep: int, in_use: Callable[[], Collection[str]] = tuple) -> None:
+        """in_use: content hashes of snapshots that stay however old they are."""
+        self.folder, self._keep, self._in_use = folder, keep, in_use
 
     def numbers(self) -> list[int]:
         """The numbers of the snapshots that are there, oldest first."""
@@ -39,8 +41,10 @@ class KeptSnapshots:
             with FileLock(self.folder / "lock", timeout=LOCK_SECONDS):
                 number = (self.stamp or 0) + 1
                 snapshot.write(self._place(number))
+                used = self._in_use()
                 for old in self.numbers()[: -self._keep]:
-                    shutil.rmtree(self._place(old), ignore_errors=True)
+                    if not self._holds_one_of(old, used):
+                        shutil.rmtree(self._place(old), ignore_errors=True)
         except Timeout as error:
             raise Busy(f"Another process is writing to {self.folder}.", hint="Try again in a moment.") from error
         return number
@@ -52,10 +56,19 @@ class KeptSnapshots:
     def holding(self, content_hash: str) -> Snapshot | None:
         """The latest snapshot with this content; None where none is kept. Raises SnapshotCorrupt."""
         for number in reversed(self.numbers()):
-            manifest = read_manifest(self._place(number), SnapshotCorrupt, "Take another one with `relpred snapshot`.")
-            if manifest.get("contentHash") == content_hash:
+            if self._content(number) == content_hash:
                 return self.read(number)
         return None
+
+    def _holds_one_of(self, number: int, contents: Collection[str]) -> bool:
+        try:
+            return self._content(number) in contents
+        except SnapshotCorrupt:  # nobody can use it
+            return False
+
+    def _content(self, number: int) -> str:
+        hint = "Take another one with `relpred snapshot`."
+        return str(read_manifest(self._place(number), SnapshotCorrupt, hint).get("contentHash", ""))
 
     def _known(self, number: int | None) -> Path:
         numbers = self.numbers()

@@ -25,7 +25,7 @@ ACCEPTED_PROPERTIES = (
     "relpredAcceptedBy",
     "relpredAcceptedAt",
 )
-NODE_LABELS = ("RelpredDecision", "RelpredLease", "RelpredRun", "RelpredSchema")
+NODE_LABELS = ("RelpredDaemon", "RelpredDecision", "RelpredFailure", "RelpredLease", "RelpredRun", "RelpredSchema")
 ROLE = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 
 

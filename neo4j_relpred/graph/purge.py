@@ -20,9 +20,15 @@ from neo4j_relpred.graph.predicted import LOCKED_ENDS, constraint_name
 
 __all__ = ["Purge", "count_ours", "purge", "remove_leases"]
 
-LABELS: tuple[LiteralString, ...] = ("RelpredRun", "RelpredDecision", "RelpredSchema")
+LABELS: tuple[LiteralString, ...] = (
+    "RelpredRun",
+    "RelpredDecision",
+    "RelpredSchema",
+    "RelpredDaemon",
+    "RelpredFailure",
+)
 LEASE_CONSTRAINT = "relpred_lease_name"
-CONSTRAINTS = ("relpred_run_id", "relpred_decision_key", LEASE_CONSTRAINT)
+CONSTRAINTS = ("relpred_run_id", "relpred_decision_key", "relpred_daemon_model", LEASE_CONSTRAINT)
 BATCH = 5_000
 KEY: LiteralString = "=~ '[0-9a-f]{64}'"
 OURS: LiteralString = f"x.key {KEY} AND x.model IS NOT NULL AND x.run IS NOT NULL AND x.predictedAt IS NOT NULL"

@@ -16,12 +16,13 @@ from neo4j_relpred.data.explanation import Explanation
 from neo4j_relpred.data.knowledge_graph import IntArray, KnowledgeGraph
 from neo4j_relpred.model.chunks import chunk_bytes, chunks_by_relation
 from neo4j_relpred.model.trained import EntityAnswers
+from neo4j_relpred.scoring.affected import Heads, affected
 from neo4j_relpred.scoring.estimate import Estimate, TypeEstimate
 from neo4j_relpred.scoring.evidence import ENTITY_COLUMNS, RELATION_COLUMNS, evidence_shares, explain, shares_of_each
 from neo4j_relpred.scoring.explaining import explained
 from neo4j_relpred.scoring.limits import PRECISION_FLOOR, limit
 from neo4j_relpred.scoring.serving import Serving
-from neo4j_relpred.scoring.sweep import by_promise, free_tails, questions_of
+from neo4j_relpred.scoring.sweep import Swept, by_promise, free_tails, questions_of
 from neo4j_relpred.triples import EntityId, Evidence, Part, Query, Relation, ScoredTriple, Triple
 
 __all__ = ["Scorer"]
@@ -167,37 +168,57 @@ class Scorer:
         settings: PublishingSettings,
         progress: Callable[[int, int], None] = lambda done, total: None,
         say: Callable[[str], None] = log.warning,
-        heads: Collection[EntityId] | None = None,
-    ) -> list[ScoredTriple]:
+        heads: Heads | None = None,
+    ) -> Swept:
         """The best new tails of every head that may have one, by the limits of the settings, most probable first.
 
         Questions are asked in the order of their promise until `settings.minutes` are over. `say` is told what was
         left out. heads: only these are asked about.
         """
         ends = time.monotonic() + settings.minutes * 60
-        row_of = self.serving.rows
-        only = None if heads is None else np.array([row_of[head] for head in heads if head in row_of], np.int64)
         wanted = [self.serving.relation_row(relation) for relation in relations]
-        asked, settled = questions_of(self.serving, wanted, only)
+        asked, settled = questions_of(self.serving, wanted, None if heads is None else self._rows_of(heads))
         if settled:
             log.info("%s questions not asked: they have the one answer that such questions have", f"{settled:,}")
         total, done = sum(len(questions.heads) for questions in asked), 0
         found: list[ScoredTriple] = []
+        left: dict[int, list[int]] = {}
         model = self.serving.model
         for questions in by_promise(self.serving, asked, settings.minutes * 60 * LOOKING_SHARE):
             tails = free_tails(self.serving, questions.relation)
-            of_one_relation = np.full(len(questions.heads), questions.relation)
+            asked_until = 0
+            of_one_relation = np.full(len(questions.heads) if time.monotonic() < ends else 0, questions.relation)
             for relation, rows in chunks_by_relation(of_one_relation, model.graph.num_entities, model.members):
                 if time.monotonic() > ends:
-                    say(
-                        f"Scoring stopped after {settings.minutes:g} minutes (publishing.minutes): {done:,} of "
-                        f"{total:,} questions were asked, the most promising first."
-                    )
-                    return limit(found, settings, self.symmetric).triples
+                    break
                 found.extend(self._swept(relation, questions.heads[rows], tails, settings))
+                asked_until = int(rows[-1]) + 1
                 done += len(rows)
                 progress(done, total)
-        return limit(found, settings, self.symmetric).triples
+            unasked = questions.heads[asked_until:].tolist()
+            left.setdefault(questions.relation, []).extend(unasked)
+        if done < total:
+            say(
+                f"Scoring stopped after {settings.minutes:g} minutes (publishing.minutes): {done:,} of "
+                f"{total:,} questions were asked, the most promising first."
+            )
+        names = self.serving.entities
+        later = {self.serving.relations[row]: frozenset(names[head] for head in heads) for row, heads in left.items()}
+        return Swept(limit(found, settings, self.symmetric).triples, later)
+
+    def affected(
+        self, relations: Iterable[Relation], changed: Collection[EntityId], text: Collection[EntityId], top_k: int
+    ) -> Heads:
+        """What to ask again after a change, see `scoring.affected`."""
+        return affected(self.serving, relations, changed, text, top_k)
+
+    def _rows_of(self, heads: Heads) -> dict[int, IntArray]:
+        """The same by row; nodes that the serving model lacks are left out."""
+        rows = self.serving.rows
+        return {
+            self.serving.relation_row(relation): np.array([rows[name] for name in names if name in rows], np.int64)
+            for relation, names in heads.items()
+        }
 
     def _swept(
         self, relation: int, heads: IntArray, tails: npt.NDArray[np.bool_], settings: PublishingSettings

@@ -9,7 +9,7 @@ twentieths.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -19,8 +19,9 @@ import torch
 from neo4j_relpred.data.knowledge_graph import IntArray
 from neo4j_relpred.scoring.products import best_products
 from neo4j_relpred.scoring.serving import Serving
+from neo4j_relpred.triples import EntityId, Relation, ScoredTriple
 
-__all__ = ["Questions", "by_promise", "free_tails", "questions_of"]
+__all__ = ["Questions", "Swept", "by_promise", "free_tails", "questions_of"]
 
 Mask = npt.NDArray[np.bool_]
 ASKED_SHARE = 0.3  # a label whose nodes have a relation this often makes its other nodes worth asking
@@ -47,6 +48,14 @@ class Questions:
         return self.answered, self.candidates
 
 
+@dataclass(frozen=True)
+class Swept:
+    """What a sweep found, most probable first; left: heads that were not asked about for want of time, by relation."""
+
+    triples: list[ScoredTriple]
+    left: Mapping[Relation, frozenset[EntityId]]
+
+
 def settled(serving: Serving, relation: int) -> Mask:
     """(entities,): nodes that have their answer, of a relation that gives nodes one answer each."""
     counts = serving.model.graph.context[:, relation]
@@ -57,23 +66,23 @@ def settled(serving: Serving, relation: int) -> Mask:
 
 
 def questions_of(
-    serving: Serving, relations: Iterable[int], only: IntArray | None = None
+    serving: Serving, relations: Iterable[int], only: Mapping[int, IntArray] | None = None
 ) -> tuple[list[Questions], int]:
     """Heads that have a relation and those of labels where having it is common; and how many questions are settled.
 
     A question is settled where its relation gives each head one answer, and this head has it; and where each tail
-    belongs to one head, and none is free. only: (n,) heads that are asked about.
+    belongs to one head, and none is free. only: heads (n,) that are asked about, by relation.
     """
     found, left_out = [], 0
-    among = np.full(len(serving.alive), only is None)
-    among[[] if only is None else only] = True
     for relation in relations:
         has = serving.model.graph.context[:, relation] > 0
         asked = has.copy()
         for rows in serving.label_rows.values():
             if has[rows].mean() >= ASKED_SHARE:
                 asked[rows] = True
-        asked &= serving.alive & among
+        asked &= serving.alive
+        if only is not None:
+            asked &= np.isin(np.arange(len(asked)), only.get(relation, ()))
         open_ = asked & ~settled(serving, relation)
         candidates = int(free_tails(serving, relation).sum())
         if not candidates:

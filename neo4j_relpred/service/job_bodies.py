@@ -15,7 +15,7 @@ from neo4j_relpred.wire import MOST_ROWS
 if TYPE_CHECKING:
     from neo4j_relpred.api.jobs import Job, JobKind
 
-__all__ = ["JobBody", "JobListBody", "PublishJobBody", "RefreshJobBody", "TrainJobBody", "job_row"]
+__all__ = ["JobBody", "JobListBody", "PublishJobBody", "SyncJobBody", "TrainJobBody", "job_row"]
 
 JobId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:-]{1,64}$")]
 
@@ -73,15 +73,14 @@ class PublishJobBody(_Submission):
         return self._submitted(jobs, "publish", options, overrides)
 
 
-class RefreshJobBody(_Submission):
+class SyncJobBody(_Submission):
     """Read what changed, encode new texts, publish the difference."""
 
-    retrain: bool = False
     publish: bool = True
 
     def submitted(self, jobs: JobBoard) -> Job:
         """Queues it."""
-        return self._submitted(jobs, "refresh", {"retrain": self.retrain, "publish": self.publish}, {})
+        return self._submitted(jobs, "sync", {"publish": self.publish}, {})
 
 
 class JobBody(Strict):

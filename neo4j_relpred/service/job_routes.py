@@ -15,7 +15,7 @@ from neo4j_relpred.service.job_bodies import (
     JobBody,
     JobListBody,
     PublishJobBody,
-    RefreshJobBody,
+    SyncJobBody,
     TrainJobBody,
     job_row,
 )
@@ -48,9 +48,9 @@ def add_jobs(app: FastAPI, predictor: Predictor, refusals: dict[int | str, dict[
         """Submits a publication."""
         return await answer(request, lambda: [body.submitted(predictor.jobs)])
 
-    @route("refresh")
-    async def refresh(body: RefreshJobBody, request: Request) -> Response:
-        """Submits a refresh: what changed is read, and the difference published."""
+    @route("sync")
+    async def sync(body: SyncJobBody, request: Request) -> Response:
+        """Submits a sync: what changed is read, and the difference published."""
         return await answer(request, lambda: [body.submitted(predictor.jobs)])
 
     @route("list")

@@ -6,7 +6,7 @@ import hashlib
 import logging
 import sqlite3
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from neo4j_relpred.errors import Busy, RelpredError, StorageFailed, TextCacheCorrupt
+from neo4j_relpred.text.poison import POISON_TABLE, Poison, PoisonList, encode_what_can_be
 from neo4j_relpred.text.vectors import Encoder, Progress, Vectors
 
 __all__ = ["CachedEncoder", "Vacuumed"]
@@ -28,6 +29,7 @@ LOCKED = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 TABLES = (
     "CREATE TABLE IF NOT EXISTS vectors (key BLOB PRIMARY KEY, encoder TEXT NOT NULL, vector BLOB NOT NULL)",
     "CREATE INDEX IF NOT EXISTS vectors_by_encoder ON vectors (encoder)",
+    POISON_TABLE,
 )
 
 
@@ -73,10 +75,14 @@ class CachedEncoder:
         return self._encoder.width
 
     def encode(self, texts: Sequence[str], progress: Progress | None = None) -> Vectors:
-        """(texts, width): from the cache where it is there, else encoded and kept, some hundred at a time."""
+        """(texts, width): from the cache where it is there, else encoded and kept, some hundred at a time.
+
+        What the encoder cannot take stays zero, and is tried again at a later call, see `poison`.
+        """
         found = np.zeros((len(texts), self.width), np.float32)
         rows: dict[str, int] = {}  # the first row of each text that the cache lacks
         with self._connected() as connection:
+            waiting = self._poison(connection).waiting()
             for begin in range(0, len(texts), LOOKED_UP):
                 part = texts[begin : begin + LOOKED_UP]
                 keys = [self._key(text) for text in part]
@@ -84,7 +90,7 @@ class CachedEncoder:
                 for row, (key, text) in enumerate(zip(keys, part, strict=True), begin):
                     if key in known:
                         found[row] = known[key]
-                    else:
+                    elif key not in waiting:
                         rows.setdefault(text, row)
             if rows:
                 self._tell_of_another_encoder(connection, len(rows))
@@ -101,11 +107,38 @@ class CachedEncoder:
             rows = connection.execute("SELECT encoder, count(*) FROM vectors GROUP BY encoder ORDER BY encoder")
             return {str(encoder): int(count) for encoder, count in rows}
 
+    def poison(self, texts: Iterable[str]) -> dict[int, Poison]:
+        """The texts, by row, that the encoder could not take when it was last asked."""
+        with self._connected() as connection:
+            known = self._poison(connection).known()
+        rows = ((row, known.get(self._key(text))) for row, text in enumerate(texts)) if known else ()
+        return {row: poison for row, poison in rows if poison is not None}
+
+    def worth_a_try(self, texts: Iterable[str]) -> bool:
+        """Whether the time has come to try one of these texts, which could not be encoded."""
+        with self._connected() as connection:
+            waiting = self._poison(connection).waiting()
+        return any(self._key(text) not in waiting for text in texts)
+
+    def forgive(self) -> int:
+        """Lets texts that could not be encoded be tried again at once; how many there were."""
+        with self._connected() as connection:
+            return self._poison(connection).forgive()
+
+    def forget(self, texts: Iterable[str]) -> int:
+        """Drops the vectors of texts that nobody carries any more; how many there were."""
+        keys = [(self._key(text),) for text in texts]
+        with self._connected() as connection:
+            for table in ("poison", "vectors"):
+                removed = connection.executemany(f"DELETE FROM {table} WHERE key = ?", keys).rowcount
+        return removed
+
     def vacuum(self) -> Vacuumed:
         """Drops the vectors of other encoders and makes the file smaller."""
         before = self._file.stat().st_size
         with self._connected() as connection:
             removed = connection.execute("DELETE FROM vectors WHERE encoder <> ?", (self.fingerprint,)).rowcount
+            connection.execute("DELETE FROM poison WHERE encoder <> ?", (self.fingerprint,))
             kept = connection.execute("SELECT count(*) FROM vectors").fetchone()[0]
             connection.execute("VACUUM")
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -121,19 +154,20 @@ class CachedEncoder:
                 if progress:
                     progress(begin + done, len(missing))
 
-            fresh = self._encoder.encode(part, told)
+            fresh, poison = encode_what_can_be(self._encoder, part, told)
             found[[rows[text] for text in part]] = fresh
+            keys = [self._key(text) for text in part]
+            good = [row for row in range(len(part)) if row not in poison]
             with self._connected() as connection:
                 connection.execute("BEGIN IMMEDIATE")
                 connection.executemany(
                     "INSERT OR IGNORE INTO vectors VALUES (?, ?, ?)",
-                    [
-                        (self._key(text), self.fingerprint, vector.astype("<f4").tobytes())
-                        for text, vector in zip(part, fresh, strict=True)
-                    ],
+                    [(keys[row], self.fingerprint, fresh[row].astype("<f4").tobytes()) for row in good],
                 )
+                bad = [(keys[row], kind) for row, kind in poison.items()]
+                self._poison(connection).settle((keys[row] for row in good), bad)
                 connection.execute("COMMIT")
-            self.encoded += len(part)
+            self.encoded += len(good)
         if progress:
             progress(len(missing), len(missing))
 
@@ -161,6 +195,9 @@ class CachedEncoder:
         ]
         if held[0] is None and held[1] is not None:
             log.warning("text.encoder changed: %d texts are encoded anew", count)
+
+    def _poison(self, connection: sqlite3.Connection) -> PoisonList:
+        return PoisonList(connection, self.fingerprint)
 
     def _key(self, text: str) -> bytes:
         return hashlib.sha256(f"{self.fingerprint}\0{text}".encode("utf-8", "surrogatepass")).digest()

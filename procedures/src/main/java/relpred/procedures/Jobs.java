@@ -45,7 +45,7 @@ public final class Jobs {
             "dryRun", "dry_run",
             "confirmShrink", "confirm_shrink",
             "takeOver", "take_over");
-    private static final Map<String, String> REFRESHING = Map.of("retrain", "retrain", "publish", "publish");
+    private static final Map<String, String> SYNCING = Map.of("publish", "publish");
 
     @Context
     public TerminationGuard guard;
@@ -69,7 +69,7 @@ public final class Jobs {
     @Description("Reads what changed in the graph and publishes what follows from it.")
     public Stream<SyncRow> sync(
             @Name(value = "configuration", defaultValue = "{}") Map<String, Object> configuration) {
-        return done("refresh", REFRESHING, configuration, SyncRow::new);
+        return done("sync", SYNCING, configuration, SyncRow::new);
     }
 
     @Procedure(name = "relpred.job.list", mode = Mode.READ)

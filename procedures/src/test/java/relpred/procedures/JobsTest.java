@@ -112,7 +112,7 @@ class JobsTest {
     @Test
     void aFailureIsTheErrorOfTheQuery() {
         String error = "{\"code\": \"busy\", \"message\": \"Somebody publishes.\", \"hint\": \"Wait for it.\"}";
-        stub.on("/v1/jobs/refresh", 200, JOB.formatted("refresh", "failed", ENDED, "{}", error));
+        stub.on("/v1/jobs/sync", 200, JOB.formatted("sync", "failed", ENDED, "{}", error));
         assertTrue(refused("CALL relpred.sync.trigger()").contains("Somebody publishes. Wait for it."));
         stub.on("/v1/jobs/train", 200, JOB.formatted("train", "cancelled", ENDED, "{}", "null"));
         assertTrue(refused("CALL relpred.train()").contains("The job j1 was cancelled."));
