@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from types import MappingProxyType
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -37,7 +36,7 @@ class Loaded:
     serving: Serving
     snapshot: Snapshot
     stamp: tuple[int | None, int | None]
-    poison: Mapping[int, Poison] = MappingProxyType({})
+    poison: Mapping[int, Poison] = field(default_factory=dict)
 
 
 class Answering:

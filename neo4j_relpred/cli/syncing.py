@@ -138,7 +138,8 @@ def _board(opened: Opened) -> Iterator[DaemonBoard]:
 def _rows(state: DaemonState) -> list[tuple[str, str]]:
     lag, problem = state.lag_seconds(), state.problem()
     last = f"{state.changed_nodes:,} nodes and {state.changed_edges:,} relationships had changed; "
-    last += f"{state.created:,} edges created, {state.updated:,} updated, {state.removed:,} removed, in {state.sync_seconds:.1f} s"
+    last += f"{state.created:,} edges created, {state.updated:,} updated, {state.removed:,} removed, "
+    last += f"in {state.sync_seconds:.1f} s"
     left = [
         f"{state.pending:,} nodes wait for the next sync" if state.pending else "",
         f"{state.failing:,} nodes were left out (`relpred sync failures`)" if state.failing else "",

@@ -223,7 +223,7 @@ class Leader:
         done = _figures(report)
         log.info("job=sync " + " ".join(f"{name}=%s" for name in done), *done.values())
         current = {} if report.pending else {"current_to": began}
-        self._voice.went_well(synced_at=now(), live=report.model, **current, **done)
+        self._voice.went_well(SYNC, synced_at=now(), live=report.model, **current, **done)
         if report.pending:
             self._due.add(SYNC)
         self._predictor.daemons.leave_out(self._fence, report.failing)
@@ -235,7 +235,7 @@ class Leader:
             result = job.result
             told = f"{result['model']} {'is live' if result['live'] else 'is kept as a candidate'}"
             log.info("training ended kind=%s %s", kind, told)
-            self._voice.went_well(training_result=told, **{f"{kind}ed_at": now()})
+            self._voice.went_well(kind, training_result=told, **{f"{kind}ed_at": now()})
             self._due.add(SYNC)
             return
         code, message, hint = job.error or ("training-stopped", "The training was stopped.", "It goes on next time.")

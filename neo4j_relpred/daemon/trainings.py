@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 import time
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from neo4j_relpred.api.jobs import Job, JobKind
 from neo4j_relpred.daemon.voice import Voice
+
+if TYPE_CHECKING:
+    from neo4j_relpred.api.jobs import Job, JobKind
 
 __all__ = ["JobBoard", "Trainings"]
 

@@ -69,10 +69,12 @@ class Voice:
         self.say(**what, failures_in_a_row=in_a_row, failures=in_all)
         return in_a_row
 
-    def went_well(self, **changes: Any) -> None:
-        """Takes down a success, which makes up for what failed before."""
-        nothing = dict.fromkeys(("error_at", "error_in", "error_code", "error_hint"))
-        self.say(**nothing, failures_in_a_row=0, **changes)
+    def went_well(self, job: str, **changes: Any) -> None:
+        """Takes down a success. It makes up for failures of the same job, and for those of no job."""
+        if self.state.error_in in (job, "look", "lead"):
+            changes |= dict.fromkeys(("error_at", "error_in", "error_code", "error_hint"))
+            changes["failures_in_a_row"] = 0
+        self.say(**changes)
 
 
 def ready() -> None:

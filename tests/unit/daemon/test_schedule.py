@@ -6,15 +6,14 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from neo4j_relpred.config import DaemonSettings
-from neo4j_relpred.daemon.schedule import REFRESH, RETRAIN, make_schedule
+from neo4j_relpred.daemon.schedule import REFRESH, RETRAIN, SYNC, make_schedule
 from neo4j_relpred.errors import InvalidSettings
 
 TUESDAY = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 
 
 def times(cron: str, count: int, zone: str = "UTC") -> list[datetime]:
-    trigger = make_schedule(DaemonSettings(retrain_cron=cron, timezone=zone)).retrain
-    assert trigger is not None
+    trigger = make_schedule(DaemonSettings(retrain_cron=cron, timezone=zone)).triggers[RETRAIN]
     found = [trigger.get_next_fire_time(None, TUESDAY)]
     while len(found) < count:
         found.append(trigger.get_next_fire_time(found[-1], found[-1] + timedelta(seconds=1)))
@@ -47,7 +46,7 @@ def test_the_hour_is_that_of_the_time_zone() -> None:
 
 
 def test_an_empty_cron_is_never() -> None:
-    assert make_schedule(DaemonSettings(retrain_cron="")).retrain is None
+    assert RETRAIN not in make_schedule(DaemonSettings(retrain_cron="")).triggers
 
 
 @pytest.mark.parametrize(
@@ -81,6 +80,30 @@ def test_missed_times_count_once_however_late() -> None:
     scheduler.start(paused=True)
     jobs = {job.id: job for job in scheduler.get_jobs()}
     scheduler.shutdown()
-    assert set(jobs) == {REFRESH, RETRAIN, "beat"}
+    assert set(jobs) == {SYNC, REFRESH, RETRAIN, "beat"}
     for job in jobs.values():
         assert (job.coalesce, job.max_instances, job.misfire_grace_time) == (True, 1, None)
+
+
+@pytest.mark.parametrize("start", [datetime(2026, 10, 24, tzinfo=UTC), datetime(2027, 3, 27, tzinfo=UTC)])
+def test_a_night_in_which_the_clock_changes_has_one_run(start: datetime) -> None:
+    """At 2:30, which Berlin has twice in the one night and not at all in the other."""
+    trigger = make_schedule(DaemonSettings(retrain_cron="30 2 * * *", timezone="Europe/Berlin")).triggers[RETRAIN]
+    found, moment = list[datetime](), start
+    while moment < start + timedelta(days=4):
+        time = trigger.get_next_fire_time(found[-1] if found else None, moment)
+        found.append(time)
+        moment = time + timedelta(seconds=1)
+    days = [time.astimezone(ZoneInfo("Europe/Berlin")).date() for time in found]
+    assert len(days) == len(set(days))
+    assert len(days) >= 4
+
+
+def test_a_time_that_passed_while_nobody_was_there_was_missed() -> None:
+    schedule = make_schedule(DaemonSettings(retrain_cron="0 3 * * 0", refresh_cron=""))
+    sunday = datetime(2026, 11, 29, 3, 0, tzinfo=UTC)
+    assert schedule.missed(RETRAIN, sunday - timedelta(days=3), sunday + timedelta(hours=1))
+    assert schedule.missed(RETRAIN, sunday - timedelta(days=300), sunday + timedelta(hours=1))
+    assert not schedule.missed(RETRAIN, sunday, sunday + timedelta(days=2))
+    assert not schedule.missed(RETRAIN, None, sunday)
+    assert not schedule.missed(REFRESH, sunday - timedelta(days=3), sunday)

@@ -195,6 +195,19 @@ def test_kept_snapshots_make_way_for_newer_ones(tmp_path: Path) -> None:
         kept.read(1)
 
 
+def test_a_snapshot_that_somebody_goes_on_from_stays(tmp_path: Path) -> None:
+    snapshots = [Snapshot.of(NODES[:number], []) for number in range(1, 4)]
+    used = {snapshots[0].content_hash}
+    kept = KeptSnapshots(tmp_path / "snapshots", 1, lambda: used)
+    for snapshot in snapshots:
+        kept.add(snapshot)
+    assert kept.numbers() == [1, 3]
+    used.clear()
+    (tmp_path / "snapshots" / "000001" / "manifest.json").write_text("{}")
+    kept.add(snapshots[1])
+    assert kept.numbers() == [4]
+
+
 def test_a_disk_that_is_full_costs_nothing_that_stood_there(tmp_path: Path) -> None:
     kept = KeptSnapshots(tmp_path, keep=1)
     kept.add(Snapshot.of(NODES, TRIPLES))

@@ -106,14 +106,22 @@ def test_an_estimate_counts_what_a_sweep_asks(serving: Serving) -> None:
 def test_a_sweep_without_time_says_how_much_it_left_out(serving: Serving) -> None:
     settings = PublishingSettings(min_probability=0.0, minutes=1e-9)
     said: list[str] = []
-    assert Scorer(serving, 1.0).sweep(TYPES, settings, say=said.append) == []
+    scorer, told = Scorer(serving, 1.0), list[tuple[int, int]]()
+    swept = scorer.sweep(TYPES, settings, say=said.append)
+    assert swept.triples == []
+    scorer.sweep(TYPES, PublishingSettings(), lambda done, total: told.append((done, total)), heads=swept.left)
+    assert (
+        told[-1]
+        == (sum(map(len, swept.left.values())),) * 2
+        == (told[-1][1], scorer.estimate(TYPES, settings).questions)
+    )
     assert len(said) == 1
     assert "0 of" in said[0]
 
 
 def test_a_sweep_with_time_says_nothing_and_finds_new_edges(serving: Serving) -> None:
     said: list[str] = []
-    found = Scorer(serving, 1.0).sweep(TYPES, PublishingSettings(min_probability=0.3), say=said.append)
+    found = Scorer(serving, 1.0).sweep(TYPES, PublishingSettings(min_probability=0.3), say=said.append).triples
     assert said == []
     facts = {tuple(row) for row in serving.model.graph.triples.tolist()}
     rows = [(serving.rows[s.triple.head], TYPES.index(s.triple.relation), serving.rows[s.triple.tail]) for s in found]
