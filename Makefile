@@ -14,7 +14,7 @@ export HF_HUB_OFFLINE ?= 1
 export NUMBA_CACHE_DIR ?= $(CURDIR)/$(BUILD)/numba
 unexport PYTHONDONTWRITEBYTECODE # a tenth of the fast tests would be reading sources again
 
-.PHONY: setup demo test test-unit test-slow test-integration test-java reliability fuzz check format bench build lock clean
+.PHONY: setup demo test test-unit test-slow test-integration test-java reliability soak fuzz check format bench build lock clean
 
 setup: $(VENV)/.ready $(JAR) ## Make the environment, the jar and the server homes.
 	@for line in $(LINES); do $(BIN)/python -m neo4j_relpred.demo.prepare --line $$line --cache $(BUILD) || exit 1; done
@@ -41,6 +41,9 @@ test-line-%:
 
 reliability: setup ## What must survive kills, cuts and races, at full length.
 	RELPRED_TEST_FULL=1 $(BIN)/python -m pytest tests/reliability
+
+soak: setup ## A daemon among faults, for half an hour.
+	RELPRED_TEST_SOAK_MINUTES=30 $(BIN)/python -m pytest -s tests/reliability/test_soak.py
 
 fuzz: $(VENV)/.ready ## The whole HTTP interface, driven by its own description, for ten minutes; SECONDS=60 for one.
 	RELPRED_TEST_FUZZ_SECONDS=$(SECONDS) $(BIN)/python -m pytest --log-cli-level=INFO tests/unit/service/test_fuzz.py

@@ -9,6 +9,7 @@ import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import neo4j
@@ -173,10 +174,9 @@ def test_an_emptied_graph_ends_the_daemon_and_leaves_the_model(place: Town) -> N
     assert (place.home / "models" / "default" / "1" / "manifest.json").is_file()
 
 
-def begun(place: Town, home: Path | None = None, **overrides: str) -> subprocess.Popen[str]:
-    """A daemon of the town, with a home of its own where that is asked for."""
-    home_flag = ["--home", str(home)] if home else []
-    return child(["--config", str(place.config), *home_flag, "daemon"], overrides)
+def begun(place: Town, home: Path, **environment: str) -> AbstractContextManager[subprocess.Popen[str]]:
+    """A daemon of the town."""
+    return child(["--config", str(place.config), "--home", str(home), "daemon"], **environment)
 
 
 def waited(what: Callable[[], bool], seconds: float = 120) -> None:
@@ -192,7 +192,7 @@ def state(home: Path) -> str:
 
 
 def test_who_pauses_the_daemon_pauses_the_next_one_too(place: Town) -> None:
-    with begun(place) as daemon:
+    with begun(place, place.home) as daemon:
         waited(lambda: state(place.home) == "waiting" and bool(predicted(place.driver)))
         shown = place.cli("sync", "status")
         assert shown.code == 0, shown.err
@@ -202,7 +202,7 @@ def test_who_pauses_the_daemon_pauses_the_next_one_too(place: Town) -> None:
         daemon.send_signal(signal.SIGTERM)
         assert daemon.wait(60) == 0
     ask(place.driver, "MATCH ()-[e:PREDICTED_HAS_SKILL]->() DELETE e")
-    with begun(place) as daemon:
+    with begun(place, place.home) as daemon:
         waited(lambda: state(place.home) == "paused")
         assert place.cli("sync", "trigger").code == 0
         (asked,) = ask(place.driver, "MATCH (d:RelpredDaemon) RETURN d.asked AS asked, d.pausedBy AS by")
@@ -225,11 +225,10 @@ def test_another_daemon_takes_over_from_one_that_no_longer_moves(place: Town, tm
     other = tmp_path / "other"
     shutil.copytree(place.home, other)
     short = {"RELPRED_DAEMON__LEASE_SECONDS": "2"}
-    with begun(place, **short) as first, begun(place, other, **short) as second:
+    with begun(place, place.home, **short) as first, begun(place, other, **short) as second:
         waited(lambda: {state(place.home), state(other)} == {"waiting", "standing by"})
-        leads, stands_by, home = (
-            (first, second, other) if state(other) == "standing by" else (second, first, place.home)
-        )
+        first_leads = state(other) == "standing by"
+        leads, stands_by, home = (first, second, other) if first_leads else (second, first, place.home)
         leads.send_signal(signal.SIGSTOP)
         began = time.monotonic()
         waited(lambda: state(home) in ("waiting", "syncing"))

@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 
-from neo4j_relpred.api.jobs import Job, JobKind
+from neo4j_relpred.api.jobs import Job, JobKind, JobState
 from neo4j_relpred.api.syncing import SyncReport
 from neo4j_relpred.config import Settings
 from neo4j_relpred.daemon import leader, run_daemon
@@ -111,7 +111,7 @@ class FakeJobs:
             return replace(self._job(), state="running", stage="tower", share=0.5)
         if "error" not in outcome:
             self.owner.model = "default@2"
-        state = "failed" if "error" in outcome else "done"
+        state: JobState = "failed" if "error" in outcome else "done"
         return replace(self._job(), state=state, ended_at=datetime.now(UTC), **outcome)
 
     def cancel(self, job_id: str) -> Job:
