@@ -55,7 +55,11 @@ class Proxy:
                 client, _ = self._listener.accept()
             except OSError:
                 return
-            server = socket.create_connection(self._target)
+            try:
+                server = socket.create_connection(self._target)
+            except OSError:  # the server is away: whoever wants it hears that
+                _close(client)
+                continue
             self._open += [client, server]
             for source, sink, watched in ((client, server, True), (server, client, False)):
                 threading.Thread(
