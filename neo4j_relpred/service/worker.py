@@ -20,8 +20,12 @@ from neo4j_relpred.triples import EntityId, Query, QuestionKind, Relation, Score
 from neo4j_relpred.wire import NotReady, ServiceFailed
 
 if TYPE_CHECKING:
+    from neo4j_relpred.api.foresight import TrainingEstimate
     from neo4j_relpred.api.jobs import Job, JobKind
+    from neo4j_relpred.config import Settings
+    from neo4j_relpred.data.daemon_state import DaemonState
     from neo4j_relpred.data.explanation import Explanation
+    from neo4j_relpred.graph.daemons import Failure, Orders
     from neo4j_relpred.graph.decisions import Decision, Wish
     from neo4j_relpred.graph.live import LiveNode
     from neo4j_relpred.graph.pending import Order, Pending
@@ -29,8 +33,9 @@ if TYPE_CHECKING:
     from neo4j_relpred.graph.writer import PublicationReport
     from neo4j_relpred.model.registry import ModelVersion
     from neo4j_relpred.scoring.cost import Cost
+    from neo4j_relpred.scoring.estimate import Estimate
 
-__all__ = ["Alike", "JobBoard", "ModelWorker", "Predictor", "Reviews", "Worker"]
+__all__ = ["Alike", "Daemons", "JobBoard", "ModelWorker", "Predictor", "Reviews", "Worker"]
 
 Q = TypeVar("Q")
 T = TypeVar("T")
@@ -93,8 +98,35 @@ class JobBoard(Protocol):
         """Stops one of them."""
 
 
+class Daemons(Protocol):
+    """What the service needs of the node by which daemons are told."""
+
+    def read(self) -> DaemonState | None:
+        """How the daemon is that leads or led last."""
+
+    def orders(self) -> Orders:
+        """What daemons are told."""
+
+    def failures(self) -> list[Failure]:
+        """The nodes that the last sync left out."""
+
+    def pause(self, by: str) -> None:
+        """Lets daemons do nothing."""
+
+    def resume(self) -> None:
+        """Takes a pause back."""
+
+
 class Predictor(Protocol):
     """What the service needs of the facade. Only the threads of workers call it, those of the model only one."""
+
+    @property
+    def settings(self) -> Settings:
+        """Those of the facade."""
+
+    @property
+    def daemons(self) -> Daemons:
+        """What daemons say and are told."""
 
     @property
     def review(self) -> Reviews:
@@ -142,6 +174,12 @@ class Predictor(Protocol):
 
     def explain(self, triple: Triple) -> Explanation:
         """Why a triple is scored as it is."""
+
+    def estimate(self) -> Estimate:
+        """What a publication would ask."""
+
+    def training_estimate(self, minutes: float | None = None) -> TrainingEstimate:
+        """What a training would take."""
 
     def models(self) -> list[ModelVersion]:
         """All versions of the model, oldest first."""

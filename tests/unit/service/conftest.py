@@ -14,11 +14,14 @@ from typing import Any, Literal
 import pytest
 from starlette.testclient import TestClient
 
+from neo4j_relpred.api.foresight import TrainingEstimate
 from neo4j_relpred.api.jobs import Job, JobKind
-from neo4j_relpred.config import ServiceSettings
+from neo4j_relpred.config import ServiceSettings, Settings
+from neo4j_relpred.data.daemon_state import DaemonState
 from neo4j_relpred.data.explanation import Clue, Explanation, FiredRule, NamedNode
 from neo4j_relpred.data.snapshot import Node
 from neo4j_relpred.errors import InvalidQuery, JobNotFound, RunNotFound, UnknownEntity, VersionNotFound
+from neo4j_relpred.graph.daemons import Failure, Orders
 from neo4j_relpred.graph.decisions import Decision, Wish
 from neo4j_relpred.graph.live import LiveEdge, LiveNode
 from neo4j_relpred.graph.pending import Order, Pending
@@ -26,6 +29,7 @@ from neo4j_relpred.graph.runs import Run
 from neo4j_relpred.graph.writer import PublicationReport
 from neo4j_relpred.model.registry import ModelVersion
 from neo4j_relpred.scoring.cost import Cost
+from neo4j_relpred.scoring.estimate import Estimate, TypeEstimate
 from neo4j_relpred.service.app import create_app
 from neo4j_relpred.triples import Evidence, Query, QuestionKind, ScoredTriple, Triple
 
@@ -119,10 +123,35 @@ class FakeJobs:
         return self.jobs[job_id]
 
 
+class FakeDaemons:
+    """The node of a daemon that a test may have run."""
+
+    def __init__(self) -> None:
+        self.state: DaemonState | None = None
+        self.paused_by: str | None = None
+        self.left_out: list[Failure] = []
+
+    def read(self) -> DaemonState | None:
+        return self.state
+
+    def orders(self) -> Orders:
+        return Orders(self.paused_by, ())
+
+    def failures(self) -> list[Failure]:
+        return self.left_out
+
+    def pause(self, by: str) -> None:
+        self.paused_by = self.paused_by or by
+
+    def resume(self) -> None:
+        self.paused_by = None
+
+
 class FakePredictor:
     """Knows Ada, Bob and Cid; every answer is as the test wants it. `gate` closed holds the model's thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, home: Path = Path("nowhere")) -> None:
+        self.settings = Settings(home=home, model_name="main")
         self.nodes = {"4:x:1": "Person/ada", "4:x:2": "Person/bob", "4:x:3": "Person/cid"}
         self.answers: list[ScoredTriple] = []
         self.looks = 0
@@ -138,6 +167,7 @@ class FakePredictor:
         self.version = 1
         self.review = FakeReviews()
         self.jobs = FakeJobs()
+        self.daemons = FakeDaemons()
         self.versions = {1: True, 2: False}
         self.ledger = [
             Run("r2", "publish", "main", "publishing", AT),
@@ -207,6 +237,15 @@ class FakePredictor:
         rule = FiredRule("friends of friends", (), None, (ends,), 12, 0.5, "(h)-[:`KNOWS`]->(x1)-[:`KNOWS`]->(t)")
         return Explanation(scored(triple.head, triple.relation, triple.tail), (Clue("rules", 0.75, "much"),), (rule,))
 
+    def estimate(self) -> Estimate:
+        self._enter()
+        types = (TypeEstimate("KNOWS", 100, 40, 30), TypeEstimate("LIKES", 20, 0, 10))
+        return Estimate.of(types, 9_000, 7, 0.5, 3_000_000, 0.5)
+
+    def training_estimate(self, minutes: float | None = None) -> TrainingEstimate:
+        self.threads.add(threading.current_thread().name)
+        return TrainingEstimate(3, 4, {"graph": 2_000, "tower": 5_000_000}, 1_000, None, 60 * (minutes or 10))
+
     def models(self) -> list[ModelVersion]:
         report = {"entities": {"mrr": 0.5, "hits": {"10": 0.75}}, "relations": {"hits": {"1": 0.875}}}
         about = {"report": report, "trainedAt": "2026-11-29T12:30:00+00:00", "minutes": 4.0, "seed": 0}
@@ -260,8 +299,8 @@ def _loggers_speak(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def predictor() -> FakePredictor:
-    return FakePredictor()
+def predictor(tmp_path: Path) -> FakePredictor:
+    return FakePredictor(tmp_path / "home")
 
 
 @pytest.fixture
