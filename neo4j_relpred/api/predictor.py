@@ -148,8 +148,9 @@ class RelationPredictor:
     ) -> tuple[ModelVersion, Report]:
         """Trains, evaluates and calibrates on a snapshot (a new one by default); the version saved goes live.
 
-        `go_on` starts from the live version's weights, and goes live only if it is not worse. An interrupted training
-        of the same data and settings is taken up where it was, unless `fresh`. Raises TooLittleData.
+        `go_on` makes it a refresh, which goes on from the live version's weights in a share of the time
+        (`training.refresh_share`), and goes live only if it is not worse. An interrupted training of the same data and
+        settings is taken up where it was, unless `fresh`. Raises TooLittleData.
         """
         return train(self._workspace, snapshot or self.snapshot(progress), progress, go_on=go_on, fresh=fresh)
 
