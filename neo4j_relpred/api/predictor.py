@@ -338,16 +338,21 @@ class RelationPredictor:
 
     # refreshing
 
-    def refresh(self, *, retrain: bool = False, publish: bool = True, progress: Progress = silent) -> RefreshReport:
-        """Reads what changed, encodes new texts, retrains when asked (or never trained), publishes the difference."""
+    def refresh(
+        self, *, retrain: bool = False, scratch: bool = False, publish: bool = True, progress: Progress = silent
+    ) -> RefreshReport:
+        """Reads what changed, encodes new texts, publishes the difference.
+
+        `retrain` goes on from the live weights before that, `scratch` trains anew; so does whoever never trained.
+        """
         started = time.monotonic()
         before = self._last_look()
         snapshot = self._read(progress, before)
         changes = compare(before, snapshot)
         encoded_before = self._workspace.encoded_texts
-        retrain = retrain or self._workspace.registry.live_version() is None
+        retrain = retrain or scratch or self._workspace.registry.live_version() is None
         if retrain:
-            self.fit(snapshot, progress, go_on=True)
+            self.fit(snapshot, progress, go_on=not scratch)
         loaded = self._answering.live()
         report = self.publish(progress) if publish else None
         encoded = self._workspace.encoded_texts - encoded_before

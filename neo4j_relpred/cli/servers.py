@@ -35,7 +35,7 @@ def serve(opened: Opened, host: str | None, port: int | None) -> None:
 @click.option("--once/--no-once", default=False, help="Refresh once and end.")
 @click.pass_obj
 def daemon(opened: Opened, once: bool) -> None:
-    """Keep predictions fresh: read what changed, refresh, publish; retrain at night.
+    """Keep predictions fresh: read what changed, refresh, publish; learn at night.
 
     Example: relpred daemon --once
     """

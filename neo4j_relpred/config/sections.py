@@ -303,8 +303,13 @@ class DaemonSettings(Section):
     """The schedule."""
 
     interval_minutes: float = Field(5.0, gt=0, description="Time between two looks for changes.")
-    retrain_cron: str = Field("0 3 * * *", description="When to retrain, as five cron fields; '' for never.")
-    timezone: str = Field("UTC", description="Time zone of retrain_cron.")
+    retrain_cron: str = Field(
+        "0 3 * * 1-6",
+        description="When to go on from the live weights in a share of the time (training.refresh_share), as five cron "
+        "fields; '' for never.",
+    )
+    scratch_cron: str = Field("0 3 * * 0", description="When to train from scratch, in the same way.")
+    timezone: str = Field("UTC", description="Time zone of both.")
     publish: bool = Field(True, description="Whether a refresh publishes its predictions.")
 
 

@@ -20,7 +20,7 @@ from typing import Any, Protocol
 
 from neo4j_relpred.config import Settings
 from neo4j_relpred.daemon.heartbeat import BEAT_SECONDS, Heartbeat, write_heartbeat
-from neo4j_relpred.daemon.schedule import REFRESH, RETRAIN, Schedule, make_schedule
+from neo4j_relpred.daemon.schedule import REFRESH, RETRAIN, SCRATCH, Schedule, make_schedule
 from neo4j_relpred.errors import RelpredError
 from neo4j_relpred.logs import begin_log
 
@@ -82,7 +82,7 @@ class Report(Protocol):
 class Refresher(Protocol):
     """What the daemon needs of the facade."""
 
-    def refresh(self, *, retrain: bool = False, publish: bool = True) -> Report:
+    def refresh(self, *, retrain: bool = False, scratch: bool = False, publish: bool = True) -> Report:
         """Reads what changed, refreshes the model, and publishes."""
 
     def close(self) -> None:
@@ -119,11 +119,11 @@ class _Daemon:
         """Does what is due until something says stop."""
         self._scheduler = self._schedule.scheduler(due.put, self._say, BEAT_SECONDS)
         self._scheduler.start()
-        log.info("daemon starts interval_minutes=%g retrain=%r", *self._times())
+        log.info("daemon starts interval_minutes=%g retrain=%r scratch=%r", *self._times())
         due.put(REFRESH)
         try:
             while STOP not in (jobs := _drained(due)):
-                self.do(RETRAIN if RETRAIN in jobs else REFRESH)  # retraining is a refresh too
+                self.do(next(job for job in (SCRATCH, RETRAIN, REFRESH) if job in jobs))  # each is the next one, too
         finally:
             self._scheduler.shutdown(wait=False)
             self._say(state="stopped", job=None)
@@ -140,7 +140,8 @@ class _Daemon:
         """Does one job. An error that a retry can help is told, counted and forgiven; any other is raised."""
         self._say(state="working", job=job)
         try:
-            report = self._predictor.refresh(retrain=job == RETRAIN, publish=self._settings.daemon.publish)
+            learn = {"retrain": job == RETRAIN, "scratch": job == SCRATCH}
+            report = self._predictor.refresh(**learn, publish=self._settings.daemon.publish)
         except Exception as error:
             self._failed(job, error)
             if forgive and isinstance(error, RelpredError) and error.retryable:
@@ -175,11 +176,14 @@ class _Daemon:
     def _next_runs(self) -> dict[str, str | None]:
         if self._scheduler is None or not self._scheduler.running:
             return {}
-        times = {job.id: job.next_run_time for job in self._scheduler.get_jobs() if job.id in (REFRESH, RETRAIN)}
+        times = {
+            job.id: job.next_run_time for job in self._scheduler.get_jobs() if job.id in (REFRESH, RETRAIN, SCRATCH)
+        }
         return {name: time.isoformat(timespec="seconds") if time else None for name, time in sorted(times.items())}
 
-    def _times(self) -> tuple[float, str]:
-        return self._settings.daemon.interval_minutes, self._settings.daemon.retrain_cron
+    def _times(self) -> tuple[float, str, str]:
+        daemon = self._settings.daemon
+        return daemon.interval_minutes, daemon.retrain_cron, daemon.scratch_cron
 
 
 def _told(job: str, report: Report) -> dict[str, str | int | float | bool]:

@@ -1,4 +1,4 @@
-"""When to refresh and when to retrain. The scheduler only says that it is time; the work is done elsewhere."""
+"""When to refresh, when to retrain and when to do so from scratch. The scheduler only says that it is time; the work is done elsewhere."""
 
 from __future__ import annotations
 
@@ -18,19 +18,20 @@ from apscheduler.triggers.interval import IntervalTrigger
 from neo4j_relpred.config import DaemonSettings
 from neo4j_relpred.errors import InvalidSettings, did_you_mean
 
-__all__ = ["REFRESH", "RETRAIN", "Schedule", "make_schedule"]
+__all__ = ["REFRESH", "RETRAIN", "SCRATCH", "Schedule", "make_schedule"]
 
-REFRESH, RETRAIN = "refresh", "retrain"
+REFRESH, RETRAIN, SCRATCH = "refresh", "retrain", "scratch"
 DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat", "sun")  # cron counts from Sunday, and twice
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """The two triggers and their time zone; `retrain` None for never."""
+    """The triggers and their time zone; `retrain` and `scratch` None for never."""
 
     zone: tzinfo
     refresh: Any
     retrain: Any | None
+    scratch: Any | None
 
     def scheduler(self, tick: Callable[[str], None], beat: Callable[[], None], beat_seconds: float) -> Any:
         """A scheduler, not started yet. Calls tick(job) when it is time; missed times count once, however late."""
@@ -40,9 +41,9 @@ class Schedule:
             job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
             timezone=self.zone,
         )
-        scheduler.add_job(tick, self.refresh, args=[REFRESH], id=REFRESH)
-        if self.retrain is not None:
-            scheduler.add_job(tick, self.retrain, args=[RETRAIN], id=RETRAIN)
+        for job, trigger in ((REFRESH, self.refresh), (RETRAIN, self.retrain), (SCRATCH, self.scratch)):
+            if trigger is not None:
+                scheduler.add_job(tick, trigger, args=[job], id=job)
         scheduler.add_job(beat, "interval", seconds=beat_seconds, id="beat")
         return scheduler
 
@@ -57,7 +58,8 @@ def make_schedule(settings: DaemonSettings) -> Schedule:
         raise InvalidSettings(
             f"daemon.interval_minutes cannot be {settings.interval_minutes}.", hint="Give a number of minutes, like 5."
         ) from error
-    return Schedule(zone, refresh, _cron(settings.retrain_cron, zone) if settings.retrain_cron.strip() else None)
+    retrain, scratch = (_cron(name, getattr(settings, name), zone) for name in ("retrain_cron", "scratch_cron"))
+    return Schedule(zone, refresh, retrain, scratch)
 
 
 def _zone(name: str) -> tzinfo:
@@ -72,17 +74,19 @@ def _zone(name: str) -> tzinfo:
         ) from error
 
 
-def _cron(text: str, zone: tzinfo) -> Any:
+def _cron(name: str, text: str, zone: tzinfo) -> Any | None:
     fields = text.split()
+    if not fields:
+        return None
     try:
         trigger = CronTrigger.from_crontab(" ".join([*fields[:4], *map(_days_by_name, fields[4:])]), timezone=zone)
     except ValueError as error:
         raise InvalidSettings(
-            f"daemon.retrain_cron {text!r} is not five cron fields: {error}.",
+            f"daemon.{name} {text!r} is not five cron fields: {error}.",
             hint="Write minute, hour, day, month and weekday, like '0 3 * * *'; '' for never.",
         ) from error
     if trigger.get_next_fire_time(None, datetime.now(zone)) is None:
-        raise InvalidSettings(f"daemon.retrain_cron {text!r} never comes.", hint="Write '' for never.")
+        raise InvalidSettings(f"daemon.{name} {text!r} never comes.", hint="Write '' for never.")
     return trigger
 
 

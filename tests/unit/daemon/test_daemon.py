@@ -46,18 +46,18 @@ class FakePredictor:
 
     def __init__(self, *doing: Callable[[], object]) -> None:
         self.doing = list(doing)
-        self.calls: list[tuple[bool, bool]] = []
+        self.calls: list[tuple[str, bool]] = []
         self.threads: set[threading.Thread] = set()
         self.closed = False
 
-    def refresh(self, *, retrain: bool = False, publish: bool = True) -> Done:
-        self.calls.append((retrain, publish))
+    def refresh(self, *, retrain: bool = False, scratch: bool = False, publish: bool = True) -> Done:
+        self.calls.append(("scratch" if scratch else "retrain" if retrain else "refresh", publish))
         self.threads.add(threading.current_thread())
         if self.doing:
             self.doing.pop(0)()
         if not self.doing:
             os.kill(os.getpid(), signal.SIGTERM)
-        return Done(retrain, Written() if publish else None)
+        return Done(retrain or scratch, Written() if publish else None)
 
     def close(self) -> None:
         self.closed = True
@@ -83,7 +83,7 @@ def _logger_speaks(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     return Settings.model_validate(
-        {"home": tmp_path / "home", "daemon": {"interval_minutes": 0.001, "retrain_cron": ""}}
+        {"home": tmp_path / "home", "daemon": {"interval_minutes": 0.001, "retrain_cron": "", "scratch_cron": ""}}
     )
 
 
@@ -100,7 +100,7 @@ def beat_of(settings: Settings) -> Heartbeat:
 def test_it_refreshes_at_once_and_again_and_again(settings: Settings) -> None:
     predictor = FakePredictor(nothing, nothing, nothing)
     run_daemon(settings, lambda: predictor)
-    assert predictor.calls == [(False, True)] * 3
+    assert predictor.calls == [("refresh", True)] * 3
     assert predictor.closed
 
 
@@ -121,16 +121,17 @@ def test_missed_runs_coalesce(settings: Settings) -> None:
 def test_retraining_takes_the_place_of_the_refresh_that_is_due_too(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(run_module, "_drained", lambda due: {due.get(), "refresh", "retrain"})
-    predictor = FakePredictor(nothing)
-    run_daemon(with_daemon(settings, interval_minutes=60), lambda: predictor)
-    assert predictor.calls == [(True, True)]
+    for jobs in ({"retrain"}, {"retrain", "scratch"}):
+        monkeypatch.setattr(run_module, "_drained", lambda due, jobs=jobs: {due.get(), "refresh", *jobs})
+        predictor = FakePredictor(nothing)
+        run_daemon(with_daemon(settings, interval_minutes=60), lambda: predictor)
+        assert predictor.calls == [(max(jobs), True)]
 
 
 def test_publishing_can_be_left_out(settings: Settings) -> None:
     predictor = FakePredictor(nothing)
     run_daemon(with_daemon(settings, publish=False), lambda: predictor)
-    assert predictor.calls == [(False, False)]
+    assert predictor.calls == [("refresh", False)]
     assert "created" not in (beat_of(settings).last_refresh or {})
 
 
@@ -175,7 +176,7 @@ def test_wrong_settings_are_found_before_anything_starts(settings: Settings) -> 
     def never() -> FakePredictor:
         raise AssertionError
 
-    for wrong in ({"retrain_cron": "0 3 * *"}, {"timezone": "Mars/Olympus"}):
+    for wrong in ({"retrain_cron": "0 3 * *"}, {"scratch_cron": "0 3"}, {"timezone": "Mars/Olympus"}):
         with pytest.raises(InvalidSettings):
             run_daemon(with_daemon(settings, **wrong), never)
     assert not settings.home.exists()
@@ -184,7 +185,7 @@ def test_wrong_settings_are_found_before_anything_starts(settings: Settings) -> 
 def test_the_heartbeat_tells_what_was_done_and_what_comes(settings: Settings) -> None:
     seen: list[Heartbeat] = []
     predictor = FakePredictor(nothing, lambda: seen.append(beat_of(settings)), nothing)
-    run_daemon(with_daemon(settings, retrain_cron="0 3 * * *"), lambda: predictor)
+    run_daemon(with_daemon(settings, retrain_cron="0 3 * * 1-6", scratch_cron="0 3 * * 0"), lambda: predictor)
     assert seen[0].pid == os.getpid()
     assert seen[0].last_refresh is not None
     assert {name: value for name, value in seen[0].last_refresh.items() if name != "at"} == {
@@ -199,7 +200,7 @@ def test_the_heartbeat_tells_what_was_done_and_what_comes(settings: Settings) ->
         "removed": 3,
         "seconds": 0.2,
     }
-    assert set(seen[0].next_runs) == {"refresh", "retrain"}
+    assert set(seen[0].next_runs) == {"refresh", "retrain", "scratch"}
     for at in (*seen[0].next_runs.values(), seen[0].started_at, seen[0].beat_at, seen[0].last_refresh["at"]):
         assert at is not None
         assert datetime.fromisoformat(at).tzinfo is not None
@@ -239,7 +240,7 @@ from neo4j_relpred.config import Settings
 from neo4j_relpred.daemon.run import run_daemon
 
 class Slow:
-    def refresh(self, *, retrain=False, publish=True):
+    def refresh(self, *, retrain=False, scratch=False, publish=True):
         print("begun", flush=True)
         time.sleep(float(sys.argv[2]))
         print("done", flush=True)

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from neo4j_relpred.config import DaemonSettings
-from neo4j_relpred.daemon.schedule import REFRESH, RETRAIN, make_schedule
+from neo4j_relpred.daemon.schedule import REFRESH, RETRAIN, SCRATCH, make_schedule
 from neo4j_relpred.errors import InvalidSettings
 
 TUESDAY = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
@@ -47,7 +47,8 @@ def test_the_hour_is_that_of_the_time_zone() -> None:
 
 
 def test_an_empty_cron_is_never() -> None:
-    assert make_schedule(DaemonSettings(retrain_cron="")).retrain is None
+    schedule = make_schedule(DaemonSettings(retrain_cron="", scratch_cron=" "))
+    assert (schedule.retrain, schedule.scratch) == (None, None)
 
 
 @pytest.mark.parametrize(
@@ -55,8 +56,9 @@ def test_an_empty_cron_is_never() -> None:
     ["3", "0 3 * *", "0 3 * * * *", "61 * * * *", "0 3 * * 8", "0 3 * * 5-1", "0 3 * * */0", "at three", "0 0 30 2 *"],
 )
 def test_a_cron_that_is_none_is_refused(cron: str) -> None:
-    with pytest.raises(InvalidSettings, match=r"daemon\.retrain_cron .*'' for never"):
-        make_schedule(DaemonSettings(retrain_cron=cron))
+    for name in ("retrain_cron", "scratch_cron"):
+        with pytest.raises(InvalidSettings, match=rf"daemon\.{name} .*'' for never"):
+            make_schedule(DaemonSettings.model_validate({name: cron}))
 
 
 @pytest.mark.parametrize("zone", ["Europe/Berlim", "../etc/passwd", "", "/etc/localtime", "a\0b"])
@@ -81,6 +83,6 @@ def test_missed_times_count_once_however_late() -> None:
     scheduler.start(paused=True)
     jobs = {job.id: job for job in scheduler.get_jobs()}
     scheduler.shutdown()
-    assert set(jobs) == {REFRESH, RETRAIN, "beat"}
+    assert set(jobs) == {REFRESH, RETRAIN, SCRATCH, "beat"}
     for job in jobs.values():
         assert (job.coalesce, job.max_instances, job.misfire_grace_time) == (True, 1, None)
