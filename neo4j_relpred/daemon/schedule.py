@@ -1,4 +1,4 @@
-"""When to refresh, when to retrain and when to do so from scratch. The scheduler only says that it is time; the work is done elsewhere."""
+"""When to refresh, to retrain, to do so from scratch. The scheduler only says that it is time; others do the work."""
 
 from __future__ import annotations
 

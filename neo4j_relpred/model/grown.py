@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
@@ -29,13 +28,12 @@ Make = Callable[[int, int], Part]  # of so many entities and relations, without 
 
 @dataclass(frozen=True)
 class Start:
-    """What a training goes on from. known: (entities,) those that were learnt; centre: see TrainedModel."""
+    """What a training goes on from; None where the model has no such member. centre: see TrainedModel."""
 
     structure: ComplEx | None
     tower: Tower | None
     head: RelationHead
     centre: Tensor
-    known: npt.NDArray[np.bool_]
 
 
 def grown(model: TrainedModel, entities: IntArray, relations: IntArray, seed: int = 0) -> Start:
@@ -59,7 +57,6 @@ def grown(model: TrainedModel, entities: IntArray, relations: IntArray, seed: in
             None if members.tower is None else _laid_out(members.tower, tower, *places, seed),
             _laid_out(model.head, head, *places, seed),
             model.centre,
-            places[0] >= 0,
         )
 
 

@@ -82,7 +82,8 @@ def fit(
 ) -> TrainedModel:
     """Trains the members, then the reasoners and the calibration on what was held out.
 
-    `start` lends the weights of a model over the same relations and entities, so that a refresh goes on from them.
+    A refresh goes on from the weights of `start`, which are laid out over these entities and relations: at the rates of
+    any training, since slower ones learnt what is new no better in the same time.
     What lies in `unfinished` of this very training is gone on with, and gives the weights that it would have given;
     only a stage without a state of its own, a reasoner, begins again. Raises TooLittleData, TooLittleMemory, NotFinite.
     """

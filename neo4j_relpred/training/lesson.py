@@ -76,7 +76,6 @@ def _arrays(lesson: Lesson, start: Start | None) -> Iterator[tuple[str, npt.NDAr
             yield f"{kind.name}.tokens", bags.tokens
     if start is not None:
         yield "centre", start.centre.numpy()
-        yield "known", start.known
         for name in ("structure", "tower", "head"):
             part = getattr(start, name)
             for key, value in part.state_dict().items() if part is not None else ():

@@ -118,14 +118,14 @@ def test_missed_runs_coalesce(settings: Settings) -> None:
     assert time.monotonic() - began < 30
 
 
-def test_retraining_takes_the_place_of_the_refresh_that_is_due_too(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("due_too", "done"), [({"retrain"}, "retrain"), ({"retrain", "scratch"}, "scratch")])
+def test_the_most_thorough_of_what_is_due_is_done_for_all(
+    due_too: set[str], done: str, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for jobs in ({"retrain"}, {"retrain", "scratch"}):
-        monkeypatch.setattr(run_module, "_drained", lambda due, jobs=jobs: {due.get(), "refresh", *jobs})
-        predictor = FakePredictor(nothing)
-        run_daemon(with_daemon(settings, interval_minutes=60), lambda: predictor)
-        assert predictor.calls == [(max(jobs), True)]
+    monkeypatch.setattr(run_module, "_drained", lambda due: {due.get(), "refresh", *due_too})
+    predictor = FakePredictor(nothing)
+    run_daemon(with_daemon(settings, interval_minutes=60), lambda: predictor)
+    assert predictor.calls == [(done, True)]
 
 
 def test_publishing_can_be_left_out(settings: Settings) -> None:
