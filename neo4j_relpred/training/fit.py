@@ -82,8 +82,7 @@ def fit(
 ) -> TrainedModel:
     """Trains the members, then the reasoners and the calibration on what was held out.
 
-    A refresh goes on from the weights of `start`, which are laid out over these entities and relations: at the rates of
-    any training, since slower ones learnt what is new no better in the same time.
+    A refresh goes on from `start`, weights that are laid out over these entities and relations, at the same rates.
     What lies in `unfinished` of this very training is gone on with, and gives the weights that it would have given;
     only a stage without a state of its own, a reasoner, begins again. Raises TooLittleData, TooLittleMemory, NotFinite.
     """
@@ -117,8 +116,7 @@ def fit(
     )
     # What the entity reasoner left goes to the relation head, and its pace tells what relation queries will need.
     needed = SLACK * entities.pace * len(pairs) * train.num_relations
-    lent = None if start is None else start.head
-    head = _fit_head(stage, budget.part(budget.left - min(0.5 * budget.left, needed)), lent)
+    head = _fit_head(stage, budget.part(budget.left - min(0.5 * budget.left, needed)), start)
     relations = _reasoned(stage, "relations", lambda: _relation_queries(stage, members, head, pairs), budget.rest)
     progress("relation reasoner", 1.0)
     trained = TrainedModel(
@@ -229,10 +227,10 @@ def _fit_tower(stage: _Stage, budget: Budget, start: Tower | None) -> Tower:
     return tower
 
 
-def _fit_head(stage: _Stage, budget: Budget, start: RelationHead | None) -> RelationHead:
+def _fit_head(stage: _Stage, budget: Budget, start: Start | None) -> RelationHead:
     torch.manual_seed(stage.settings.seed + 5)  # what was drawn before depends on where the training was taken up
     head = RelationHead(stage.graph.num_relations, stage.text.shape[1])
-    lend(start, head)
+    lend(start.head if start else None, head)
     place = Place(stage.unfinished, "head", budget)
     shown = _shown(stage.progress, "relation head", place.budget)
     fit_relation_head(head, stage.graph, stage.text, stage.settings, place.budget, shown, place)
