@@ -28,7 +28,18 @@ from neo4j_relpred.training.cores import prepare_torch, workers_asking, workers_
 from neo4j_relpred.training.fit import fit
 from neo4j_relpred.training.lesson import Lesson
 
-__all__ = ["Fitted", "fit_task", "log_odds", "ranking_minutes", "report_of", "settings_of", "settings_options"]
+__all__ = [
+    "Fitted",
+    "Stages",
+    "encoded",
+    "fit_task",
+    "log_odds",
+    "open_texts",
+    "ranking_minutes",
+    "report_of",
+    "settings_of",
+    "settings_options",
+]
 
 FloatArray = npt.NDArray[np.float64]
 SMALLEST = 1e-9  # probability
@@ -58,25 +69,30 @@ def fit_task(task: Task, minutes: float, settings: Settings, cache: Path | None)
     """Encodes the texts and trains, all in these minutes: train for the members, valid for reasoner and calibration."""
     started = time.monotonic()
     prepare_torch(settings.training)
-    encoder: Encoder = open_encoder(settings.text, threads=settings.training.threads)
-    if cache is not None:
-        encoder = CachedEncoder(encoder, cache)
+    encoder = open_texts(settings, cache)
     distinct = [task.learnt, task.asked] if task.inductive else [task.learnt]
-    vectors = [_encoded(encoder, data.texts) for data in distinct]
-    encoded = time.monotonic()
-    left = minutes - (encoded - started) / 60
+    vectors = [encoded(encoder, data.texts) for data in distinct]
+    done = time.monotonic()
+    left = minutes - (done - started) / 60
     training = settings.training.model_copy(update={"minutes": left})
     words = [Words.of(data.names, data.texts) for data in distinct]
     learnt, asked = task.learnt, task.asked.graph(task.asked.train)
     lesson = Lesson(learnt.graph(learnt.train), learnt.valid, vectors[0], words[0])
-    model = fit(lesson, settings.model, training, progress=_Stages())
+    model = fit(lesson, settings.model, training, progress=Stages())
     seen = model.moved(asked, vectors[1], words[1]) if task.inductive else model.over(asked)
-    fitted = Fitted(model, seen, encoded - started, time.monotonic() - encoded)
+    fitted = Fitted(model, seen, done - started, time.monotonic() - done)
     say(f"encoded in {fitted.encoding_seconds:.0f} s, trained in {fitted.training_seconds:.0f} s")
     return fitted
 
 
-def _encoded(encoder: Encoder, texts: Sequence[str]) -> torch.Tensor:
+def open_texts(settings: Settings, cache: Path | None) -> Encoder:
+    """The text encoder, behind a cache where one is named."""
+    encoder = open_encoder(settings.text, threads=settings.training.threads)
+    return encoder if cache is None else CachedEncoder(encoder, cache)
+
+
+def encoded(encoder: Encoder, texts: Sequence[str]) -> torch.Tensor:
+    """(texts, text width); no columns where no text says anything."""
     return torch.from_numpy(encoder.encode(texts)) if any(texts) else torch.zeros(len(texts), 0)
 
 
@@ -139,7 +155,7 @@ def settings_of(chosen: Sequence[str], seed: int) -> Settings:
     return Settings.model_validate(given)
 
 
-class _Stages:
+class Stages:
     """Says once when a stage begins."""
 
     def __init__(self) -> None:

@@ -14,9 +14,10 @@ import torch
 
 from neo4j_relpred.api.answering import Loaded
 from neo4j_relpred.api.cautions import cautions, tuned_otherwise
+from neo4j_relpred.api.refreshing import beginning
 from neo4j_relpred.api.workspace import Progress, Workspace
 from neo4j_relpred.config import Settings
-from neo4j_relpred.data.knowledge_graph import IntArray
+from neo4j_relpred.data.knowledge_graph import IntArray, KnowledgeGraph
 from neo4j_relpred.data.rejections import rows_of
 from neo4j_relpred.data.snapshot import Snapshot
 from neo4j_relpred.data.splits import Split, draw_lots, split_by_time, split_triples
@@ -43,9 +44,9 @@ def train(
 ) -> tuple[ModelVersion, Report]:
     """Trains, evaluates, calibrates and saves a version; it becomes the live one.
 
-    `go_on` starts from the live version's weights where they fit; then the new version takes over only if it is not
-    worse beyond a tolerance. A training of the same data and settings that was interrupted is taken up, unless
-    `fresh`. Raises TooLittleData, TooLittleMemory, NotFinite, InvalidSettings.
+    `go_on` makes it a refresh: it goes on from the live version's weights, in a share of the time; then the new version
+    takes over only if it is not worse beyond a tolerance. A training of the same data and settings that was interrupted
+    is taken up, unless `fresh`. Raises TooLittleData, TooLittleMemory, NotFinite, InvalidSettings.
     """
     settings, registry, unfinished = workspace.settings, workspace.registry, workspace.unfinished
     with workspace.exclusive():
@@ -55,24 +56,25 @@ def train(
         # once more with the texts when they are encoded, which may take longer than all else
         refuse_too_large(Size(len(data.ids), len(data.triples), len(data.relations)), settings.model, settings.training)
         vectors = torch.from_numpy(workspace.encode(data, progress))
-        split, warnings = split_snapshot(workspace, data)
-        warnings = (*warnings, *cautions(data, vectors.numpy(), settings.graph.symmetric), *tuned_otherwise(settings))
-        graph = workspace.graph(data, split.train)
         before = registry.load() if go_on and registry.live_version() is not None else None
-        fits = before is not None and before[1].entities == tuple(data.ids) and before[1].relations == data.relations
+        begun = beginning(workspace, data, vectors, before)
+        split, warnings = split_snapshot(workspace, data, begun.learnt)
+        warnings = (*warnings, *cautions(data, vectors.numpy(), settings.graph.symmetric), *tuned_otherwise(settings))
+        warnings = (*warnings, *begun.warnings)
+        graph = workspace.graph(data, split.train)
         started = time.monotonic()
-        lent = before[1].model if before and fits else None
         wrong = rows_of(workspace.rejections.read(), data.index, data.relation_index)
         lesson = Lesson(graph, split.holdout, vectors, workspace.words(data), wrong)
-        model = fit(lesson, settings.model, settings.training, progress, lent, unfinished)
+        model = fit(lesson, settings.model, begun.settings.training, progress, begun.start, unfinished)
         seconds = unfinished.earlier + time.monotonic() - started
-        report = _evaluate(workspace, model, data, split, progress)
+        report = _evaluate(replace(workspace, settings=begun.settings), model, data, split, progress)
         device = device_of(settings.training.device, "training.device")
         threads, warnings = settings.training.threads, (*warnings, *report.warnings)
         report = replace(report, seconds=seconds, threads=threads, device=device, warnings=warnings)
         everything = model.over(workspace.graph(data, data.triples))
-        about = _about(workspace, data, report)
-        version = registry.save(Checkpoint(everything, tuple(data.ids), data.relations, about))
+        about = {**_about(workspace, data, report), "minutes": begun.settings.training.minutes, **begun.about}
+        learnt = graph.holds(everything.graph.triples)
+        version = registry.save(Checkpoint(everything, tuple(data.ids), data.relations, about, learnt))
         unfinished.clear()
         # a live version of another encoder cannot answer any more, however good it was
         if before is None or before[0].about["encoder"] != about["encoder"] or _not_worse(report, before[0]):
@@ -80,11 +82,18 @@ def train(
         return registry.get(version.version), report
 
 
-def split_snapshot(workspace: Workspace, data: Snapshot) -> tuple[Split, tuple[str, ...]]:
-    """The split, and what a reader of the report should be warned of. Raises TooLittleData, InvalidSettings."""
+def split_snapshot(
+    workspace: Workspace, data: Snapshot, learnt: KnowledgeGraph | None = None
+) -> tuple[Split, tuple[str, ...]]:
+    """The split, and what a reader of the report should be warned of. Raises TooLittleData, InvalidSettings.
+
+    None of the edges in `learnt` is held out.
+    """
     settings = workspace.settings
     graph = workspace.graph(data, data.triples)
     lots = draw_lots(data.triples, data.ids, data.relations, str(settings.training.seed), graph.symmetric)
+    if learnt is not None:
+        lots = lots[~learnt.holds(data.triples)[lots]]
     file = settings.evaluation.test_file
     share = settings.evaluation.test_share if file is None else 0.0
     times = data.edge_property(settings.graph.time_property)

@@ -16,11 +16,20 @@ __all__ = ["evaluate", "train"]
 @click.option("--minutes", type=float, help="Time budget of the training.")
 @click.option("--seed", type=int, help="Seed of everything random.")
 @click.option("--encoder", help="Text encoder: name or folder of a transformers model.")
+@click.option(
+    "--refresh/--no-refresh", default=False, help="Go on from the live version, in a share of the time; see settings."
+)
 @click.option("--fresh/--no-fresh", default=False, help="Begin anew, though an interrupted training could go on.")
 @json_option
 @click.pass_obj
 def train(
-    opened: Opened, minutes: float | None, seed: int | None, encoder: str | None, fresh: bool, as_json: bool
+    opened: Opened,
+    minutes: float | None,
+    seed: int | None,
+    encoder: str | None,
+    refresh: bool,
+    fresh: bool,
+    as_json: bool,
 ) -> None:
     """Read the graph, train a model, evaluate and calibrate it, and make it the live version.
 
@@ -30,7 +39,7 @@ def train(
     """
     training = {"minutes": minutes, "seed": seed}
     with opened.predictor(training=training, text={"encoder": encoder}) as predictor, progress_bars() as progress:
-        version, report = predictor.fit(progress=progress, fresh=fresh)
+        version, report = predictor.fit(progress=progress, go_on=refresh, fresh=fresh)
     show_report(report, f"Model {version.label}", as_json=as_json)
     if not version.live and not as_json:
         click.secho("It is worse than the live version and was kept as a candidate.", fg="yellow", err=True)

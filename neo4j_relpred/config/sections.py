@@ -194,6 +194,16 @@ class TrainingSettings(Section):
     selfsupervised_share: float = Field(
         0.15, ge=0, le=0.9, description="Share of the tower's time for masked edges and text-graph contrast."
     )
+    refresh_share: float = Field(
+        0.3,
+        gt=0,
+        le=1,
+        description="Share of the minutes, and of those of the report, that a refresh takes: a training that goes on "
+        "from the live weights.",
+    )
+    refresh_selfsupervised_share: float = Field(
+        0.5, ge=0, le=1, description="The same as selfsupervised_share, for a refresh."
+    )
     structure_regularisation: float | None = Field(
         None,
         ge=0,
@@ -333,6 +343,25 @@ class Settings(BaseSettings):
     publishing: PublishingSettings = PublishingSettings()
     service: ServiceSettings = ServiceSettings()
     daemon: DaemonSettings = DaemonSettings()
+
+    def refreshing(self) -> Settings:
+        """The same for a refresh: its share of the time, and more of it for self-supervision."""
+        training, evaluation = self.training, self.evaluation
+        share = training.refresh_share
+        shorter = {
+            "minutes": training.minutes * share,
+            "selfsupervised_share": training.refresh_selfsupervised_share,
+        }
+        judged = {
+            "minutes": evaluation.minutes * share,
+            "baseline_minutes": evaluation.baseline_minutes * share,
+        }
+        return self.model_copy(
+            update={
+                "training": training.model_copy(update=shorter),
+                "evaluation": evaluation.model_copy(update=judged),
+            }
+        )
 
     @field_validator("service")
     @classmethod

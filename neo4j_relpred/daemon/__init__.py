@@ -1,4 +1,4 @@
-"""The schedule: looks for changes again and again, retrains at night, and says how it is."""
+"""The schedule: looks for changes again and again, learns at night, and says how it is."""
 
 from neo4j_relpred.daemon.run import run_daemon
 

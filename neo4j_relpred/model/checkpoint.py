@@ -12,6 +12,8 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
@@ -42,12 +44,16 @@ WEIGHTS, DESCRIPTION = "weights.safetensors", "model.json"
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A trained model with the names of its rows. entities[i] is row i; about: what else was recorded."""
+    """A trained model with the names of its rows. entities[i] is row i; about: what else was recorded.
+
+    learnt: (triples of its graph,) those that its weights have learnt from, where that is known.
+    """
 
     model: TrainedModel
     entities: tuple[EntityId, ...]
     relations: tuple[Relation, ...]
     about: Mapping[str, Any]
+    learnt: npt.NDArray[np.bool_] | None = None
 
 
 def save_checkpoint(checkpoint: Checkpoint, folder: Path) -> Path:
@@ -63,6 +69,8 @@ def save_checkpoint(checkpoint: Checkpoint, folder: Path) -> Path:
         "rules.confidence": torch.from_numpy(members.rules.confidence),
         "rules.support": torch.from_numpy(members.rules.support),
     }
+    if checkpoint.learnt is not None:
+        tensors["graph.learnt"] = torch.from_numpy(checkpoint.learnt)
     for name, bags in _bags(members).items():
         tensors |= {f"words.{name}.{key}": torch.from_numpy(getattr(bags, key)) for key in ("offsets", "tokens")}
     for name, part in _modules(model).items():
@@ -104,7 +112,9 @@ def load_checkpoint(folder: Path) -> Checkpoint:
         model = _assembled(description, tensors)
     except (KeyError, ValueError, RuntimeError, TypeError, SafetensorError) as error:
         raise CheckpointCorrupt(f"{folder} does not hold a whole model: {error}.", hint=HINT) from error
-    return Checkpoint(model, tuple(description["entities"]), tuple(description["relations"]), description["about"])
+    names = tuple(description["entities"]), tuple(description["relations"])
+    learnt = tensors["graph.learnt"].numpy() if "graph.learnt" in tensors else None
+    return Checkpoint(model, *names, description["about"], learnt)
 
 
 def _assembled(description: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> TrainedModel:

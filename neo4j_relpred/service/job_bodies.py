@@ -52,7 +52,9 @@ class TrainJobBody(_Submission):
     seed: int | None = Field(None, ge=0, lt=2**31, description="Seed of everything random.")
     device: Literal["auto", "cpu", "cuda"] | None = None
     fresh: bool = Field(False, description="Begin anew, though an interrupted training could go on.")
-    go_on: bool = Field(False, description="Start from the live weights; go live only if not worse.")
+    go_on: bool = Field(
+        False, description="Go on from the live weights, in a share of the time; go live only if not worse."
+    )
 
     def submitted(self, jobs: JobBoard) -> Job:
         """Queues it."""

@@ -14,6 +14,7 @@ from neo4j_relpred.data.knowledge_graph import IntArray, KnowledgeGraph, both_di
 from neo4j_relpred.errors import TooLittleData
 from neo4j_relpred.model.calibration import Calibration
 from neo4j_relpred.model.encoding import encode_all
+from neo4j_relpred.model.grown import Start, lend
 from neo4j_relpred.model.members import Members
 from neo4j_relpred.model.reasoner import Reasoners
 from neo4j_relpred.model.relation_head import RelationHead
@@ -76,12 +77,12 @@ def fit(
     model: ModelSettings,
     settings: TrainingSettings,
     progress: Progress = lambda stage, share: None,
-    start: TrainedModel | None = None,
+    start: Start | None = None,
     unfinished: Unfinished | None = None,
 ) -> TrainedModel:
     """Trains the members, then the reasoners and the calibration on what was held out.
 
-    `start` lends the weights of a model over the same relations and entities, so that a refresh goes on from them.
+    A refresh goes on from `start`, weights that are laid out over these entities and relations, at the same rates.
     What lies in `unfinished` of this very training is gone on with, and gives the weights that it would have given;
     only a stage without a state of its own, a reasoner, begins again. Raises TooLittleData, TooLittleMemory, NotFinite.
     """
@@ -115,7 +116,7 @@ def fit(
     )
     # What the entity reasoner left goes to the relation head, and its pace tells what relation queries will need.
     needed = SLACK * entities.pace * len(pairs) * train.num_relations
-    head = _fit_head(stage, budget.part(budget.left - min(0.5 * budget.left, needed)))
+    head = _fit_head(stage, budget.part(budget.left - min(0.5 * budget.left, needed)), start)
     relations = _reasoned(stage, "relations", lambda: _relation_queries(stage, members, head, pairs), budget.rest)
     progress("relation reasoner", 1.0)
     trained = TrainedModel(
@@ -173,10 +174,10 @@ def _planned(stage: _Stage, rules: Rules, questions: Questions, budget: Budget) 
     return affordable, free
 
 
-def _fit_members(stage: _Stage, rules: Rules, budget: Budget, seconds: float, start: TrainedModel | None) -> Members:
+def _fit_members(stage: _Stage, rules: Rules, budget: Budget, seconds: float, start: Start | None) -> Members:
     """Both members at once, each with all of the seconds, or one after the other, each with its share of them."""
     graph, text, model = stage.graph, stage.text, stage.model
-    lent, lent_tower = (start.members.structure, start.members.tower) if start else (None, None)
+    lent, lent_tower = (start.structure, start.tower) if start else (None, None)
     shares = {name: share for name, share in SHARES.items() if name != "structure" or model.structure_rank > 0}
     each = {name: seconds * share / sum(shares.values()) for name, share in shares.items()}
     structure = None
@@ -226,9 +227,10 @@ def _fit_tower(stage: _Stage, budget: Budget, start: Tower | None) -> Tower:
     return tower
 
 
-def _fit_head(stage: _Stage, budget: Budget) -> RelationHead:
+def _fit_head(stage: _Stage, budget: Budget, start: Start | None) -> RelationHead:
     torch.manual_seed(stage.settings.seed + 5)  # what was drawn before depends on where the training was taken up
     head = RelationHead(stage.graph.num_relations, stage.text.shape[1])
+    lend(start.head if start else None, head)
     place = Place(stage.unfinished, "head", budget)
     shown = _shown(stage.progress, "relation head", place.budget)
     fit_relation_head(head, stage.graph, stage.text, stage.settings, place.budget, shown, place)

@@ -16,7 +16,7 @@ from torch import Tensor
 from neo4j_relpred import __version__
 from neo4j_relpred.config import ModelSettings, TrainingSettings
 from neo4j_relpred.data.knowledge_graph import IntArray, KnowledgeGraph, closed
-from neo4j_relpred.model.trained import TrainedModel
+from neo4j_relpred.model.grown import Start
 from neo4j_relpred.model.words import Words
 from neo4j_relpred.text.processor import device_of, multiplies_bf16
 
@@ -51,7 +51,7 @@ class Lesson:
         return replace(self, train=train, holdout=holdout)
 
 
-def fingerprint(lesson: Lesson, model: ModelSettings, settings: TrainingSettings, start: TrainedModel | None) -> str:
+def fingerprint(lesson: Lesson, model: ModelSettings, settings: TrainingSettings, start: Start | None) -> str:
     """SHA-256 in hex of data, settings, lent weights and what computes."""
     device = device_of(settings.device, "training.device")
     versions = [__version__, torch.__version__, np.__version__, device, multiplies_bf16(device)]
@@ -64,7 +64,7 @@ def fingerprint(lesson: Lesson, model: ModelSettings, settings: TrainingSettings
     return digest.hexdigest()
 
 
-def _arrays(lesson: Lesson, start: TrainedModel | None) -> Iterator[tuple[str, npt.NDArray[Any]]]:
+def _arrays(lesson: Lesson, start: Start | None) -> Iterator[tuple[str, npt.NDArray[Any]]]:
     yield "train", lesson.train.triples
     yield "holdout", lesson.holdout
     yield "rejected", lesson.rejected
@@ -76,7 +76,7 @@ def _arrays(lesson: Lesson, start: TrainedModel | None) -> Iterator[tuple[str, n
             yield f"{kind.name}.tokens", bags.tokens
     if start is not None:
         yield "centre", start.centre.numpy()
-        for name in ("structure", "tower"):
-            part = getattr(start.members, name)
+        for name in ("structure", "tower", "head"):
+            part = getattr(start, name)
             for key, value in part.state_dict().items() if part is not None else ():
                 yield f"{name}.{key}", value.numpy()

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from neo4j_relpred.config import TrainingSettings
 from neo4j_relpred.data.knowledge_graph import IntArray, KnowledgeGraph, ranges
+from neo4j_relpred.model.grown import lend
 from neo4j_relpred.model.structure import ComplEx
 from neo4j_relpred.text.processor import device_of, multiplies_bf16
 from neo4j_relpred.training.budget import Budget
@@ -65,8 +66,7 @@ def fit_structure(
     torch.manual_seed(settings.seed)
     width = 2 * graph.num_relations
     model = ComplEx(graph.num_entities, width, rank)
-    if start is not None and start.entity.shape == model.entity.shape and start.relation.shape == model.relation.shape:
-        model.load_state_dict(start.state_dict())
+    lend(start, model)
     model = model.to(device_of(settings.device, "training.device"))
     large = graph.num_entities > EXACT_ENTITIES
     step: _WholeTable | _SomeRows = _SomeRows(model, settings, rng) if large else _WholeTable(model, settings)

@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from neo4j_relpred.config import ModelSettings, TrainingSettings
 from neo4j_relpred.data.knowledge_graph import IntArray, KnowledgeGraph, both_directions
+from neo4j_relpred.model.grown import lend
 from neo4j_relpred.model.neighborhood import Neighborhood, gather
 from neo4j_relpred.model.tower import Tower
 from neo4j_relpred.text.processor import device_of, multiplies_bf16
@@ -65,8 +66,7 @@ def fit_tower(
     torch.manual_seed(settings.seed)
     rng = np.random.default_rng([settings.seed, 2])
     tower = Tower(graph.num_entities, 2 * graph.num_relations, text.shape[1], model)
-    if start is not None and _shapes(start) == _shapes(tower):
-        tower.load_state_dict(start.state_dict())
+    lend(start, tower)
     device = device_of(settings.device, "training.device")
     half = multiplies_bf16(device)
     tower, text = tower.to(device), text.to(device, torch.bfloat16 if half else text.dtype)
@@ -125,10 +125,6 @@ class _Optimizer:
         total = torch.nn.utils.get_total_norm(gradients)
         torch.nn.utils.clip_grads_with_norm_(self._rest, LONGEST_STEP, total)
         met.values().mul_(min(1.0, LONGEST_STEP / (total.item() + 1e-6)))
-
-
-def _shapes(tower: Tower) -> dict[str, torch.Size]:
-    return {name: value.shape for name, value in tower.state_dict().items()}
 
 
 def _step(

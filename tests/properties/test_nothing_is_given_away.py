@@ -21,6 +21,7 @@ from neo4j_relpred.model import chunks
 from neo4j_relpred.model.calibration import Calibration
 from neo4j_relpred.model.encoding import encode_all
 from neo4j_relpred.model.features import FEATURE_NAMES
+from neo4j_relpred.model.grown import Start, grown
 from neo4j_relpred.model.members import Members
 from neo4j_relpred.model.reasoner import Reasoner, Reasoners
 from neo4j_relpred.model.relation_head import RelationHead
@@ -186,9 +187,15 @@ COUNT, RELATIONS, EDGES = 60, 5, 500
 ENOUGH = TINY_TRAINING.model_copy(update={"max_epochs": 30})  # for a reasoner to learn what counting tells
 
 
-def judged(split: Split, text: torch.Tensor, known: KnowledgeGraph, train: KnowledgeGraph | None = None) -> Report:
+def judged(
+    split: Split,
+    text: torch.Tensor,
+    known: KnowledgeGraph,
+    train: KnowledgeGraph | None = None,
+    start: Start | None = None,
+) -> Report:
     train = train or KnowledgeGraph(COUNT, known.num_relations, split.train)
-    model = fitted(train, split.holdout, text, training=ENOUGH)
+    model = fitted(train, split.holdout, text, training=ENOUGH, start=start)
     seen = model.over(train.with_triples(split.holdout))
     names = tuple(map(str, range(known.num_relations)))
     return evaluate(seen, split.test, known, names, (Frequency(seen.graph), Popularity(seen.graph)))
@@ -217,6 +224,20 @@ def assert_chance(report: Report) -> None:
 def test_a_shuffled_graph_falls_to_what_counting_gives() -> None:
     graph, split = shuffled(1)
     assert_chance(judged(split, torch.zeros(COUNT, 0), graph))
+
+
+@pytest.mark.slow
+def test_weights_that_were_gone_on_from_know_nothing_of_a_shuffled_graph() -> None:
+    """They have learnt from four fifths of what they go on with, and from edges that are gone."""
+    graph, split = shuffled(4)
+    held, nothing = np.concatenate([split.holdout, split.test]), torch.zeros(COUNT, 0)
+    gone = shuffled(5)[0].triples[: EDGES // 5]
+    gone = gone[~graph.holds(gone)]
+    before = graph_of(COUNT, RELATIONS, np.concatenate([split.train[len(split.train) // 5 :], gone]))
+    assert not before.holds(held).any()
+    live = fitted(before, split.holdout, nothing, training=ENOUGH)
+    start = grown(live, np.arange(COUNT), np.arange(RELATIONS))
+    assert_chance(judged(split, nothing, graph, start=start))
 
 
 @pytest.mark.slow

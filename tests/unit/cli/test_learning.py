@@ -14,9 +14,12 @@ from neo4j_relpred.cli import cli, learning
 from neo4j_relpred.cli.lazy import Opened
 
 
-@pytest.mark.parametrize(("flags", "fresh"), [([], False), (["--fresh"], True)])
-def test_a_training_begins_anew_only_when_it_is_told_to(
-    flags: list[str], fresh: bool, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("flags", "fresh", "go_on"),
+    [([], False, False), (["--fresh"], True, False), (["--refresh"], False, True)],
+)
+def test_a_training_begins_anew_or_goes_on_from_the_live_version_only_when_it_is_told_to(
+    flags: list[str], fresh: bool, go_on: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given: list[dict[str, Any]] = []
 
@@ -32,4 +35,4 @@ def test_a_training_begins_anew_only_when_it_is_told_to(
     monkeypatch.setattr(learning, "show_report", lambda report, title, as_json: None)
     result = CliRunner().invoke(cli, ["train", *flags])
     assert result.exit_code == 0, result.output
-    assert [options["fresh"] for options in given] == [fresh]
+    assert [(options["fresh"], options["go_on"]) for options in given] == [(fresh, go_on)]

@@ -17,6 +17,7 @@ from neo4j_relpred.errors import TooLittleData
 from neo4j_relpred.evaluation.ranking import Ranks, RankSummary, filtered_ranks, summarize
 from neo4j_relpred.model.calibration import Calibration
 from neo4j_relpred.model.chunks import chunks_by_relation
+from neo4j_relpred.model.grown import grown
 from neo4j_relpred.model.reasoner import Reasoners
 from neo4j_relpred.model.trained import TrainedModel
 from neo4j_relpred.training import fit as fitting
@@ -227,7 +228,8 @@ def test_too_few_edges_are_told_with_a_hint(train: int, world: World) -> None:
 
 
 def test_a_refresh_goes_on_from_the_weights_it_is_lent(brief: Fit, world: World, trained: TrainedModel) -> None:
-    refreshed = fitted(world.train, world.split.holdout, world.text, training=BRIEF_TRAINING, start=trained)
+    start = grown(trained, np.arange(60), np.arange(4))
+    refreshed = fitted(world.train, world.split.holdout, world.text, training=BRIEF_TRAINING, start=start)
     members = (brief.model.members, refreshed.members, trained.members)
     entities = [m.structure.entity.detach() for m in members if m.structure]
     assert (entities[1] - entities[2]).norm() < (entities[0] - entities[2]).norm()

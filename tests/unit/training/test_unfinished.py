@@ -15,12 +15,14 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
 from neo4j_relpred.config import TrainingSettings
 from neo4j_relpred.model.checkpoint import Checkpoint, save_checkpoint
+from neo4j_relpred.model.grown import grown
 from neo4j_relpred.model.relation_head import RelationHead
 from neo4j_relpred.model.trained import TrainedModel
 from neo4j_relpred.training import budget as budgets
@@ -289,6 +291,7 @@ def test_whatever_decides_the_weights_is_in_the_fingerprint(world: World, monkey
     names = [f"person {number}" for number in range(60)]
     words = Words.of(names, names)
     model = fitted(world.train, world.split.holdout, world.text, MODEL, TRAINING.model_copy(update={"max_epochs": 1}))
+    start = grown(model, np.arange(60), np.arange(4))
     lesson = Lesson(world.train, world.split.holdout, world.text, words)
     other = Words.of([*names[1:], "nobody"], names)
 
@@ -301,7 +304,8 @@ def test_whatever_decides_the_weights_is_in_the_fingerprint(world: World, monkey
         yield fingerprint(Lesson(world.train, world.split.holdout, world.text, other), MODEL, TRAINING, None)
         yield fingerprint(lesson, TINY_MODEL, TRAINING, None)
         yield fingerprint(lesson, MODEL, TRAINING.model_copy(update={"seed": 1}), None)
-        yield fingerprint(lesson, MODEL, TRAINING, model)
+        yield fingerprint(lesson, MODEL, TRAINING, start)
+        yield fingerprint(lesson, MODEL, TRAINING, grown(model, np.arange(60), np.arange(4)[::-1]))
         monkeypatch.setattr("neo4j_relpred.training.lesson.__version__", "another")
         yield fingerprint(lesson, MODEL, TRAINING, None)
 
