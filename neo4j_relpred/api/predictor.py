@@ -1,26 +1,22 @@
-"""RelationPredictor: reads a graph, trains, answers, publishes, refreshes."""
+"""RelationPredictor: reads a graph, trains, answers, publishes, refreshes.
+
+What learns or answers is imported where it is needed: looking at versions, runs and decisions loads no torch.
+"""
 
 from __future__ import annotations
 
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from neo4j_relpred.api.administration import Administration
-from neo4j_relpred.api.answering import Answering
-from neo4j_relpred.api.explaining import explain
-from neo4j_relpred.api.finetuning import Finetuned, finetune
 from neo4j_relpred.api.jobs import Jobs
-from neo4j_relpred.api.publishing import Consent, Publishing
+from neo4j_relpred.api.refreshing import RefreshReport
 from neo4j_relpred.api.reviewing import Reviewing
-from neo4j_relpred.api.sampler import require_sampler
-from neo4j_relpred.api.training import evaluate_file, train
-from neo4j_relpred.api.tuning import Plan, Tuning, tune
 from neo4j_relpred.api.workspace import Progress, Workspace, silent
 from neo4j_relpred.config import Settings
 from neo4j_relpred.data.changes import compare
@@ -36,26 +32,19 @@ from neo4j_relpred.graph.runs import Run, get_run, list_runs
 from neo4j_relpred.graph.schema import GraphSchema, check_settings, discover_schema
 from neo4j_relpred.graph.writer import PublicationReport
 from neo4j_relpred.model.registry import ModelVersion
-from neo4j_relpred.scoring.cost import Cost, cost_of
 from neo4j_relpred.scoring.estimate import Estimate
 from neo4j_relpred.text.cache import CachedEncoder
-from neo4j_relpred.training.encoder import Method
 from neo4j_relpred.triples import EntityId, Query, QuestionKind, Relation, ScoredTriple, Triple
 
-__all__ = ["RefreshReport", "RelationPredictor"]
+if TYPE_CHECKING:
+    from neo4j_relpred.api.answering import Answering
+    from neo4j_relpred.api.finetuning import Finetuned
+    from neo4j_relpred.api.publishing import Publishing
+    from neo4j_relpred.api.tuning import Tuning
+    from neo4j_relpred.scoring.cost import Cost
+    from neo4j_relpred.training.encoder import Method
 
-
-@dataclass(frozen=True)
-class RefreshReport:
-    """What a refresh found and did."""
-
-    changed_nodes: int
-    changed_edges: int
-    encoded_texts: int
-    retrained: bool
-    model: str
-    publication: PublicationReport | None
-    seconds: float
+__all__ = ["RelationPredictor"]
 
 
 class RelationPredictor:
@@ -64,7 +53,6 @@ class RelationPredictor:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self._workspace = Workspace(settings)
-        self._answering = Answering(self._workspace, lambda: self.client)
         self._connecting = threading.Lock()
 
     @classmethod
@@ -97,6 +85,14 @@ class RelationPredictor:
             if there is None:
                 there = self.__dict__["client"] = Neo4jClient.open(self.settings.graph)
             return there
+
+    @cached_property
+    def _answering(self) -> Answering:
+        """One for all threads."""
+        from neo4j_relpred.api.answering import Answering
+
+        answering: Answering = self.__dict__.setdefault("_answering", Answering(self._workspace, lambda: self.client))
+        return answering
 
     # reading
 
@@ -145,16 +141,23 @@ class RelationPredictor:
         *,
         go_on: bool = False,
         fresh: bool = False,
+        gate: bool = False,
     ) -> tuple[ModelVersion, Report]:
         """Trains, evaluates and calibrates on a snapshot (a new one by default); the version saved goes live.
 
-        `go_on` starts from the live version's weights, and goes live only if it is not worse. An interrupted training
-        of the same data and settings is taken up where it was, unless `fresh`. Raises TooLittleData.
+        `go_on` starts from the live version's weights. With `gate` a version that is worse than the live one stays a
+        candidate. An interrupted training of the same data and settings is taken up where it was, unless `fresh`.
+        Raises TooLittleData.
         """
-        return train(self._workspace, snapshot or self.snapshot(progress), progress, go_on=go_on, fresh=fresh)
+        from neo4j_relpred.api.training import train
+
+        data = snapshot or self.snapshot(progress)
+        return train(self._workspace, data, progress, go_on=go_on, fresh=fresh, gate=gate)
 
     def evaluate(self, file: Path) -> Report:
         """The live model on the triples of a file (head, relation, tail by key) that the graph does not hold."""
+        from neo4j_relpred.api.training import evaluate_file
+
         return evaluate_file(self._answering.live(), file)
 
     def tune(
@@ -164,6 +167,9 @@ class RelationPredictor:
 
         Trains and changes no version. Raises DependencyMissing, TooLittleData, InvalidSettings.
         """
+        from neo4j_relpred.api.sampler import require_sampler
+        from neo4j_relpred.api.tuning import Plan, tune
+
         require_sampler()
         plan = Plan.of(minutes, trials)
         return tune(self._workspace, snapshot or self._latest(progress), plan, progress)
@@ -181,6 +187,8 @@ class RelationPredictor:
         Trains and changes no version: `text.encoder` names the folder in the next training. Raises InvalidSettings,
         TooLittleData, DependencyMissing, EncoderNotFound, StorageFailed.
         """
+        from neo4j_relpred.api.finetuning import finetune
+
         return finetune(self._workspace, snapshot or self._latest(progress), folder, minutes, method, progress)
 
     def _latest(self, progress: Progress) -> Snapshot:
@@ -238,6 +246,8 @@ class RelationPredictor:
 
         The triple itself is taken out of the graph before. Raises UnknownEntity, UnknownRelation, ModelNotFound.
         """
+        from neo4j_relpred.api.explaining import explain
+
         return explain(self._answering, triple)
 
     def audit(
@@ -253,6 +263,8 @@ class RelationPredictor:
 
     def cost(self, question: QuestionKind, relation: Relation | None, number: int) -> Cost:
         """What so many questions would take, asking none. Raises UnknownRelation, ModelNotFound."""
+        from neo4j_relpred.scoring.cost import cost_of
+
         return cost_of(self._answering.live().serving, question, relation, number)
 
     def entities_of(self, element_ids: Sequence[str]) -> list[EntityId]:
@@ -278,6 +290,8 @@ class RelationPredictor:
     @property
     def publishing(self) -> Publishing:
         """What can be published, and how that is carried out and taken back."""
+        from neo4j_relpred.api.publishing import Publishing
+
         return Publishing(self._workspace, self._answering, lambda: self.client)
 
     def publish(
@@ -296,6 +310,8 @@ class RelationPredictor:
         `precision` instead of `min_probability` publishes what is expected to hold that often, type by type. Of types
         that no candidate has, nothing is changed. Raises PublicationStopped, Busy, UnknownEntity, UnknownRelation.
         """
+        from neo4j_relpred.api.publishing import Consent
+
         settings = self.settings.publishing
         if min_probability is not None:
             settings = settings.model_copy(update={"min_probability": min_probability, "precision": None})
@@ -339,19 +355,17 @@ class RelationPredictor:
 
     def refresh(self, *, retrain: bool = False, publish: bool = True, progress: Progress = silent) -> RefreshReport:
         """Reads what changed, encodes new texts, retrains when asked (or never trained), publishes the difference."""
-        started = time.monotonic()
-        before = self._last_look()
-        snapshot = self._read(progress, before)
-        changes = compare(before, snapshot)
-        encoded_before = self._workspace.encoded_texts
+        started, before = time.monotonic(), self._last_look()
+        snapshot, encoded = self._read(progress, before), self._workspace.encoded_texts
+        changes, refused = compare(before, snapshot), ""
         retrain = retrain or self._workspace.registry.live_version() is None
         if retrain:
-            self.fit(snapshot, progress, go_on=True)
-        loaded = self._answering.live()
+            trained, _ = self.fit(snapshot, progress, go_on=True, gate=True)
+            refused = "" if trained.live else trained.about["gate"]["code"]
+        live = self.ready()
         report = self.publish(progress) if publish else None
-        encoded = self._workspace.encoded_texts - encoded_before
-        seconds = time.monotonic() - started
-        return RefreshReport(changes.nodes, changes.edges, encoded, retrain, loaded.version.label, report, seconds)
+        encoded, seconds = self._workspace.encoded_texts - encoded, time.monotonic() - started
+        return RefreshReport(changes.nodes, changes.edges, encoded, retrain, live, report, seconds, refused)
 
     @cached_property
     def jobs(self) -> Jobs:

@@ -14,6 +14,7 @@ import torch
 
 from neo4j_relpred.api.answering import Loaded
 from neo4j_relpred.api.cautions import cautions, tuned_otherwise
+from neo4j_relpred.api.promotion import compare_with_live, held_out_by
 from neo4j_relpred.api.workspace import Progress, Workspace
 from neo4j_relpred.config import Settings
 from neo4j_relpred.data.knowledge_graph import IntArray
@@ -35,17 +36,15 @@ from neo4j_relpred.training.memory import Size, limit_caches, refuse_too_large
 
 __all__ = ["draw_split", "evaluate_file", "split_snapshot", "train"]
 
-PROMOTION_TOLERANCE = 0.02  # how much worse, in MRR, a retrained model may be and still take over
-
 
 def train(
-    workspace: Workspace, data: Snapshot, progress: Progress, *, go_on: bool, fresh: bool
+    workspace: Workspace, data: Snapshot, progress: Progress, *, go_on: bool, fresh: bool, gate: bool
 ) -> tuple[ModelVersion, Report]:
     """Trains, evaluates, calibrates and saves a version; it becomes the live one.
 
-    `go_on` starts from the live version's weights where they fit; then the new version takes over only if it is not
-    worse beyond a tolerance. A training of the same data and settings that was interrupted is taken up, unless
-    `fresh`. Raises TooLittleData, TooLittleMemory, NotFinite, InvalidSettings.
+    `go_on` starts from the live version's weights where they fit. With `gate` the new version takes over only if it is
+    not worse beyond a tolerance; without, the report warns where it is. A training of the same data and settings that
+    was interrupted is taken up, unless `fresh`. Raises TooLittleData, TooLittleMemory, NotFinite, InvalidSettings.
     """
     settings, registry, unfinished = workspace.settings, workspace.registry, workspace.unfinished
     with workspace.exclusive():
@@ -71,11 +70,14 @@ def train(
         threads, warnings = settings.training.threads, (*warnings, *report.warnings)
         report = replace(report, seconds=seconds, threads=threads, device=device, warnings=warnings)
         everything = model.over(workspace.graph(data, data.triples))
-        about = _about(workspace, data, report)
-        version = registry.save(Checkpoint(everything, tuple(data.ids), data.relations, about))
+        candidate = Checkpoint(everything, tuple(data.ids), data.relations, _about(workspace, data))
+        verdict = compare_with_live(workspace, data, split, candidate, vectors.numpy(), progress)
+        if not (verdict.passed or gate):
+            report = replace(report, warnings=(*report.warnings, f"Worse than {verdict.against}: {verdict.reason}"))
+        about = {**candidate.about, "report": report.to_json(), "gate": verdict.to_json()}
+        version = registry.save(replace(candidate, about=about))
         unfinished.clear()
-        # a live version of another encoder cannot answer any more, however good it was
-        if before is None or before[0].about["encoder"] != about["encoder"] or _not_worse(report, before[0]):
+        if verdict.passed or not gate:
             registry.promote(version.version)
         return registry.get(version.version), report
 
@@ -152,17 +154,13 @@ def _evaluate(workspace: Workspace, model: TrainedModel, data: Snapshot, split: 
     return report
 
 
-def _about(workspace: Workspace, data: Snapshot, report: Report) -> dict[str, Any]:
+def _about(workspace: Workspace, data: Snapshot) -> dict[str, Any]:
     settings = workspace.settings
     return {
-        "report": report.to_json(),
         "snapshot": data.content_hash,
         "encoder": workspace.encoder.fingerprint if settings.text.encoder else "none",
         "trainedAt": datetime.now(UTC).isoformat(timespec="seconds"),
         "minutes": settings.training.minutes,
         "seed": settings.training.seed,
+        "heldOutBy": held_out_by(settings),
     }
-
-
-def _not_worse(new: Report, live: ModelVersion) -> bool:
-    return new.entities.mrr >= Report.from_json(live.about["report"]).entities.mrr - PROMOTION_TOLERANCE

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from neo4j_relpred.cli.lazy import Opened
-from neo4j_relpred.cli.show import json_option, print_json, show_live, show_report, show_slices, table
+from neo4j_relpred.cli.show import json_option, print_json, show_gate, show_live, show_report, show_slices, table
 from neo4j_relpred.errors import DatabaseNotFound, GraphUnavailable, LoginRefused
 
 if TYPE_CHECKING:
@@ -37,13 +37,16 @@ def list_models(opened: Opened, as_json: bool) -> None:
     for version in versions:
         report = version.about["report"]
         figures = report["entities"]["mrr"], report["relations"]["hits"]["1"]
-        rows.append((version.label, "live" if version.live else "", version.about["trainedAt"], *figures))
-    columns = ("version", "", "trained", "entity MRR", "relation H@1")
+        gate = version.about.get("gate", {}).get("code", "")  # older versions went through none
+        rows.append((version.label, version.live, version.about["trainedAt"], *figures, gate))
     if as_json:
-        keys = ("version", "live", "trainedAt", "entityMrr", "relationHitsAt1")
-        print_json([dict(zip(keys, (row[0], row[1] == "live", *row[2:]), strict=True)) for row in rows])
-    else:
-        table("", columns, [(*row[:3], f"{row[3]:.3f}", f"{row[4]:.3f}") for row in rows], numbers=(3, 4))
+        keys = ("version", "live", "trainedAt", "entityMrr", "relationHitsAt1", "gate")
+        print_json([dict(zip(keys, row, strict=True)) for row in rows])
+        return
+    shown = [
+        (label, "live" if live else "", at, f"{mrr:.3f}", f"{h:.3f}", gate) for label, live, at, mrr, h, gate in rows
+    ]
+    table("", ("version", "", "trained", "entity MRR", "relation H@1", "gate"), shown, numbers=(3, 4))
 
 
 @model.command("show")
@@ -57,11 +60,13 @@ def show_model(opened: Opened, version: int | None, as_json: bool) -> None:
     """
     with opened.predictor() as predictor:
         found, report = predictor.report(version)
-        live = _live(predictor)
+        live, gate = _live(predictor), found.about.get("gate")
     if as_json:
-        print_json({**report.to_json(), "live": [asdict(one) for one in live]})
+        print_json({**report.to_json(), "live": [asdict(one) for one in live], "gate": gate})
         return
     show_report(report, f"Model {found.label}{' (live)' if found.live else ''}", as_json=False)
+    if gate:
+        show_gate(gate)
     if live:
         show_live(live)
     rows = [(name, f"{mrr:.3f}") for name, mrr in sorted(report.per_relation.items(), key=lambda pair: -pair[1])]

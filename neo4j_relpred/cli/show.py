@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -28,6 +28,7 @@ __all__ = [
     "print_json",
     "progress_bars",
     "show_answers",
+    "show_gate",
     "show_live",
     "show_publication",
     "show_report",
@@ -196,6 +197,27 @@ def show_live(live: Sequence[LivePrecision]) -> None:
     ]
     columns = ("type", "probability from", "decided", "accepted", "95 % interval")
     table("What people decided", columns, rows, numbers=(1, 2, 3))
+
+
+def show_gate(gate: Mapping[str, Any]) -> None:
+    """What came of the comparison with the version that was live when this one was trained."""
+    rows = [
+        (
+            one["name"],
+            f"{one['candidate']:.3f}",
+            f"{one['live']:.3f}",
+            f"{one['difference']:+.3f}",
+            f"{one['low']:+.3f} to {one['high']:+.3f}",
+            f"{one['tolerance']:g}",
+        )
+        for one in gate["measures"]
+    ]
+    columns = ("", "this one", gate["against"], "better by", "95 % interval", "tolerance")
+    if rows:
+        table(f"Beside {gate['against']}, which was live", columns, rows, numbers=range(1, 6))
+    click.echo(f"Gate: {'passed' if gate['passed'] else 'refused'} ({gate['code']}). {gate['reason']}")
+    for caveat in gate["caveats"]:
+        click.echo(f"  {caveat}")
 
 
 def show_slices(report: Report) -> None:

@@ -75,6 +75,10 @@ class Report(Protocol):
         """What was written, if anything was to be."""
 
     @property
+    def refused(self) -> str:
+        """Why the new version was kept as a candidate; '' where it was not."""
+
+    @property
     def seconds(self) -> float:
         """How long it took."""
 
@@ -191,6 +195,8 @@ def _told(job: str, report: Report) -> dict[str, str | int | float | bool]:
         "retrained": report.retrained,
         "model": report.model,
     }
+    if report.refused:
+        done["refused"] = report.refused
     if report.publication is not None:
         done |= {name: getattr(report.publication, name) for name in ("created", "updated", "removed")}
     return done | {"seconds": round(report.seconds, 1)}

@@ -39,6 +39,7 @@ class Done:
     encoded_texts: int = 6
     model: str = "main/1"
     seconds: float = 0.25
+    refused: str = ""
 
 
 class FakePredictor:
@@ -244,7 +245,7 @@ class Slow:
         time.sleep(float(sys.argv[2]))
         print("done", flush=True)
         return SimpleNamespace(changed_nodes=0, changed_edges=0, encoded_texts=0, retrained=retrain, model="main/1",
-                               publication=None, seconds=1.0)
+                               publication=None, seconds=1.0, refused="")
     def close(self):
         print("closed", flush=True)
 

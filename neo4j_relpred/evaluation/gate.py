@@ -1,0 +1,203 @@
+"""Whether a new version may take over from the live one: both answered the same questions, and are compared in pairs.
+
+A figure speaks against the candidate when it is worse by more than its tolerance and the interval of the difference
+leaves no room for chance. Intervals are percentiles of a paired bootstrap (Efron and Tibshirani 1993; for comparing two
+systems on one test set Koehn 2004), seeded, so that the same answers give the same verdict.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from neo4j_relpred.config import PromotionSettings
+from neo4j_relpred.data.knowledge_graph import IntArray, both_directions
+from neo4j_relpred.evaluation.calibration import measure
+
+__all__ = ["Answered", "Decided", "Measure", "Ranked", "Verdict", "judge", "unopposed"]
+
+FloatArray = npt.NDArray[np.floating]
+Mask = npt.NDArray[np.bool_]
+DRAWS = 500
+LEVEL = 0.05  # one minus the confidence of an interval
+MOST_RELATIONS = 50  # kept in the record, the worst first
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """Realistic ranks (q,) of queries; first (q, 2): probability of the first answer to each, and whether it holds.
+
+    NaN where there was no time to ask.
+    """
+
+    ranks: FloatArray
+    first: FloatArray
+
+
+@dataclass(frozen=True)
+class Answered:
+    """What a model made of n triples, in their order: n tail queries, then n head queries; n relation queries."""
+
+    entities: Ranked
+    relations: Ranked
+
+
+@dataclass(frozen=True)
+class Decided:
+    """What candidate and live model made of decided triples: probabilities (d, 2), ranks of the tails (d, 2).
+
+    accepted: (d,) what people said.
+    """
+
+    probabilities: FloatArray
+    ranks: FloatArray
+    accepted: Mask
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A figure of both, over `count` questions. difference: how much better the candidate is; low, high: at 95 %."""
+
+    name: str
+    candidate: float
+    live: float
+    difference: float
+    low: float
+    high: float
+    tolerance: float
+    setting: str
+    count: int
+
+    @property
+    def worse(self) -> bool:
+        """Whether it speaks against the candidate."""
+        return self.difference < -self.tolerance and self.high < 0
+
+    @property
+    def sentence(self) -> str:
+        """What there is to say where it does."""
+        return (
+            f"{self.name} is {self.candidate:.3f} against {self.live:.3f}: worse by {-self.difference:.3f} (95 % "
+            f"interval {-self.high:.3f} to {-self.low:.3f}, {self.count:,} questions), and {self.setting} allows "
+            f"{self.tolerance:g}."
+        )
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """passed: whether the candidate may go live. against: the label of the live version, '' where there was none.
+
+    triples of `of` test triples were ranked by both; relations: MRR of types, the worst first.
+    """
+
+    passed: bool
+    code: str
+    reason: str
+    against: str = ""
+    triples: int = 0
+    of: int = 0
+    measures: tuple[Measure, ...] = ()
+    relations: tuple[Measure, ...] = ()
+    caveats: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data for the checkpoint."""
+        return asdict(self)
+
+
+def unopposed(code: str, reason: str, against: str = "") -> Verdict:
+    """The verdict where nobody can be compared with."""
+    return Verdict(passed=True, code=code, reason=reason, against=against)
+
+
+def judge(
+    candidate: Answered,
+    live: Answered,
+    triples: IntArray,
+    names: Sequence[str],
+    settings: PromotionSettings,
+    decided: Decided | None = None,
+) -> Verdict:
+    """triples: (n, 3), what both were asked about; names: of their relations. Compares where both answered."""
+    there = np.isfinite(candidate.relations.ranks) & np.isfinite(live.relations.ranks)
+    both, triples = np.tile(there, 2), triples[there]
+    asked, sides = both_directions(triples, len(names)), (candidate, live)
+    # both queries of a triple are one draw: they are right or wrong together
+    reciprocal = np.stack([(1 / side.entities.ranks[both]).reshape(2, -1).mean(0) for side in sides], axis=1)
+    hits = np.stack([side.relations.ranks[there] <= 1 for side in sides], axis=1).astype(float)
+    ours, theirs = (side.entities.first[both] for side in sides)
+    our_relations, their_relations = (side.relations.first[there] for side in sides)
+    measures = [
+        _of_means("Entity MRR", reciprocal, settings.mrr_tolerance, "promotion.mrr_tolerance"),
+        _of_means("Relation Hits@1", hits, settings.hits_tolerance, "promotion.hits_tolerance"),
+        _of_errors("Entity ECE", ours, theirs, asked[:, [0, 1]], settings.ece_tolerance),
+        _of_errors("Relation ECE", our_relations, their_relations, triples[:, [0, 2]], settings.ece_tolerance),
+    ]
+    if decided is not None and len(decided.accepted) >= settings.decisions:
+        measures += _of_decisions(decided, settings)
+    relations = _by_relation(reciprocal, triples[:, 1], names, settings)
+    worse = [one for one in (*measures, *relations) if one.worse]
+    code = _code(worse[0], relations) if worse else "not-worse"
+    reason = " ".join(one.sentence for one in worse) or "No figure is worse beyond its tolerance."
+    kept = tuple(sorted(relations, key=lambda one: one.difference)[:MOST_RELATIONS])
+    verdict = Verdict(not worse, code, reason, measures=tuple(measures), relations=kept)
+    return replace(verdict, triples=int(there.sum()), of=len(there))
+
+
+def _code(worst: Measure, relations: Sequence[Measure]) -> str:
+    return "worse-relation" if worst in relations else "worse-" + worst.name.lower().replace(" ", "-").replace("@", "-")
+
+
+def _of_means(name: str, pairs: FloatArray, tolerance: float, setting: str, level: float = LEVEL) -> Measure:
+    """pairs: (q, 2) of candidate and live, larger is better."""
+    gains = pairs[:, 0] - pairs[:, 1]
+    low, high = _interval(len(gains), lambda rows: float(gains[rows].mean()), level)
+    ours, theirs = (float(mean) for mean in pairs.mean(0))
+    return Measure(name, ours, theirs, ours - theirs, low, high, tolerance, setting, len(pairs))
+
+
+def _of_errors(name: str, ours: FloatArray, theirs: FloatArray, questions: IntArray, tolerance: float) -> Measure:
+    """Calibration errors of first answers (q, 2); a question counts once, however many answers it has."""
+    _, once = np.unique(questions, axis=0, return_index=True)
+    ours, theirs = ours[once], theirs[once]
+    low, high = _interval(len(once), lambda rows: measure(*theirs[rows].T).ece - measure(*ours[rows].T).ece)
+    own, other = measure(*ours.T).ece, measure(*theirs.T).ece
+    return Measure(name, own, other, other - own, low, high, tolerance, "promotion.ece_tolerance", len(once))
+
+
+def _of_decisions(decided: Decided, settings: PromotionSettings) -> list[Measure]:
+    """The Brier score of all decisions, and the MRR of what was accepted."""
+    accepted = decided.accepted
+    losses = (decided.probabilities - accepted[:, None]) ** 2
+    mean = _of_means("Brier score of decisions", -losses, settings.decision_tolerance, "promotion.decision_tolerance")
+    found = [replace(mean, candidate=-mean.candidate, live=-mean.live)]
+    if accepted.sum() >= settings.decisions:
+        reciprocal = 1 / decided.ranks[accepted]
+        found.append(
+            _of_means("MRR of accepted triples", reciprocal, settings.mrr_tolerance, "promotion.mrr_tolerance")
+        )
+    return found
+
+
+def _by_relation(
+    pairs: FloatArray, relations: IntArray, names: Sequence[str], settings: PromotionSettings
+) -> list[Measure]:
+    """Types with enough edges. Of many, some look worse by chance: each interval is wider by Bonferroni's rule."""
+    rows, counts = np.unique(relations, return_counts=True)
+    enough = rows[counts >= settings.relation_edges].tolist()
+    limits = settings.relation_tolerance, "promotion.relation_tolerance", LEVEL / max(1, len(enough))
+    return [_of_means(f"Entity MRR of {names[row]}", pairs[relations == row], *limits) for row in enough]
+
+
+def _interval(count: int, of: Callable[[IntArray], float], level: float = LEVEL) -> tuple[float, float]:
+    """Percentiles of a figure over rows drawn again with replacement."""
+    if not count:
+        return float("nan"), float("nan")
+    rng = np.random.default_rng(0)
+    found = [of(rng.integers(count, size=count)) for _ in range(DRAWS)]
+    low, high = np.quantile(found, (level / 2, 1 - level / 2))
+    return float(low), float(high)

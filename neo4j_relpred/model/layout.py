@@ -1,0 +1,6 @@
+"""The files of a version's folder. Knows no tensors: versions are listed without loading any."""
+
+__all__ = ["DESCRIPTION", "HINT", "WEIGHTS"]
+
+WEIGHTS, DESCRIPTION = "weights.safetensors", "model.json"
+HINT = "Train again with `relpred train`, or go back to another version with `relpred model promote`."
