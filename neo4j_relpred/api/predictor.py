@@ -17,13 +17,14 @@ from neo4j_relpred.api.administration import Administration
 from neo4j_relpred.api.jobs import Jobs
 from neo4j_relpred.api.refreshing import RefreshReport
 from neo4j_relpred.api.reviewing import Reviewing
+from neo4j_relpred.api.versions import Versions
 from neo4j_relpred.api.workspace import Progress, Workspace, silent
 from neo4j_relpred.config import Settings
 from neo4j_relpred.data.changes import compare
 from neo4j_relpred.data.explanation import Explanation
 from neo4j_relpred.data.kept import KeptSnapshots
 from neo4j_relpred.data.snapshot import Snapshot
-from neo4j_relpred.errors import ModelNotFound, SnapshotCorrupt
+from neo4j_relpred.errors import SnapshotCorrupt
 from neo4j_relpred.evaluation.report import Report
 from neo4j_relpred.graph.client import Neo4jClient
 from neo4j_relpred.graph.live import LiveNode
@@ -310,13 +311,9 @@ class RelationPredictor:
         `precision` instead of `min_probability` publishes what is expected to hold that often, type by type. Of types
         that no candidate has, nothing is changed. Raises PublicationStopped, Busy, UnknownEntity, UnknownRelation.
         """
-        from neo4j_relpred.api.publishing import Consent
+        from neo4j_relpred.api.publishing import Consent, as_wished
 
-        settings = self.settings.publishing
-        if min_probability is not None:
-            settings = settings.model_copy(update={"min_probability": min_probability, "precision": None})
-        if precision is not None:
-            settings = settings.model_copy(update={"precision": precision})
+        settings = as_wished(self.settings.publishing, min_probability, precision)
         consent = Consent(dry_run, confirm_shrink, take_over)
         return self.publishing.publish(settings, consent, candidates, progress)
 
@@ -374,18 +371,18 @@ class RelationPredictor:
 
     # models
 
+    @property
+    def versions(self) -> Versions:
+        """What is known of versions, and what one of them would do."""
+        return Versions(self._workspace, lambda: self.client)
+
     def models(self) -> list[ModelVersion]:
         """All versions of the model that the settings name, oldest first."""
         return self._workspace.registry.versions()
 
     def report(self, version: int | None = None) -> tuple[ModelVersion, Report]:
         """A version with its report; the live one by default. Raises ModelNotFound."""
-        registry = self._workspace.registry
-        number = registry.live_version() if version is None else version
-        if number is None:
-            raise ModelNotFound(f"No model {registry.name!r} was trained yet.", hint="`relpred train` trains one.")
-        found = registry.get(number)
-        return found, Report.from_json(found.about["report"])
+        return self.versions.report(version)
 
     def promote(self, version: int) -> None:
         """Makes a version the live one. Raises VersionNotFound."""

@@ -23,6 +23,7 @@ from neo4j_relpred.data.target_set import TargetEdge, TargetSet
 from neo4j_relpred.errors import PublicationStopped, RunNotFound, SnapshotCorrupt
 from neo4j_relpred.graph.chosen import chosen_triples
 from neo4j_relpred.graph.client import Neo4jClient
+from neo4j_relpred.graph.difference import difference
 from neo4j_relpred.graph.migrations import migrate
 from neo4j_relpred.graph.predicted import PredictedType
 from neo4j_relpred.graph.runs import list_runs
@@ -32,7 +33,7 @@ from neo4j_relpred.scoring.limits import PRECISION_FLOOR, limit
 from neo4j_relpred.scoring.scorer import Scorer
 from neo4j_relpred.triples import EntityId, Relation, Triple
 
-__all__ = ["Consent", "Publishing"]
+__all__ = ["Consent", "Publishing", "Rehearsal", "as_wished"]
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +45,24 @@ class Consent:
     dry_run: bool = False
     confirm_shrink: bool = False
     take_over: bool = False
+
+
+@dataclass(frozen=True)
+class Rehearsal:
+    """What a sweep would do to the predicted edges in the graph, whichever version wrote them.
+
+    changed: of another probability (beyond publishing.tolerance) or rank.
+    """
+
+    version: str
+    created: int
+    changed: int
+    removed: int
+    unchanged: int
+
+    def share(self, number: int) -> float:
+        """Of the edges that stand there before or after."""
+        return number / max(1, self.created + self.changed + self.removed + self.unchanged)
 
 
 @dataclass(frozen=True)
@@ -101,6 +120,18 @@ class Publishing:
             return self._carry_out(target, plan, target, self._basis(settings, loaded))
         others = (edge for edge in self._last_set() if edge.relation not in relations)  # they stay, and are kept along
         return self._carry_out(target, plan, TargetSet.of([*target, *others]))
+
+    def rehearse(self, progress: Progress = silent) -> Rehearsal:
+        """Sweeps, compares what comes of it with the graph, and writes nothing."""
+        settings, loaded = self.workspace.settings, self.answering.live()
+        relations = settings.publishing.relations or loaded.serving.relations
+        target = TargetSet.of(self._swept(relations, settings.publishing, _new_run(), progress))
+        label, owned = loaded.version.label, set(relations)
+        types = (PredictedType(self.client(), settings.graph.prefix, one) for one in owned | self._orphans(owned))
+        # another label alone would make every edge another one
+        pages = (page._replace(models=[label] * len(page.keys)) for one in types for page in one.present())
+        found = difference(pages, target, settings.publishing.tolerance)
+        return Rehearsal(label, len(found.new), len(found.changed), len(found.gone), found.unchanged)
 
     def undo(
         self, run: str, progress: Progress = silent, *, dry_run: bool = False, patience: float | None = None
@@ -224,6 +255,17 @@ class Publishing:
                 raise
             sets.settle(plan.run, plan.model)
         return report
+
+
+def as_wished(
+    settings: PublishingSettings, min_probability: float | None, precision: float | None
+) -> PublishingSettings:
+    """The settings with one of two bounds over them."""
+    if precision is not None:
+        return settings.model_copy(update={"precision": precision})
+    if min_probability is not None:
+        return settings.model_copy(update={"min_probability": min_probability, "precision": None})
+    return settings
 
 
 def _told(progress: Progress, done: int, total: int) -> None:

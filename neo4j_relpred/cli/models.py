@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING
 import click
 
 from neo4j_relpred.cli.lazy import Opened
-from neo4j_relpred.cli.show import json_option, print_json, show_gate, show_live, show_report, show_slices, table
+from neo4j_relpred.cli.show import (
+    json_option,
+    print_json,
+    progress_bars,
+    show_gate,
+    show_live,
+    show_rehearsal,
+    show_report,
+    show_slices,
+    table,
+)
 from neo4j_relpred.errors import DatabaseNotFound, GraphUnavailable, LoginRefused
 
 if TYPE_CHECKING:
@@ -76,14 +86,28 @@ def show_model(opened: Opened, version: int | None, as_json: bool) -> None:
 
 @model.command()
 @click.argument("version", type=int)
+@click.option(
+    "--dry-run/--no-dry-run", default=False, help="Say what publishing with it would change, and change nothing."
+)
+@json_option
 @click.pass_obj
-def promote(opened: Opened, version: int) -> None:
+def promote(opened: Opened, version: int, *, dry_run: bool, as_json: bool) -> None:
     """Make VERSION the live one.
 
-    Example: relpred model promote 1
+    With --dry-run, it is asked what it would publish from the latest snapshot, and that is held against the predicted
+    edges in the graph.
+
+    Example: relpred model promote 2 --dry-run
     """
+    if dry_run:
+        with opened.predictor() as predictor, progress_bars() as progress:
+            show_rehearsal(predictor.versions.rehearse(version, progress), as_json=as_json)
+        return
     with opened.predictor() as predictor:
         predictor.promote(version)
+        if as_json:
+            print_json({"live": version})
+            return
         click.echo(f"Version {version} of {predictor.settings.model_name} is live.")
 
 

@@ -16,6 +16,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 if TYPE_CHECKING:
+    from neo4j_relpred.api.publishing import Rehearsal
     from neo4j_relpred.evaluation.calibration import CalibrationReport
     from neo4j_relpred.evaluation.live import LivePrecision
     from neo4j_relpred.evaluation.report import Report
@@ -31,6 +32,7 @@ __all__ = [
     "show_gate",
     "show_live",
     "show_publication",
+    "show_rehearsal",
     "show_report",
     "show_slices",
     "table",
@@ -132,6 +134,17 @@ def show_publication(report: PublicationReport, *, as_json: bool) -> None:
     )
     for reason, count in report.skipped.items():
         click.echo(f"  {count} skipped: {reason}.")
+
+
+def show_rehearsal(rehearsal: Rehearsal, *, as_json: bool) -> None:
+    """What a publication with a version would change, in numbers and in shares of all edges before or after it."""
+    counts = {name: getattr(rehearsal, name) for name in ("created", "changed", "removed", "unchanged")}
+    if as_json:
+        shares = {f"{name}Share": rehearsal.share(number) for name, number in counts.items()}
+        print_json({"version": rehearsal.version, **counts, **shares})
+        return
+    told = ", ".join(f"{n:,} {name} ({rehearsal.share(n):.0%})" for name, n in counts.items())
+    click.echo(f"Publishing with {rehearsal.version}: {told}. Nothing was written.")
 
 
 def show_estimate(estimate: Estimate, *, as_json: bool) -> None:

@@ -182,10 +182,32 @@ def test_versions_are_listed_shown_and_promoted(place: Town) -> None:
     promoted = place.cli("model", "promote", "1")
     assert (promoted.code, promoted.out) == (0, "Version 1 of default is live.\n")
     assert "live" in place.cli("model", "list").out
+    assert "Gate: passed (no-live-version)" in place.cli("model", "show", "1").out
+    assert "Beside default@1, which was live" in place.cli("model", "show", "2").out
     assert place.cli("publish", "--dry-run").code == 0
     missing = place.cli("model", "promote", "7")
     assert missing.code == 3
     assert "1, 2" in missing.err
+
+
+def test_a_canary_says_what_publishing_with_a_version_would_change_and_writes_nothing(place: Town) -> None:
+    assert place.cli("publish").code == 0
+    before = predicted(place.driver)
+    same = place.cli("model", "promote", "1", "--dry-run", "--json")
+    assert same.code == 0, same.err
+    assert (same.json["unchanged"], same.json["unchangedShare"]) == (len(before), 1.0)
+    # the same training under another number: every edge would carry another label, and say the same
+    assert place.cli("train").code == 0
+    assert place.cli("model", "promote", "1").code == 0
+    other = place.cli("model", "promote", "2", "--dry-run", "--json").json
+    assert other["version"] == "default@2"
+    ask(place.driver, "MATCH ()-[e:PREDICTED_CITIZEN_OF]->() DELETE e")
+    gone = len(before) - len(predicted(place.driver))
+    lacking = place.cli("model", "promote", "2", "--dry-run", "--json").json
+    assert lacking["created"] - other["created"] == gone > 0
+    assert "Nothing was written" in place.cli("model", "promote", "1", "--dry-run").out
+    assert len(predicted(place.driver)) == len(before) - gone
+    assert [one["live"] for one in place.cli("model", "list", "--json").json] == [True, False]
 
 
 def test_off_a_terminal_progress_is_plain_lines(place: Town) -> None:
