@@ -19,6 +19,7 @@ from neo4j_relpred.api.workspace import Progress, Workspace, silent
 from neo4j_relpred.config import PublishingSettings
 from neo4j_relpred.data.candidates import read_candidates
 from neo4j_relpred.data.changes import compare
+from neo4j_relpred.data.profile import probabilities_of
 from neo4j_relpred.data.target_set import TargetEdge, TargetSet
 from neo4j_relpred.errors import PublicationStopped, RunNotFound, SnapshotCorrupt
 from neo4j_relpred.graph.chosen import chosen_triples
@@ -28,6 +29,7 @@ from neo4j_relpred.graph.migrations import migrate
 from neo4j_relpred.graph.predicted import PredictedType
 from neo4j_relpred.graph.runs import list_runs
 from neo4j_relpred.graph.writer import PublicationPlan, PublicationReport, model_name_of, publish
+from neo4j_relpred.model.layout import FIRST_SET
 from neo4j_relpred.scoring.estimate import Estimate
 from neo4j_relpred.scoring.limits import PRECISION_FLOOR, limit
 from neo4j_relpred.scoring.scorer import Scorer
@@ -117,9 +119,19 @@ class Publishing:
             **vars(consent),
         )
         if sweep:
-            return self._carry_out(target, plan, target, self._basis(settings, loaded))
+            report = self._carry_out(target, plan, target, self._basis(settings, loaded))
+            if not plan.dry_run:
+                self._remember(loaded, target, run, settings)
+            return report
         others = (edge for edge in self._last_set() if edge.relation not in relations)  # they stay, and are kept along
         return self._carry_out(target, plan, TargetSet.of([*target, *others]))
+
+    def _remember(self, loaded: Loaded, target: TargetSet, run: str, settings: PublishingSettings) -> None:
+        """Keeps how probable a version's first set was, for `model drift`."""
+        registry, version = self.workspace.registry, loaded.version.version
+        if len(target) and registry.noted(version, FIRST_SET) is None:
+            counts = probabilities_of(edge.probability for edge in target)
+            registry.note(version, FIRST_SET, {"run": run, "probabilities": counts, "asked": _asked(settings)})
 
     def rehearse(self, progress: Progress = silent) -> Rehearsal:
         """Sweeps, compares what comes of it with the graph, and writes nothing."""
@@ -177,8 +189,11 @@ class Publishing:
 
     def _basis(self, settings: PublishingSettings, loaded: Loaded) -> dict[str, Any]:
         """What a set of a sweep was made of: where it is the same, unchanged nodes need not be asked again."""
-        asked = settings.model_dump(include={"relations", "min_probability", "precision", "top_k"}, mode="json")
-        return {"snapshot": loaded.snapshot.content_hash, "version": loaded.version.label, "asked": asked}
+        return {
+            "snapshot": loaded.snapshot.content_hash,
+            "version": loaded.version.label,
+            "asked": _asked(settings),
+        }
 
     def _changed(self, settings: PublishingSettings, loaded: Loaded) -> frozenset[EntityId] | None:
         """Nodes that changed since the last sweep; None where that cannot be told, so that all have to be asked."""
@@ -255,6 +270,11 @@ class Publishing:
                 raise
             sets.settle(plan.run, plan.model)
         return report
+
+
+def _asked(settings: PublishingSettings) -> dict[str, Any]:
+    """What of the settings decides which edges a sweep finds."""
+    return settings.model_dump(include={"relations", "min_probability", "precision", "top_k"}, mode="json")
 
 
 def as_wished(

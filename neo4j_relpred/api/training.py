@@ -18,6 +18,7 @@ from neo4j_relpred.api.promotion import compare_with_live, held_out_by
 from neo4j_relpred.api.workspace import Progress, Workspace
 from neo4j_relpred.config import Settings
 from neo4j_relpred.data.knowledge_graph import IntArray
+from neo4j_relpred.data.profile import profile_of
 from neo4j_relpred.data.rejections import rows_of
 from neo4j_relpred.data.snapshot import Snapshot
 from neo4j_relpred.data.splits import Split, draw_lots, split_by_time, split_triples
@@ -163,4 +164,5 @@ def _about(workspace: Workspace, data: Snapshot) -> dict[str, Any]:
         "minutes": settings.training.minutes,
         "seed": settings.training.seed,
         "heldOutBy": held_out_by(settings),
+        "profile": profile_of(data, workspace.texts(data)),
     }

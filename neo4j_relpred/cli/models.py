@@ -12,6 +12,7 @@ from neo4j_relpred.cli.show import (
     json_option,
     print_json,
     progress_bars,
+    show_drift,
     show_gate,
     show_live,
     show_rehearsal,
@@ -82,6 +83,26 @@ def show_model(opened: Opened, version: int | None, as_json: bool) -> None:
     rows = [(name, f"{mrr:.3f}") for name, mrr in sorted(report.per_relation.items(), key=lambda pair: -pair[1])]
     table("Entity MRR by relation", ("relation", "MRR"), rows, numbers=(1,))
     show_slices(report)
+
+
+@model.command()
+@click.argument("version", type=int, required=False)
+@json_option
+@click.pass_obj
+def drift(opened: Opened, version: int | None, as_json: bool) -> None:
+    """Show what moved since VERSION was trained, the live one by default.
+
+    The latest snapshot is held against the one that it learnt from, and its last published set against its first.
+    Reads neither the graph nor the model.
+
+    Example: relpred model drift
+    """
+    with opened.predictor() as predictor:
+        found = predictor.versions.drift(version)
+    if as_json:
+        print_json(asdict(found))
+    else:
+        show_drift(found)
 
 
 @model.command()

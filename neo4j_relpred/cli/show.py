@@ -17,6 +17,7 @@ from rich.table import Table
 
 if TYPE_CHECKING:
     from neo4j_relpred.api.publishing import Rehearsal
+    from neo4j_relpred.api.versions import Drift
     from neo4j_relpred.evaluation.calibration import CalibrationReport
     from neo4j_relpred.evaluation.live import LivePrecision
     from neo4j_relpred.evaluation.report import Report
@@ -29,6 +30,7 @@ __all__ = [
     "print_json",
     "progress_bars",
     "show_answers",
+    "show_drift",
     "show_gate",
     "show_live",
     "show_publication",
@@ -231,6 +233,24 @@ def show_gate(gate: Mapping[str, Any]) -> None:
     click.echo(f"Gate: {'passed' if gate['passed'] else 'refused'} ({gate['code']}). {gate['reason']}")
     for caveat in gate["caveats"]:
         click.echo(f"  {caveat}")
+
+
+def show_drift(drift: Drift) -> None:
+    """A line for each distribution, with what moved most in it."""
+    rows = [
+        (
+            one.name,
+            one.verdict,
+            f"{one.index:.3f}",
+            f"{one.chance:.3f}",
+            "; ".join(f"{name}: {before:.0%} to {after:.0%}" for name, before, after in one.most),
+        )
+        for one in drift.rows
+    ]
+    columns = ("", "verdict", "index", "by chance", "most")
+    table(f"Since {drift.version} was trained, {drift.trained_at}", columns, rows, numbers=(2, 3))
+    for note in drift.notes:
+        click.echo(note)
 
 
 def show_slices(report: Report) -> None:

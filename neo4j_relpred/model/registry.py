@@ -71,6 +71,17 @@ class Registry:
         save_checkpoint(checkpoint, self.folder / str(number))
         return ModelVersion(self.name, number, live=False, about=dict(checkpoint.about))
 
+    def note(self, version: int, name: str, value: Any) -> None:
+        """Puts a file of JSON beside a version, in its folder, which goes when the version goes."""
+        write_text(self._existing(version) / f"{name}.json", json.dumps(value, ensure_ascii=False))
+
+    def noted(self, version: int, name: str) -> Any:
+        """What was put beside a version; None where nothing was, or what was is damaged."""
+        try:
+            return json.loads((self._existing(version) / f"{name}.json").read_text(encoding="utf-8"))
+        except (FileNotFoundError, ValueError):
+            return None
+
     def promote(self, version: int) -> None:
         """Makes a version the live one. Raises VersionNotFound."""
         self._existing(version)

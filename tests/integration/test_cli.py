@@ -210,6 +210,32 @@ def test_a_canary_says_what_publishing_with_a_version_would_change_and_writes_no
     assert [one["live"] for one in place.cli("model", "list", "--json").json] == [True, False]
 
 
+def test_drift_tells_what_moved_since_the_training(place: Town) -> None:
+    calm = place.cli("model", "drift", "--json")
+    assert calm.code == 0, calm.err
+    assert {row["name"]: row["verdict"] for row in calm.json["rows"]} == {
+        "text length": "steady",
+        "degree": "steady",
+        "relationship type": "steady",
+        "label": "steady",
+    }
+    assert calm.json["notes"] == ["default@1 has published no set yet."]
+    assert place.cli("publish").code == 0
+    ask(
+        place.driver,
+        "MATCH (n:Person) WHERE n.uid ENDS WITH '1' SET n.name = reduce(s = n.name, i IN range(1, 99) | s + i)",
+    )
+    ask(place.driver, "MATCH (:Person)-[e:LIVES_IN]->() DELETE e")
+    assert place.cli("snapshot").code == 0
+    assert place.cli("publish", "--confirm-shrink").code == 0
+    moved = {row["name"]: row["verdict"] for row in place.cli("model", "drift", "--json").json["rows"]}
+    assert (moved["relationship type"], moved["label"]) == ("moved much", "steady")
+    assert "published probability" in moved
+    shown = place.cli("model", "drift").out
+    assert "LIVES_IN" in shown
+    assert "by chance" in shown
+
+
 def test_off_a_terminal_progress_is_plain_lines(place: Town) -> None:
     err = place.cli("publish").err
     assert "score: " in err
