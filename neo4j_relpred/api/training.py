@@ -14,6 +14,7 @@ import torch
 
 from neo4j_relpred.api.answering import Loaded
 from neo4j_relpred.api.cautions import cautions, tuned_otherwise
+from neo4j_relpred.api.events import write_events
 from neo4j_relpred.api.promotion import compare_with_live, held_out_by
 from neo4j_relpred.api.workspace import Progress, Workspace
 from neo4j_relpred.config import Settings
@@ -26,11 +27,13 @@ from neo4j_relpred.data.triple_file import read_triple_file
 from neo4j_relpred.errors import TooLittleData
 from neo4j_relpred.evaluation.report import Report, evaluate
 from neo4j_relpred.model.checkpoint import Checkpoint
+from neo4j_relpred.model.layout import CURVES
 from neo4j_relpred.model.registry import ModelVersion
 from neo4j_relpred.model.trained import TrainedModel
 from neo4j_relpred.text.processor import device_of
 from neo4j_relpred.training.baselines import cheap_baselines
 from neo4j_relpred.training.cores import workers_asking
+from neo4j_relpred.training.curves import Curves
 from neo4j_relpred.training.fit import fit
 from neo4j_relpred.training.lesson import Lesson
 from neo4j_relpred.training.memory import Size, limit_caches, refuse_too_large
@@ -64,7 +67,8 @@ def train(
         lent = before[1].model if before and fits else None
         wrong = rows_of(workspace.rejections.read(), data.index, data.relation_index)
         lesson = Lesson(graph, split.holdout, vectors, workspace.words(data), wrong)
-        model = fit(lesson, settings.model, settings.training, progress, lent, unfinished)
+        curves = Curves()
+        model = fit(lesson, settings.model, settings.training, progress, lent, unfinished, curves)
         seconds = unfinished.earlier + time.monotonic() - started
         report = _evaluate(workspace, model, data, split, progress)
         device = device_of(settings.training.device, "training.device")
@@ -77,6 +81,7 @@ def train(
             report = replace(report, warnings=(*report.warnings, f"Worse than {verdict.against}: {verdict.reason}"))
         about = {**candidate.about, "report": report.to_json(), "gate": verdict.to_json()}
         version = registry.save(replace(candidate, about=about))
+        _keep_curves(workspace, version, curves, report)
         unfinished.clear()
         if verdict.passed or not gate:
             registry.promote(version.version)
@@ -153,6 +158,20 @@ def _evaluate(workspace: Workspace, model: TrainedModel, data: Snapshot, split: 
     report = evaluate(seen, split.test, known, data.relations, rivals, minutes, workers=workers)
     progress("evaluate", 1.0)
     return report
+
+
+def _keep_curves(workspace: Workspace, version: ModelVersion, curves: Curves, report: Report) -> None:
+    """Beside the version, and for TensorBoard where that is installed."""
+    workspace.registry.note(version.version, CURVES, curves.to_json())
+    figures = {
+        "entity MRR": report.entities.mrr,
+        "entity Hits@10": report.entities.hits_at(10),
+        "relation Hits@1": report.relations.hits_at(1),
+        "ECE": report.calibration.ece,
+        "seconds": report.seconds,
+    }
+    folder = workspace.settings.home / "tensorboard" / version.name / str(version.version)
+    write_events(folder, curves.to_json(), figures, curves.began)
 
 
 def _about(workspace: Workspace, data: Snapshot) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from neo4j_relpred.data.profile import Shift, probabilities_of, profile_of, shif
 from neo4j_relpred.errors import ModelNotFound
 from neo4j_relpred.evaluation.report import Report
 from neo4j_relpred.graph.client import Neo4jClient
-from neo4j_relpred.model.layout import FIRST_SET
+from neo4j_relpred.model.layout import CURVES, FIRST_SET
 from neo4j_relpred.model.registry import ModelVersion
 
 if TYPE_CHECKING:
@@ -83,6 +83,10 @@ class Versions:
         return shift_of(
             "published probability", first["probabilities"], probabilities_of(e.probability for e in sets.read(run))
         )
+
+    def curves(self, version: int) -> dict[str, list[list[float]]]:
+        """Losses of a training by stage, as [epoch, seconds, loss]; nothing of older versions. Raises VersionNotFound."""
+        return self.workspace.registry.noted(version, CURVES) or {}
 
     def rehearse(self, version: int, progress: Progress = silent) -> Rehearsal:
         """What a publication with a version would change, over the latest snapshot; writes nothing.

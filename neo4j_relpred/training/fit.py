@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -27,6 +28,7 @@ from neo4j_relpred.training.aside import Aside
 from neo4j_relpred.training.budget import Budget
 from neo4j_relpred.training.checks import check_members, check_model, check_vectors
 from neo4j_relpred.training.cores import prepare_torch, workers_for
+from neo4j_relpred.training.curves import Curves
 from neo4j_relpred.training.holdout import (
     HeldOut,
     Questions,
@@ -69,6 +71,7 @@ class _Stage:
     settings: TrainingSettings
     progress: Progress
     unfinished: Unfinished
+    curves: Curves
 
 
 def fit(
@@ -78,12 +81,13 @@ def fit(
     progress: Progress = lambda stage, share: None,
     start: TrainedModel | None = None,
     unfinished: Unfinished | None = None,
+    curves: Curves | None = None,
 ) -> TrainedModel:
     """Trains the members, then the reasoners and the calibration on what was held out.
 
     `start` lends the weights of a model over the same relations and entities, so that a refresh goes on from them.
     What lies in `unfinished` of this very training is gone on with, and gives the weights that it would have given;
-    only a stage without a state of its own, a reasoner, begins again. Raises TooLittleData, TooLittleMemory, NotFinite.
+    only a stage without a state of its own, a reasoner, begins again. `curves` is told of losses. Raises TooLittleData, TooLittleMemory, NotFinite.
     """
     lesson = lesson.distinct()
     train, holdout, vectors = lesson.train, lesson.holdout, lesson.vectors
@@ -95,7 +99,8 @@ def fit(
     train = replace(train)  # what is worked out about the graph goes when the graph does: the caller keeps theirs
     centre = vectors.mean(0) if start is None or start.centre.shape != vectors.shape[1:] else start.centre
     text = centred(vectors, centre)
-    stage = _Stage(train, text, lesson.words, lesson.rejected, workers, model, settings, progress, kept)
+    watched = curves or Curves()
+    stage = _Stage(train, text, lesson.words, lesson.rejected, workers, model, settings, progress, kept, watched)
     holdout = holdout[np.random.default_rng([settings.seed, 5]).permutation(len(holdout))]
     base_rate = _base_rate(train, holdout)
     rng = np.random.default_rng([settings.seed, 7])
@@ -183,7 +188,7 @@ def _fit_members(stage: _Stage, rules: Rules, budget: Budget, seconds: float, st
     if "structure" in each and _pays_beside(stage, seconds):
         with Aside(graph, model.structure_rank, stage.settings, budget.part(seconds), lent, stage.unfinished) as aside:
             tower = _fit_tower(stage, budget.part(seconds), lent_tower)
-            there = aside.wait()
+            there = aside.wait(stage.curves)
         structure = _fit_structure(stage, there or stage.unfinished, budget.part(each["structure"]), lent)
     else:
         if "structure" in each:
@@ -206,7 +211,7 @@ def _fit_structure(stage: _Stage, unfinished: Unfinished, budget: Budget, start:
     place = Place(unfinished, "structure", budget)
     if not place.finished:
         stage.progress("structure", 0.0)  # of a large graph the first epoch takes longer than there is time
-    shown = _shown(stage.progress, "structure", place.budget)
+    shown = _shown(stage, "structure", place.budget)
     structure = fit_structure(
         stage.graph, stage.model.structure_rank, stage.settings, place.budget, start, shown, place
     )
@@ -218,7 +223,7 @@ def _fit_tower(stage: _Stage, budget: Budget, start: Tower | None) -> Tower:
     place = Place(stage.unfinished, "tower", budget)
     if not place.finished:
         stage.progress("tower", 0.0)
-    shown = _shown(stage.progress, "tower", place.budget)
+    shown = _shown(stage, "tower", place.budget)
     tower = fit_tower(stage.graph, stage.text, stage.model, stage.settings, place.budget, start, shown, place)
     tower.zero_grad()
     stage.progress("tower", 1.0)
@@ -230,7 +235,7 @@ def _fit_head(stage: _Stage, budget: Budget) -> RelationHead:
     torch.manual_seed(stage.settings.seed + 5)  # what was drawn before depends on where the training was taken up
     head = RelationHead(stage.graph.num_relations, stage.text.shape[1])
     place = Place(stage.unfinished, "head", budget)
-    shown = _shown(stage.progress, "relation head", place.budget)
+    shown = _shown(stage, "relation head", place.budget)
     fit_relation_head(head, stage.graph, stage.text, stage.settings, place.budget, shown, place)
     head.zero_grad()  # of thousands of relations the last gradients are many, and nobody reads them
     return head
@@ -255,7 +260,8 @@ def _reasoned(stage: _Stage, name: str, held: Callable[[], HeldOut], budget: Cal
         return _Reasoned(reasoner, Calibration(**values), state.about["pace"])
     data, part = held(), budget()
     before = part.used
-    reasoner, calibration = fit_on_folds(data, stage.model, stage.settings, part, width)
+    watched = partial(stage.curves.add, f"reasoner of {name}")
+    reasoner, calibration = fit_on_folds(data, stage.model, stage.settings, part, width, watched)
     pace = (part.used - before) / max(1, data.real.size)
     tensors = {f"reasoner/{key}": tensor for key, tensor in reasoner.state_dict().items()}
     for field in fields(calibration):
@@ -264,8 +270,12 @@ def _reasoned(stage: _Stage, name: str, held: Callable[[], HeldOut], budget: Cal
     return _Reasoned(reasoner, calibration, pace)
 
 
-def _shown(progress: Progress, name: str, budget: Budget) -> Callable[[float], None]:
-    return lambda loss: progress(name, budget.fraction)
+def _shown(stage: _Stage, name: str, budget: Budget) -> Callable[[float], None]:
+    def shown(loss: float) -> None:
+        stage.curves.add(name, loss)
+        stage.progress(name, budget.fraction)
+
+    return shown
 
 
 def _base_rate(train: KnowledgeGraph, holdout: IntArray) -> float:

@@ -47,11 +47,11 @@ def opened(home: Path, **promotion: float) -> RelationPredictor:
     return RelationPredictor(Settings.model_validate({"home": home, "text": {"encoder": ""}, **sections}))
 
 
-def shuffled(lesson: Lesson, *rest: Any) -> TrainedModel:
+def shuffled(lesson: Lesson, *rest: Any, **more: Any) -> TrainedModel:
     """Learns from edges whose types were dealt out anew."""
     triples = lesson.train.triples.copy()
     triples[:, 1] = np.random.default_rng(0).permutation(triples[:, 1])
-    return fit(replace(lesson, train=replace(lesson.train, triples=np.unique(triples, axis=0))), *rest)
+    return fit(replace(lesson, train=replace(lesson.train, triples=np.unique(triples, axis=0))), *rest, **more)
 
 
 @pytest.mark.slow
