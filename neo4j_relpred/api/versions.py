@@ -85,7 +85,7 @@ class Versions:
         )
 
     def curves(self, version: int) -> dict[str, list[list[float]]]:
-        """Losses of a training by stage, as [epoch, seconds, loss]; nothing of older versions. Raises VersionNotFound."""
+        """Losses of a training, [epoch, seconds, loss] by stage; older versions have none. Raises VersionNotFound."""
         return self.workspace.registry.noted(version, CURVES) or {}
 
     def rehearse(self, version: int, progress: Progress = silent) -> Rehearsal:

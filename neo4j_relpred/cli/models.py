@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -18,13 +19,16 @@ from neo4j_relpred.cli.show import (
     show_rehearsal,
     show_report,
     show_slices,
+    show_versions,
     table,
 )
-from neo4j_relpred.errors import DatabaseNotFound, GraphUnavailable, LoginRefused
+from neo4j_relpred.errors import DatabaseNotFound, GraphUnavailable, LoginRefused, SnapshotCorrupt
 
 if TYPE_CHECKING:
     from neo4j_relpred.api import RelationPredictor
     from neo4j_relpred.evaluation.live import LivePrecision
+    from neo4j_relpred.evaluation.report import Report
+    from neo4j_relpred.model.registry import ModelVersion
 
 __all__ = ["model"]
 
@@ -62,16 +66,21 @@ def list_models(opened: Opened, as_json: bool) -> None:
 
 @model.command("show")
 @click.argument("version", type=int, required=False)
+@click.option("--html", type=click.Path(path_type=Path, dir_okay=False), help="Write it as a page with charts instead.")
 @json_option
 @click.pass_obj
-def show_model(opened: Opened, version: int | None, as_json: bool) -> None:
-    """Show the report of VERSION, the live one by default.
+def show_model(opened: Opened, version: int | None, html: Path | None, *, as_json: bool) -> None:
+    """Show the report of VERSION, the live one by default, and how the versions compare.
 
-    Example: relpred model show 2
+    Example: relpred model show 2 --html model.html
     """
     with opened.predictor() as predictor:
         found, report = predictor.report(version)
-        live, gate = _live(predictor), found.about.get("gate")
+        if html is not None:
+            _write_page(predictor, found, report, html)
+            click.echo(f"{html} is written.")
+            return
+        live, gate, versions = _live(predictor), found.about.get("gate"), predictor.models()
     if as_json:
         print_json({**report.to_json(), "live": [asdict(one) for one in live], "gate": gate})
         return
@@ -83,6 +92,7 @@ def show_model(opened: Opened, version: int | None, as_json: bool) -> None:
     rows = [(name, f"{mrr:.3f}") for name, mrr in sorted(report.per_relation.items(), key=lambda pair: -pair[1])]
     table("Entity MRR by relation", ("relation", "MRR"), rows, numbers=(1,))
     show_slices(report)
+    show_versions(versions)
 
 
 @model.command()
@@ -158,6 +168,21 @@ def drop(opened: Opened, version: int, yes: bool) -> None:
             click.confirm(f"Remove {label} for good?", abort=True)
         predictor.drop(version)
     click.echo(f"{label} is removed.")
+
+
+def _write_page(predictor: RelationPredictor, found: ModelVersion, report: Report, file: Path) -> None:
+    from neo4j_relpred.cli.page import Shown, page
+    from neo4j_relpred.data.folder import write_text
+
+    try:
+        drift = predictor.versions.drift(found.version)
+    except SnapshotCorrupt:  # there may be none any more
+        drift = None
+    curves = predictor.versions.curves(found.version)
+    try:
+        write_text(file, page(Shown(found, report, predictor.models(), curves, drift)))
+    except OSError as error:
+        raise click.ClickException(f"{file} cannot be written: {error.strerror}.") from error
 
 
 def _live(predictor: RelationPredictor) -> list[LivePrecision]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from neo4j_relpred.evaluation.live import LivePrecision
     from neo4j_relpred.evaluation.report import Report
     from neo4j_relpred.graph.writer import PublicationReport
+    from neo4j_relpred.model.registry import ModelVersion
     from neo4j_relpred.scoring.estimate import Estimate
     from neo4j_relpred.triples import ScoredTriple
 
@@ -37,11 +39,13 @@ __all__ = [
     "show_rehearsal",
     "show_report",
     "show_slices",
+    "show_versions",
     "table",
 ]
 
 json_option = click.option("--json/--no-json", "as_json", default=False, help="Print JSON instead of tables.")
 PLAIN_SECONDS = 15.0
+MOST_VERSIONS, BAR = 12, 16  # versions shown as bars, and characters of the longest bar
 
 
 def print_json(value: Any) -> None:
@@ -243,7 +247,7 @@ def show_drift(drift: Drift) -> None:
             one.verdict,
             f"{one.index:.3f}",
             f"{one.chance:.3f}",
-            "; ".join(f"{name}: {before:.0%} to {after:.0%}" for name, before, after in one.most),
+            one.sentence,
         )
         for one in drift.rows
     ]
@@ -262,6 +266,28 @@ def show_slices(report: Report) -> None:
     ]
     if rows:
         table("Entity queries by kind", ("", "", "queries", "MRR", "H@1", "H@10"), rows, numbers=range(2, 6))
+
+
+def show_versions(versions: Sequence[ModelVersion]) -> None:
+    """The main figures of the latest versions as bars, each by the test edges of its own training."""
+    kept = versions[-MOST_VERSIONS:]
+    if len(kept) == 1:
+        return
+    reports = [one.about["report"] for one in kept]
+    mrr = [report["entities"]["mrr"] for report in reports]
+    hits = [report["relations"]["hits"]["1"] for report in reports]
+    ece = [max(report["calibration"][kind]["ece"] for kind in ("entities", "relations")) for report in reports]
+    bars = (_bars(figures) for figures in (mrr, hits, ece))
+    rows = [(f"{one.label}{' *' if one.live else ''}", *row) for one, *row in zip(kept, *bars, strict=True)]
+    table("Versions (* live)", ("", "entity MRR", "relation H@1", "calibration error"), rows)
+
+
+def _bars(figures: Sequence[float]) -> list[str]:
+    """Bars from 0 to the largest figure, and the figures."""
+    most = max((figure for figure in figures if math.isfinite(figure)), default=0.0) or 1.0
+    eighths = [round(8 * BAR * figure / most) if math.isfinite(figure) else 0 for figure in figures]
+    drawn = ["█" * (n // 8) + ("▏▎▍▌▋▊▉"[n % 8 - 1] if n % 8 else "") for n in eighths]
+    return [f"{bar:<{BAR}} {figure:.3f}" for bar, figure in zip(drawn, figures, strict=True)]
 
 
 def _error(calibration: CalibrationReport) -> str:

@@ -37,6 +37,12 @@ class Shift:
     verdict: Verdict
     most: tuple[tuple[str, float, float], ...]
 
+    @property
+    def sentence(self) -> str:
+        """What moved most, where anything did."""
+        moved = () if self.verdict == "steady" else self.most
+        return "; ".join(f"{name}: {before:.1%} to {after:.1%}" for name, before, after in moved)
+
 
 def profile_of(data: Snapshot, texts: Sequence[str]) -> dict[str, dict[str, int]]:
     """Counts of nodes by the length of their text (in characters) and by degree, of edges by type, of labels."""

@@ -87,7 +87,8 @@ def fit(
 
     `start` lends the weights of a model over the same relations and entities, so that a refresh goes on from them.
     What lies in `unfinished` of this very training is gone on with, and gives the weights that it would have given;
-    only a stage without a state of its own, a reasoner, begins again. `curves` is told of losses. Raises TooLittleData, TooLittleMemory, NotFinite.
+    only a stage without a state of its own, a reasoner, begins again. `curves` is told of losses. Raises TooLittleData,
+    TooLittleMemory, NotFinite.
     """
     lesson = lesson.distinct()
     train, holdout, vectors = lesson.train, lesson.holdout, lesson.vectors

@@ -183,7 +183,23 @@ def test_versions_are_listed_shown_and_promoted(place: Town) -> None:
     assert (promoted.code, promoted.out) == (0, "Version 1 of default is live.\n")
     assert "live" in place.cli("model", "list").out
     assert "Gate: passed (no-live-version)" in place.cli("model", "show", "1").out
-    assert "Beside default@1, which was live" in place.cli("model", "show", "2").out
+    shown = place.cli("model", "show", "2")
+    assert "Beside default@1, which was live" in shown.out
+    assert "█" in shown.out
+    page = place.home.parent / "model.html"
+    assert place.cli("model", "show", "2", "--html", str(page)).out == f"{page} is written.\n"
+    text = page.read_text(encoding="utf-8")
+    for heading in (
+        "Beside the version that was live",
+        "Versions",
+        "Reliability",
+        "Losses of the training",
+        "CITIZEN_OF",
+    ):
+        assert heading in text
+    nowhere = place.cli("model", "show", "--html", str(place.home / "no" / "where.html"))
+    assert nowhere.code == 1
+    assert "cannot be written" in nowhere.err
     assert place.cli("publish", "--dry-run").code == 0
     missing = place.cli("model", "promote", "7")
     assert missing.code == 3
