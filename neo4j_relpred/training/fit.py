@@ -87,21 +87,19 @@ def fit(
 
     `start` lends the weights of a model over the same relations and entities, so that a refresh goes on from them.
     What lies in `unfinished` of this very training is gone on with, and gives the weights that it would have given;
-    only a stage without a state of its own, a reasoner, begins again. `curves` is told of losses. Raises TooLittleData,
-    TooLittleMemory, NotFinite.
+    only a stage without a state of its own, a reasoner, begins again. Raises TooLittleData, TooLittleMemory, NotFinite.
     """
     lesson = lesson.distinct()
     train, holdout, vectors = lesson.train, lesson.holdout, lesson.vectors
     model = with_entity_width(model, vectors)
     workers = workers_for(_refuse(lesson, model, settings), model, settings)
-    kept = unfinished or Unfinished()
+    kept, curves = unfinished or Unfinished(), curves or Curves()
     budget = kept.begin(lambda: fingerprint(lesson, model, settings, start), settings.minutes)
     prepare_torch(settings)
     train = replace(train)  # what is worked out about the graph goes when the graph does: the caller keeps theirs
     centre = vectors.mean(0) if start is None or start.centre.shape != vectors.shape[1:] else start.centre
     text = centred(vectors, centre)
-    watched = curves or Curves()
-    stage = _Stage(train, text, lesson.words, lesson.rejected, workers, model, settings, progress, kept, watched)
+    stage = _Stage(train, text, lesson.words, lesson.rejected, workers, model, settings, progress, kept, curves)
     holdout = holdout[np.random.default_rng([settings.seed, 5]).permutation(len(holdout))]
     base_rate = _base_rate(train, holdout)
     rng = np.random.default_rng([settings.seed, 7])
