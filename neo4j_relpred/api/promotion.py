@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 
 from neo4j_relpred.api.cautions import MOST_NAMED, decides_split
 from neo4j_relpred.api.workspace import Progress, Workspace
@@ -19,7 +20,7 @@ from neo4j_relpred.evaluation.trial import Outside, Trial, try_out
 from neo4j_relpred.model.checkpoint import Checkpoint
 from neo4j_relpred.model.registry import ModelVersion
 from neo4j_relpred.scoring.scorer import Scorer
-from neo4j_relpred.scoring.serving import Serving, serve
+from neo4j_relpred.scoring.serving import serve
 from neo4j_relpred.text.vectors import Vectors
 from neo4j_relpred.training.cores import workers_asking
 from neo4j_relpred.triples import Relation, ScoredTriple, Triple
@@ -33,6 +34,22 @@ def held_out_by(settings: Settings) -> list[float | str | None]:
     """What decides which edges are held out: versions where it is the same have not learnt from one another's tests."""
     file = settings.evaluation.test_file
     return [*decides_split(settings), settings.graph.time_property, None if file is None else str(file)]
+
+
+@dataclass(frozen=True)
+class _Questions:
+    """What both are asked about a snapshot.
+
+    vectors: (nodes, text width); seen, test: (n, 3) the triples that are known, and those that are asked about; common:
+    the types that both know; decisions: decided triples, and whether they were accepted.
+    """
+
+    data: Snapshot
+    vectors: Vectors
+    seen: IntArray
+    test: IntArray
+    common: Set[Relation]
+    decisions: Mapping[Triple, bool]
 
 
 def compare_with_live(
@@ -53,41 +70,43 @@ def compare_with_live(
     width = live.model.centre.shape[0]
     if version.about.get("encoder") != candidate.about["encoder"] or width not in (0, vectors.shape[1]):
         return unopposed("other-encoder", f"{version.label} reads texts by another encoder.", version.label)
-    common = [relation for relation in data.relations if relation in live.relations]
-    shared = np.isin(np.array(data.relations, object)[split.test[:, 1]], common)
-    if not shared.any():
+    common = set(data.relations) & set(live.relations)
+    test = split.test[_among(data.relations, common)[split.test[:, 1]]]
+    if not len(test):
         return unopposed("nothing-in-common", f"{version.label} knows no type of the test triples.", version.label)
-    test = split.test[shared]
-    seen = np.concatenate([split.train, split.holdout])
-    decisions = _decisions(workspace, data, common)
-    answers, scores = [], []
-    for number, one in enumerate((candidate, live)):
-        progress("compare", number / 2)
-        text = vectors if one.model.centre.shape[0] else vectors[:, :0]
-        serving = serve(one, data, text, settings.graph, seen)
-        answers.append(_answered(workspace, serving, data, test, common))
-        scores.append(Scorer(serving, settings.training.base_rate or serving.model.base_rate).score(list(decisions)))
+    seen, decisions = np.concatenate([split.train, split.holdout]), _decisions(workspace, data, common)
+    questions = _Questions(data, vectors, seen, test, common, decisions)
+    progress("compare", 0.0)
+    ours = _asked(workspace, candidate, questions)
+    progress("compare", 0.5)
+    theirs = _asked(workspace, live, questions)
     progress("compare", 1.0)
-    decided = _decided(scores, decisions.values()) if decisions else None
-    verdict = judge(answers[0], answers[1], test, data.relations, settings.promotion, decided)
+    decided = _decided((ours[1], theirs[1]), decisions.values()) if decisions else None
+    verdict = judge(ours[0], theirs[0], test, data.relations, settings.promotion, decided)
     caveats = _caveats(settings, data, version, live.relations)
     extent = _extent(verdict, len(decisions), settings.promotion)
     return replace(verdict, against=version.label, caveats=(*caveats, *extent))
 
 
-def _answered(
-    workspace: Workspace, serving: Serving, data: Snapshot, test: IntArray, common: Sequence[Relation]
-) -> Answered:
-    """test: (n, 3) in rows of the snapshot. Nodes that are gone and types that one of both lacks are no answers."""
-    model, settings = serving.model, workspace.settings
-    asked = serving.moved(test, data)
-    outside = Outside(~serving.alive, ~np.isin(np.array(serving.relations, object), common))
+def _asked(workspace: Workspace, checkpoint: Checkpoint, questions: _Questions) -> tuple[Answered, list[ScoredTriple]]:
+    """What a version answers. Nodes that are gone and types that one of both lacks are no answers."""
+    settings = workspace.settings
+    vectors = questions.vectors if checkpoint.model.centre.shape[0] else questions.vectors[:, :0]
+    serving = serve(checkpoint, questions.data, vectors, settings.graph, questions.seen)
+    model, asked = serving.model, serving.moved(questions.test, questions.data)
+    outside = Outside(~serving.alive, ~_among(serving.relations, questions.common))
     known = model.graph.with_triples(asked)
     workers, seconds = workers_asking(model, settings.training), settings.evaluation.minutes * 60 / 2
     entities, relations = try_out(model, asked, known, (), seconds, workers=workers, outside=outside)
-    return Answered(
-        _in_order(entities, both_directions(asked, known.num_relations), known), _in_order(relations, asked, known)
-    )
+    both = both_directions(asked, known.num_relations)
+    scorer = Scorer(serving, settings.training.base_rate or model.base_rate)
+    answered = Answered(_in_order(entities, both, known), _in_order(relations, asked, known))
+    return answered, scorer.score(list(questions.decisions))
+
+
+def _among(relations: Sequence[Relation], chosen: Set[Relation]) -> npt.NDArray[np.bool_]:
+    """(R,): which relations are among the chosen ones."""
+    return np.array([relation in chosen for relation in relations], bool)
 
 
 def _in_order(trial: Trial, questions: IntArray, graph: KnowledgeGraph) -> Ranked:
@@ -101,7 +120,7 @@ def _in_order(trial: Trial, questions: IntArray, graph: KnowledgeGraph) -> Ranke
     return Ranked(ranks, first)
 
 
-def _decisions(workspace: Workspace, data: Snapshot, common: Collection[Relation]) -> dict[Triple, bool]:
+def _decisions(workspace: Workspace, data: Snapshot, common: Set[Relation]) -> dict[Triple, bool]:
     """Decided triples that both models can be asked about, and whether they were accepted."""
     every = {**dict.fromkeys(workspace.acceptances.read(), True), **dict.fromkeys(workspace.rejections.read(), False)}
     known = [one for one in every if {one.head, one.tail} <= data.index.keys() and one.relation in common]

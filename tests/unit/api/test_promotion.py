@@ -13,6 +13,7 @@ import pytest
 from neo4j_relpred.api import training
 from neo4j_relpred.api.predictor import RelationPredictor
 from neo4j_relpred.config import Settings
+from neo4j_relpred.data.rejections import KeptTriples
 from neo4j_relpred.data.snapshot import Node, Snapshot
 from neo4j_relpred.model.trained import TrainedModel
 from neo4j_relpred.training.fit import fit
@@ -95,6 +96,28 @@ def test_a_grown_graph_is_the_same_test_for_the_version_that_does_not_know_all_o
         "Types that the graph has no more were left out",
     ]
     assert 0 < gate["triples"] == gate["of"] < 0.2 * len(grown.triples)
+
+
+@pytest.mark.slow
+def test_decisions_of_people_count_where_there_are_enough(big: World, tmp_path: Path) -> None:
+    data = snapshot_of(big, 60)
+    people = data.ids
+    accepted = [data.triple(row) for row in data.triples[:40]]
+    rejected = [Triple(one, "PARENT", one) for one in people[:40]]
+    unknown = [Triple("nobody", "PARENT", people[0]), Triple(people[0], "AUNT", people[1])]
+    KeptTriples(tmp_path / "accepted.json").write([*accepted, *unknown])
+    KeptTriples(tmp_path / "rejected.json").write(rejected)
+    opened(tmp_path).fit(data)
+    version, _ = opened(tmp_path).fit(data, gate=True)
+    gate = version.about["gate"]
+    counts = {one["name"]: one["count"] for one in gate["measures"]}
+    assert (counts["Brier score of decisions"], counts["MRR of accepted triples"]) == (80, 40)
+    assert "may have learnt from the decisions" in gate["caveats"][-1]
+    KeptTriples(tmp_path / "accepted.json").write(accepted[:1])
+    KeptTriples(tmp_path / "rejected.json").write([])
+    version, _ = opened(tmp_path).fit(data, gate=True)
+    assert "1 decisions are too few" in version.about["gate"]["caveats"][-1]
+    assert "Brier score of decisions" not in {one["name"] for one in version.about["gate"]["measures"]}
 
 
 @pytest.mark.slow

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import signal
 import subprocess
@@ -8,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -206,6 +207,19 @@ def test_the_heartbeat_tells_what_was_done_and_what_comes(settings: Settings) ->
         assert datetime.fromisoformat(at).tzinfo is not None
     assert seen[0].age_seconds() < 60
     assert [path.name for path in settings.home.iterdir()] == ["daemon.json"]
+
+
+def test_a_version_that_the_gate_kept_back_is_told(settings: Settings, caplog: pytest.LogCaptureFixture) -> None:
+    class Refused(FakePredictor):
+        def refresh(self, *, retrain: bool = False, publish: bool = True) -> Done:
+            return replace(super().refresh(), retrained=True, refused="worse-entity-mrr")
+
+    caplog.set_level(logging.INFO)
+    run_daemon(settings, lambda: Refused(nothing))
+    told = beat_of(settings).last_refresh
+    assert told is not None
+    assert told["refused"] == "worse-entity-mrr"
+    assert "refused=worse-entity-mrr" in caplog.text
 
 
 def test_a_home_that_cannot_be_written_does_not_end_it(settings: Settings, caplog: pytest.LogCaptureFixture) -> None:
