@@ -11,7 +11,8 @@ import numpy.typing as npt
 from neo4j_relpred.api.cautions import MOST_NAMED, decides_split
 from neo4j_relpred.api.workspace import Progress, Workspace
 from neo4j_relpred.config import PromotionSettings, Settings
-from neo4j_relpred.data.knowledge_graph import IntArray, KnowledgeGraph, both_directions
+from neo4j_relpred.data.knowledge_graph import IntArray, KnowledgeGraph, both_directions, closed
+from neo4j_relpred.data.rejections import rows_of
 from neo4j_relpred.data.snapshot import Snapshot
 from neo4j_relpred.data.splits import Split
 from neo4j_relpred.errors import CheckpointCorrupt
@@ -40,14 +41,14 @@ def held_out_by(settings: Settings) -> list[float | str | None]:
 class _Questions:
     """What both are asked about a snapshot.
 
-    vectors: (nodes, text width); seen, test: (n, 3) the triples that are known, and those that are asked about; common:
+    vectors: (nodes, text width); seen, asked: (n, 3) the triples that are known, those that are asked about; common:
     the types that both know; decisions: decided triples, and whether they were accepted.
     """
 
     data: Snapshot
     vectors: Vectors
     seen: IntArray
-    test: IntArray
+    asked: IntArray
     common: Set[Relation]
     decisions: Mapping[Triple, bool]
 
@@ -74,15 +75,17 @@ def compare_with_live(
     test = split.test[_among(data.relations, common)[split.test[:, 1]]]
     if not len(test):
         return unopposed("nothing-in-common", f"{version.label} knows no type of the test triples.", version.label)
-    seen, decisions = np.concatenate([split.train, split.holdout]), _decisions(workspace, data, common)
-    questions = _Questions(data, vectors, seen, test, common, decisions)
+    decisions = _decisions(workspace, data, common)
+    seen, accepted = _apart(workspace, data, np.concatenate([split.train, split.holdout]), decisions)
+    asked = np.concatenate([test, accepted])
+    questions = _Questions(data, vectors, seen, asked, common, decisions)
     progress("compare", 0.0)
     ours = _asked(workspace, candidate, questions)
     progress("compare", 0.5)
     theirs = _asked(workspace, live, questions)
     progress("compare", 1.0)
     decided = _decided((ours[1], theirs[1]), decisions.values()) if decisions else None
-    verdict = judge(ours[0], theirs[0], test, data.relations, settings.promotion, decided)
+    verdict = judge(ours[0], theirs[0], asked, data.relations, settings.promotion, len(test), decided)
     caveats = _caveats(settings, data, version, live.relations)
     extent = _extent(verdict, len(decisions), settings.promotion)
     return replace(verdict, against=version.label, caveats=(*caveats, *extent))
@@ -93,7 +96,7 @@ def _asked(workspace: Workspace, checkpoint: Checkpoint, questions: _Questions) 
     settings = workspace.settings
     vectors = questions.vectors if checkpoint.model.centre.shape[0] else questions.vectors[:, :0]
     serving = serve(checkpoint, questions.data, vectors, settings.graph, questions.seen)
-    model, asked = serving.model, serving.moved(questions.test, questions.data)
+    model, asked = serving.model, serving.moved(questions.asked, questions.data)
     outside = Outside(~serving.alive, ~_among(serving.relations, questions.common))
     known = model.graph.with_triples(asked)
     workers, seconds = workers_asking(model, settings.training), settings.evaluation.minutes * 60 / 2
@@ -128,11 +131,21 @@ def _decisions(workspace: Workspace, data: Snapshot, common: Set[Relation]) -> d
     return {known[row]: every[known[row]] for row in some.tolist()}
 
 
+def _apart(
+    workspace: Workspace, data: Snapshot, seen: IntArray, decisions: Mapping[Triple, bool]
+) -> tuple[IntArray, IntArray]:
+    """Known triples (n, 3) without those that people accepted, and these: they are asked about, and not given away."""
+    graph = workspace.graph(data, seen)
+    rows = rows_of((triple for triple, accepted in decisions.items() if accepted), data.index, data.relation_index)
+    accepted = rows[graph.holds(rows)]
+    stated = closed(accepted, graph.symmetric)
+    return seen[~np.isin(graph.keys(seen), graph.keys(stated))], accepted
+
+
 def _decided(scores: Sequence[Sequence[ScoredTriple]], accepted: Iterable[bool]) -> Decided:
     """scores: of the candidate and of the live model."""
     probabilities = np.array([[one.probability for one in side] for side in scores]).T
-    ranks = np.array([[one.rank for one in side] for side in scores]).T
-    return Decided(probabilities, ranks, np.array(list(accepted), bool))
+    return Decided(probabilities, np.array(list(accepted), bool))
 
 
 def _caveats(settings: Settings, data: Snapshot, version: ModelVersion, known: Sequence[Relation]) -> Iterator[str]:

@@ -48,13 +48,9 @@ class Answered:
 
 @dataclass(frozen=True)
 class Decided:
-    """What candidate and live model made of decided triples: probabilities (d, 2), ranks of the tails (d, 2).
-
-    accepted: (d,) what people said.
-    """
+    """Probabilities (d, 2) that candidate and live model give to decided triples; accepted: (d,) what people said."""
 
     probabilities: FloatArray
-    ranks: FloatArray
     accepted: Mask
 
 
@@ -120,32 +116,59 @@ def judge(
     triples: IntArray,
     names: Sequence[str],
     settings: PromotionSettings,
+    test: int | None = None,
     decided: Decided | None = None,
 ) -> Verdict:
-    """triples: (n, 3), what both were asked about; names: of their relations. Compares where both answered."""
+    """triples: (n, 3), what both were asked about; names: of their relations. Compares where both answered.
+
+    test: how many of the triples are held out; the others are those that people accepted.
+    """
+    test, sides = len(triples) if test is None else test, (candidate, live)
     there = np.isfinite(candidate.relations.ranks) & np.isfinite(live.relations.ranks)
-    both, triples = np.tile(there, 2), triples[there]
-    asked, sides = both_directions(triples, len(names)), (candidate, live)
-    # both queries of a triple are one draw: they are right or wrong together
-    reciprocal = np.stack([(1 / side.entities.ranks[both]).reshape(2, -1).mean(0) for side in sides], axis=1)
-    hits = np.stack([side.relations.ranks[there] <= 1 for side in sides], axis=1).astype(float)
-    ours, theirs = (side.entities.first[both] for side in sides)
-    our_relations, their_relations = (side.relations.first[there] for side in sides)
-    measures = [
-        _of_means("Entity MRR", reciprocal, settings.mrr_tolerance, "promotion.mrr_tolerance"),
-        _of_means("Relation Hits@1", hits, settings.hits_tolerance, "promotion.hits_tolerance"),
-        _of_errors("Entity ECE", ours, theirs, asked[:, [0, 1]], settings.ece_tolerance),
-        _of_errors("Relation ECE", our_relations, their_relations, triples[:, [0, 2]], settings.ece_tolerance),
-    ]
+    held, accepted = (there & (part := np.arange(len(triples)) < test)), there & ~part
+    reciprocal = _reciprocal(sides, held)
+    measures = [*_of_ranks(sides, held, "", settings), *_of_first_answers(sides, held, triples, len(names), settings)]
+    if accepted.sum() >= settings.decisions:
+        measures += _of_ranks(sides, accepted, " of accepted triples", settings)
     if decided is not None and len(decided.accepted) >= settings.decisions:
         measures += _of_decisions(decided, settings)
-    relations = _by_relation(reciprocal, triples[:, 1], names, settings)
+    relations = _by_relation(reciprocal, triples[held, 1], names, settings)
     worse = [one for one in (*measures, *relations) if one.worse]
     code = _code(worse[0], relations) if worse else "not-worse"
     reason = " ".join(one.sentence for one in worse) or "No figure is worse beyond its tolerance."
     kept = tuple(sorted(relations, key=lambda one: one.difference)[:MOST_RELATIONS])
     verdict = Verdict(not worse, code, reason, measures=tuple(measures), relations=kept)
-    return replace(verdict, triples=int(there.sum()), of=len(there))
+    return replace(verdict, triples=int(held.sum()), of=test)
+
+
+def _reciprocal(sides: Sequence[Answered], chosen: Mask) -> FloatArray:
+    """(n, 2): both queries of a triple are one draw, since they are right or wrong together."""
+    both = np.tile(chosen, 2)
+    return np.stack([(1 / side.entities.ranks[both]).reshape(2, -1).mean(0) for side in sides], axis=1)
+
+
+def _of_ranks(sides: Sequence[Answered], chosen: Mask, of: str, settings: PromotionSettings) -> list[Measure]:
+    hits = np.stack([side.relations.ranks[chosen] <= 1 for side in sides], axis=1).astype(float)
+    return [
+        _of_means(f"Entity MRR{of}", _reciprocal(sides, chosen), settings.mrr_tolerance, "promotion.mrr_tolerance"),
+        _of_means(f"Relation Hits@1{of}", hits, settings.hits_tolerance, "promotion.hits_tolerance"),
+    ]
+
+
+def _of_first_answers(
+    sides: Sequence[Answered], chosen: Mask, triples: IntArray, num_relations: int, settings: PromotionSettings
+) -> list[Measure]:
+    """Calibration of both kinds of queries; a question counts once, however many answers it has."""
+    asked = both_directions(triples[chosen], num_relations)
+    found = []
+    for name, mask, questions in (
+        ("entities", np.tile(chosen, 2), asked[:, [0, 1]]),
+        ("relations", chosen, triples[chosen][:, [0, 2]]),
+    ):
+        _, once = np.unique(questions, axis=0, return_index=True)
+        ours, theirs = (getattr(side, name).first[mask][once] for side in sides)
+        found.append(_of_errors(f"ECE of {name}", ours, theirs, settings.ece_tolerance))
+    return found
 
 
 def _code(worst: Measure, relations: Sequence[Measure]) -> str:
@@ -160,27 +183,23 @@ def _of_means(name: str, pairs: FloatArray, tolerance: float, setting: str, leve
     return Measure(name, ours, theirs, ours - theirs, low, high, tolerance, setting, len(pairs))
 
 
-def _of_errors(name: str, ours: FloatArray, theirs: FloatArray, questions: IntArray, tolerance: float) -> Measure:
-    """Calibration errors of first answers (q, 2); a question counts once, however many answers it has."""
-    _, once = np.unique(questions, axis=0, return_index=True)
-    ours, theirs = ours[once], theirs[once]
-    low, high = _interval(len(once), lambda rows: measure(*theirs[rows].T).ece - measure(*ours[rows].T).ece)
+def _of_errors(name: str, ours: FloatArray, theirs: FloatArray, tolerance: float) -> Measure:
+    """Calibration errors: ours, theirs (q, 2) are probabilities and whether they came true."""
+    low, high = _interval(len(ours), lambda rows: measure(*theirs[rows].T).ece - measure(*ours[rows].T).ece)
     own, other = measure(*ours.T).ece, measure(*theirs.T).ece
-    return Measure(name, own, other, other - own, low, high, tolerance, "promotion.ece_tolerance", len(once))
+    return Measure(name, own, other, other - own, low, high, tolerance, "promotion.ece_tolerance", len(ours))
 
 
 def _of_decisions(decided: Decided, settings: PromotionSettings) -> list[Measure]:
-    """The Brier score of all decisions, and the MRR of what was accepted."""
-    accepted = decided.accepted
-    losses = (decided.probabilities - accepted[:, None]) ** 2
+    """Brier score and calibration error of what people decided."""
+    truth = decided.accepted.astype(float)
+    losses = (decided.probabilities - truth[:, None]) ** 2
     mean = _of_means("Brier score of decisions", -losses, settings.decision_tolerance, "promotion.decision_tolerance")
-    found = [replace(mean, candidate=-mean.candidate, live=-mean.live)]
-    if accepted.sum() >= settings.decisions:
-        reciprocal = 1 / decided.ranks[accepted]
-        found.append(
-            _of_means("MRR of accepted triples", reciprocal, settings.mrr_tolerance, "promotion.mrr_tolerance")
-        )
-    return found
+    ours, theirs = (np.stack([column, truth], axis=1) for column in decided.probabilities.T)
+    return [
+        replace(mean, candidate=-mean.candidate, live=-mean.live),
+        _of_errors("ECE of decisions", ours, theirs, settings.ece_tolerance),
+    ]
 
 
 def _by_relation(

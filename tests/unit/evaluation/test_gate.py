@@ -75,7 +75,7 @@ def test_a_tolerance_lets_pass_what_is_surely_worse_but_little() -> None:
 
 def test_probabilities_that_promise_too_much_are_refused() -> None:
     verdict = judge(answers(sure=0.95), answers(), triples(), NAMES, SETTINGS)
-    assert verdict.code == "worse-entity-ece"
+    assert verdict.code == "worse-ece-of-entities"
     assert named(verdict)["Entity MRR"] == 0
 
 
@@ -105,8 +105,18 @@ def test_only_what_both_were_asked_is_compared() -> None:
 def test_decisions_of_people_speak_against_a_version_when_there_are_enough(number: int, code: str) -> None:
     accepted = np.arange(number) % 2 == 0
     wrong, right = np.where(accepted, 0.2, 0.8), np.where(accepted, 0.8, 0.2)
-    decided = Decided(np.stack([wrong, right], axis=1), np.ones((number, 2)), accepted)
-    assert judge(answers(), answers(), triples(), NAMES, SETTINGS, decided).code == code
+    decided = Decided(np.stack([wrong, right], axis=1), accepted)
+    assert judge(answers(), answers(), triples(), NAMES, SETTINGS, decided=decided).code == code
+
+
+@pytest.mark.parametrize("least", [30, 1000])
+def test_accepted_triples_are_judged_apart_from_those_held_out(least: int) -> None:
+    ours, asked = answers(), np.arange(300) >= 200
+    ours.entities.ranks[np.tile(asked, 2)] *= 4
+    verdict = judge(ours, answers(), triples(), NAMES, PromotionSettings(decisions=least), 200)
+    assert (verdict.triples, verdict.of) == (200, 200)
+    assert named(verdict)["Entity MRR"] == 0
+    assert verdict.code == ("worse-entity-mrr-of-accepted-triples" if least == 30 else "not-worse")
 
 
 def test_who_has_nobody_to_be_compared_with_passes() -> None:
