@@ -40,20 +40,23 @@ class Loaded:
 
 
 class Answering:
-    """Loads the live version when it is asked, and again when another version or snapshot came, from whoever."""
+    """Loads the live version when it is asked, and again when another version or snapshot came, from whoever.
 
-    def __init__(self, workspace: Workspace, client: Callable[[], GraphClient]) -> None:
-        self._workspace, self._client = workspace, client
+    version: which one answers instead of the live one.
+    """
+
+    def __init__(self, workspace: Workspace, client: Callable[[], GraphClient], version: int | None = None) -> None:
+        self._workspace, self._client, self._version = workspace, client, version
         self._loaded: Loaded | None = None
         self._rejections: tuple[int, tuple[Triple, ...]] = (0, ())
 
     def live(self) -> Loaded:
         """Raises ModelNotFound, CheckpointCorrupt, InvalidSettings (another encoder)."""
         workspace = self._workspace
-        stamp = workspace.registry.live_version(), workspace.snapshots.stamp
+        stamp = self._version or workspace.registry.live_version(), workspace.snapshots.stamp
         if self._loaded is None or self._loaded.stamp != stamp:
             prepare_torch(workspace.settings.training)
-            version, checkpoint = workspace.registry.load()
+            version, checkpoint = workspace.registry.load(self._version)
             snapshot = workspace.snapshots.read()
             vectors, poison = np.zeros((len(snapshot.ids), 0), np.float32), dict[int, Poison]()
             if checkpoint.model.centre.shape[0]:

@@ -89,6 +89,6 @@ def _tuned_with(folder: Path) -> Any:
 
 
 def decides_split(settings: Settings) -> list[float | str]:
-    """What decides which edges are held out."""
+    """What decides which edges of a graph without dates are held out."""
     shares = settings.training.holdout_share, settings.evaluation.test_share
     return [settings.training.seed, *shares, *sorted(settings.graph.symmetric)]

@@ -85,6 +85,7 @@ def _train(
     return {
         "model": version.label,
         "live": version.live,
+        "gate": version.about["gate"]["code"],
         "relationHitsAt1": report.relations.hits_at(1),
         "entityMrr": report.entities.mrr,
         "entityHitsAt10": report.entities.hits_at(10),

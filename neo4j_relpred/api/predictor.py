@@ -1,4 +1,7 @@
-"""RelationPredictor: reads a graph, trains, answers, publishes, refreshes."""
+"""RelationPredictor: reads a graph, trains, answers, publishes, refreshes.
+
+What learns or answers is imported where it is needed: looking at versions, runs and decisions loads no torch.
+"""
 
 from __future__ import annotations
 
@@ -7,27 +10,20 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from neo4j_relpred.api.administration import Administration
-from neo4j_relpred.api.answering import Answering
-from neo4j_relpred.api.explaining import explain
-from neo4j_relpred.api.finetuning import Finetuned, finetune
 from neo4j_relpred.api.foresight import TrainingEstimate, training_estimate
 from neo4j_relpred.api.jobs import Jobs
-from neo4j_relpred.api.publishing import Consent, Publishing
 from neo4j_relpred.api.reviewing import Reviewing
-from neo4j_relpred.api.sampler import require_sampler
 from neo4j_relpred.api.syncing import SyncReport, last_look, sync
-from neo4j_relpred.api.training import evaluate_file, train
-from neo4j_relpred.api.tuning import Plan, Tuning, tune
+from neo4j_relpred.api.versions import Versions
 from neo4j_relpred.api.workspace import Progress, Workspace, silent
 from neo4j_relpred.config import Settings
 from neo4j_relpred.data.begun import Begun
 from neo4j_relpred.data.explanation import Explanation
 from neo4j_relpred.data.kept import KeptSnapshots
 from neo4j_relpred.data.snapshot import Snapshot
-from neo4j_relpred.errors import ModelNotFound
 from neo4j_relpred.evaluation.report import Report
 from neo4j_relpred.graph.client import Neo4jClient
 from neo4j_relpred.graph.daemons import DaemonBoard
@@ -37,11 +33,17 @@ from neo4j_relpred.graph.runs import Run, get_run, list_runs
 from neo4j_relpred.graph.schema import GraphSchema, check_settings, discover_schema
 from neo4j_relpred.graph.writer import PublicationReport
 from neo4j_relpred.model.registry import ModelVersion
-from neo4j_relpred.scoring.cost import Cost, cost_of
 from neo4j_relpred.scoring.estimate import Estimate
 from neo4j_relpred.text.cache import CachedEncoder
-from neo4j_relpred.training.encoder import Method
 from neo4j_relpred.triples import EntityId, Query, QuestionKind, Relation, ScoredTriple, Triple
+
+if TYPE_CHECKING:
+    from neo4j_relpred.api.answering import Answering
+    from neo4j_relpred.api.finetuning import Finetuned
+    from neo4j_relpred.api.publishing import Publishing
+    from neo4j_relpred.api.tuning import Tuning
+    from neo4j_relpred.scoring.cost import Cost
+    from neo4j_relpred.training.encoder import Method
 
 __all__ = ["RelationPredictor"]
 
@@ -52,7 +54,6 @@ class RelationPredictor:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self._workspace = Workspace(settings)
-        self._answering = Answering(self._workspace, lambda: self.client)
         self._connecting = threading.Lock()
 
     @classmethod
@@ -85,6 +86,14 @@ class RelationPredictor:
             if there is None:
                 there = self.__dict__["client"] = Neo4jClient.open(self.settings.graph)
             return there
+
+    @cached_property
+    def _answering(self) -> Answering:
+        """One for all threads."""
+        from neo4j_relpred.api.answering import Answering
+
+        answering: Answering = self.__dict__.setdefault("_answering", Answering(self._workspace, lambda: self.client))
+        return answering
 
     # reading
 
@@ -126,15 +135,19 @@ class RelationPredictor:
         *,
         go_on: bool = False,
         fresh: bool = False,
+        gate: bool = False,
     ) -> tuple[ModelVersion, Report]:
         """Trains, evaluates and calibrates on a snapshot (a new one by default); the version saved goes live.
 
-        `go_on` starts from the live version's weights, and goes live only if it is not worse. An interrupted training
-        of the same data and settings is taken up where it was, unless `fresh`. Raises TooLittleData.
+        `go_on` starts from the live version's weights. With `gate` a version that is worse than the live one stays a
+        candidate. An interrupted training of the same data and settings is taken up where it was, unless `fresh`.
+        Raises TooLittleData.
         """
+        from neo4j_relpred.api.training import train
+
         data = snapshot or self.snapshot(progress)
         with self._workspace.begun.noted(Begun(data.content_hash, {"kind": "refresh" if go_on else "retrain"})):
-            return train(self._workspace, data, progress, go_on=go_on, fresh=fresh)
+            return train(self._workspace, data, progress, go_on=go_on, fresh=fresh, gate=gate)
 
     def training_estimate(self, minutes: float | None = None) -> TrainingEstimate:
         """What a training on the graph as it stands would take; nodes and edges are only counted."""
@@ -151,6 +164,8 @@ class RelationPredictor:
 
     def evaluate(self, file: Path) -> Report:
         """The live model on the triples of a file (head, relation, tail by key) that the graph does not hold."""
+        from neo4j_relpred.api.training import evaluate_file
+
         return evaluate_file(self._answering.live(), file)
 
     def tune(
@@ -160,6 +175,9 @@ class RelationPredictor:
 
         Trains and changes no version. Raises DependencyMissing, TooLittleData, InvalidSettings.
         """
+        from neo4j_relpred.api.sampler import require_sampler
+        from neo4j_relpred.api.tuning import Plan, tune
+
         require_sampler()
         plan = Plan.of(minutes, trials)
         return tune(self._workspace, snapshot or self._latest(progress), plan, progress)
@@ -177,6 +195,8 @@ class RelationPredictor:
         Trains and changes no version: `text.encoder` names the folder in the next training. Raises InvalidSettings,
         TooLittleData, DependencyMissing, EncoderNotFound, StorageFailed.
         """
+        from neo4j_relpred.api.finetuning import finetune
+
         return finetune(self._workspace, snapshot or self._latest(progress), folder, minutes, method, progress)
 
     def _latest(self, progress: Progress) -> Snapshot:
@@ -234,6 +254,8 @@ class RelationPredictor:
 
         The triple itself is taken out of the graph before. Raises UnknownEntity, UnknownRelation, ModelNotFound.
         """
+        from neo4j_relpred.api.explaining import explain
+
         return explain(self._answering, triple)
 
     def audit(
@@ -249,6 +271,8 @@ class RelationPredictor:
 
     def cost(self, question: QuestionKind, relation: Relation | None, number: int) -> Cost:
         """What so many questions would take, asking none. Raises UnknownRelation, ModelNotFound."""
+        from neo4j_relpred.scoring.cost import cost_of
+
         return cost_of(self._answering.live().serving, question, relation, number)
 
     def entities_of(self, element_ids: Sequence[str]) -> list[EntityId]:
@@ -274,6 +298,8 @@ class RelationPredictor:
     @property
     def publishing(self) -> Publishing:
         """What can be published, and how that is carried out and taken back."""
+        from neo4j_relpred.api.publishing import Publishing
+
         return Publishing(self._workspace, self._answering, lambda: self.client)
 
     def publish(
@@ -292,11 +318,9 @@ class RelationPredictor:
         `precision` instead of `min_probability` publishes what is expected to hold that often, type by type. Of types
         that no candidate has, nothing is changed. Raises PublicationStopped, Busy, UnknownEntity, UnknownRelation.
         """
-        settings = self.settings.publishing
-        if min_probability is not None:
-            settings = settings.model_copy(update={"min_probability": min_probability, "precision": None})
-        if precision is not None:
-            settings = settings.model_copy(update={"precision": precision})
+        from neo4j_relpred.api.publishing import Consent, as_wished
+
+        settings = as_wished(self.settings.publishing, min_probability, precision)
         consent = Consent(dry_run, confirm_shrink, take_over)
         return self.publishing.publish(settings, consent, candidates, progress)
 
@@ -363,6 +387,11 @@ class RelationPredictor:
 
     # models
 
+    @property
+    def versions(self) -> Versions:
+        """What is known of versions, and what one of them would do."""
+        return Versions(self._workspace, lambda: self.client)
+
     def models(self) -> list[ModelVersion]:
         """All versions of the model that the settings name, oldest first."""
         return self._workspace.registry.versions()
@@ -375,12 +404,7 @@ class RelationPredictor:
 
     def report(self, version: int | None = None) -> tuple[ModelVersion, Report]:
         """A version with its report; the live one by default. Raises ModelNotFound."""
-        registry = self._workspace.registry
-        number = registry.live_version() if version is None else version
-        if number is None:
-            raise ModelNotFound(f"No model {registry.name!r} was trained yet.", hint="`relpred train` trains one.")
-        found = registry.get(number)
-        return found, Report.from_json(found.about["report"])
+        return self.versions.report(version)
 
     def promote(self, version: int) -> None:
         """Makes a version the live one. Raises VersionNotFound."""

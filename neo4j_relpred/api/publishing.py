@@ -19,21 +19,24 @@ from neo4j_relpred.api.workspace import Progress, Workspace, silent
 from neo4j_relpred.config import PublishingSettings
 from neo4j_relpred.data.candidates import read_candidates
 from neo4j_relpred.data.changes import compare
+from neo4j_relpred.data.profile import probabilities_of
 from neo4j_relpred.data.target_set import TargetEdge, TargetSet
 from neo4j_relpred.errors import PublicationStopped, RunNotFound, SnapshotCorrupt
 from neo4j_relpred.graph.chosen import chosen_triples
 from neo4j_relpred.graph.client import Neo4jClient
+from neo4j_relpred.graph.difference import difference
 from neo4j_relpred.graph.migrations import migrate
 from neo4j_relpred.graph.predicted import PredictedType
 from neo4j_relpred.graph.runs import list_runs
 from neo4j_relpred.graph.writer import PublicationPlan, PublicationReport, model_name_of, publish
+from neo4j_relpred.model.layout import FIRST_SET
 from neo4j_relpred.scoring.affected import Heads
 from neo4j_relpred.scoring.estimate import Estimate
 from neo4j_relpred.scoring.limits import PRECISION_FLOOR, limit
 from neo4j_relpred.scoring.scorer import Scorer
 from neo4j_relpred.triples import Relation, Triple
 
-__all__ = ["Consent", "Publishing"]
+__all__ = ["Consent", "Publishing", "Rehearsal", "as_wished"]
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +48,24 @@ class Consent:
     dry_run: bool = False
     confirm_shrink: bool = False
     take_over: bool = False
+
+
+@dataclass(frozen=True)
+class Rehearsal:
+    """What a sweep would do to the predicted edges in the graph, whichever version wrote them.
+
+    changed: of another probability (beyond publishing.tolerance) or rank.
+    """
+
+    version: str
+    created: int
+    changed: int
+    removed: int
+    unchanged: int
+
+    def share(self, number: int) -> float:
+        """Of the edges that stand there before or after."""
+        return number / max(1, self.created + self.changed + self.removed + self.unchanged)
 
 
 @dataclass(frozen=True)
@@ -99,7 +120,10 @@ class Publishing:
             **vars(consent),
         )
         if sweep:
-            return self._carry_out(target, plan, target, about)
+            report = self._carry_out(target, plan, target, about)
+            if not plan.dry_run:
+                self._remember(loaded, target, run, settings)
+            return report
         others = (edge for edge in self._last_set() if edge.relation not in relations)  # they stay, and are kept along
         return self._carry_out(target, plan, TargetSet.of([*target, *others]))
 
@@ -111,6 +135,26 @@ class Publishing:
         except (RunNotFound, SnapshotCorrupt):
             about = {}
         return len({head for heads in about.get("pending", {}).values() for head in heads})
+
+    def _remember(self, loaded: Loaded, target: TargetSet, run: str, settings: PublishingSettings) -> None:
+        """Keeps how probable a version's first set was, for `model drift`."""
+        registry, version = self.workspace.registry, loaded.version.version
+        if len(target) and registry.noted(version, FIRST_SET) is None:
+            counts = probabilities_of(edge.probability for edge in target)
+            registry.note(version, FIRST_SET, {"run": run, "probabilities": counts, "asked": _asked(settings)})
+
+    def rehearse(self, progress: Progress = silent) -> Rehearsal:
+        """Sweeps, compares what comes of it with the graph, and writes nothing."""
+        settings, loaded = self.workspace.settings, self.answering.live()
+        relations = settings.publishing.relations or loaded.serving.relations
+        edges, _ = self._swept(relations, settings.publishing, _new_run(), progress)
+        target = TargetSet.of(edges)
+        label, owned = loaded.version.label, set(relations)
+        types = (PredictedType(self.client(), settings.graph.prefix, one) for one in owned | self._orphans(owned))
+        # another label alone would make every edge another one
+        pages = (page._replace(models=[label] * len(page.keys)) for one in types for page in one.present())
+        found = difference(pages, target, settings.publishing.tolerance)
+        return Rehearsal(label, len(found.new), len(found.changed), len(found.gone), found.unchanged)
 
     def undo(
         self, run: str, progress: Progress = silent, *, dry_run: bool = False, patience: float | None = None
@@ -160,9 +204,12 @@ class Publishing:
 
     def _basis(self, settings: PublishingSettings, loaded: Loaded) -> dict[str, Any]:
         """What a set of a sweep was made of: where it is the same, unchanged nodes need not be asked again."""
-        asked = settings.model_dump(include={"relations", "min_probability", "precision", "top_k"}, mode="json")
-        about = {"snapshot": loaded.snapshot.content_hash, "version": loaded.version.label, "asked": asked}
-        return {**about, "withoutVector": sorted(self.answering.poisoned())}
+        return {
+            "snapshot": loaded.snapshot.content_hash,
+            "version": loaded.version.label,
+            "asked": _asked(settings),
+            "withoutVector": sorted(self.answering.poisoned()),
+        }
 
     def _affected(
         self, scorer: Scorer, relations: Sequence[Relation], settings: PublishingSettings, now: Mapping[str, Any]
@@ -243,6 +290,22 @@ class Publishing:
                 raise
             sets.settle(plan.run, plan.model)
         return report
+
+
+def _asked(settings: PublishingSettings) -> dict[str, Any]:
+    """What of the settings decides which edges a sweep finds."""
+    return settings.model_dump(include={"relations", "min_probability", "precision", "top_k"}, mode="json")
+
+
+def as_wished(
+    settings: PublishingSettings, min_probability: float | None, precision: float | None
+) -> PublishingSettings:
+    """The settings with one of two bounds over them."""
+    if precision is not None:
+        return settings.model_copy(update={"precision": precision})
+    if min_probability is not None:
+        return settings.model_copy(update={"min_probability": min_probability, "precision": None})
+    return settings
 
 
 def _told(progress: Progress, done: int, total: int) -> None:

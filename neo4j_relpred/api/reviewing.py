@@ -14,9 +14,9 @@ from neo4j_relpred.graph.decisions import (
     Decision,
     Wish,
     decide,
+    decided,
     find_decision,
     list_decisions,
-    rejected,
     withdraw,
 )
 from neo4j_relpred.graph.migrations import pending_migrations
@@ -107,5 +107,6 @@ class Reviewing:
         return live_precision((d.triple.relation, d.probability or 0.0, d.verdict == "accepted") for d in told)
 
     def keep(self) -> None:
-        """Reads what was rejected, for training and answering."""
-        self.workspace.rejections.write(rejected(self.client()))
+        """Reads what was decided, for training, answering and promoting."""
+        self.workspace.rejections.write(decided(self.client(), "rejected"))
+        self.workspace.acceptances.write(decided(self.client(), "accepted"))

@@ -14,10 +14,13 @@ import torch
 
 from neo4j_relpred.api.answering import Loaded
 from neo4j_relpred.api.cautions import cautions, tuned_otherwise
+from neo4j_relpred.api.events import write_events
+from neo4j_relpred.api.promotion import compare_with_live, held_out_by
 from neo4j_relpred.api.refreshing import beginning
 from neo4j_relpred.api.workspace import Progress, Workspace
 from neo4j_relpred.config import Settings
 from neo4j_relpred.data.knowledge_graph import IntArray, KnowledgeGraph
+from neo4j_relpred.data.profile import profile_of
 from neo4j_relpred.data.rejections import rows_of
 from neo4j_relpred.data.snapshot import Snapshot
 from neo4j_relpred.data.splits import Split, draw_lots, split_by_time, split_triples
@@ -25,28 +28,29 @@ from neo4j_relpred.data.triple_file import read_triple_file
 from neo4j_relpred.errors import TooLittleData
 from neo4j_relpred.evaluation.report import Report, evaluate
 from neo4j_relpred.model.checkpoint import Checkpoint
+from neo4j_relpred.model.layout import CURVES
 from neo4j_relpred.model.registry import ModelVersion
 from neo4j_relpred.model.trained import TrainedModel
 from neo4j_relpred.text.processor import device_of
 from neo4j_relpred.training.baselines import cheap_baselines
 from neo4j_relpred.training.cores import workers_asking
+from neo4j_relpred.training.curves import Curves
 from neo4j_relpred.training.fit import fit
 from neo4j_relpred.training.lesson import Lesson
 from neo4j_relpred.training.memory import Size, limit_caches, refuse_too_large
 
 __all__ = ["draw_split", "evaluate_file", "split_snapshot", "train"]
 
-PROMOTION_TOLERANCE = 0.02  # how much worse, in MRR, a retrained model may be and still take over
-
 
 def train(
-    workspace: Workspace, data: Snapshot, progress: Progress, *, go_on: bool, fresh: bool
+    workspace: Workspace, data: Snapshot, progress: Progress, *, go_on: bool, fresh: bool, gate: bool
 ) -> tuple[ModelVersion, Report]:
     """Trains, evaluates, calibrates and saves a version; it becomes the live one.
 
-    `go_on` makes it a refresh: it goes on from the live version's weights, in a share of the time; then the new version
-    takes over only if it is not worse beyond a tolerance. A training of the same data and settings that was interrupted
-    is taken up, unless `fresh`. Raises TooLittleData, TooLittleMemory, NotFinite, InvalidSettings.
+    `go_on` makes it a refresh: it goes on from the live version's weights, in a share of the time. With `gate` the new
+    version takes over only if it is not worse beyond a tolerance; without, the report warns where it is. A training of
+    the same data and settings that was interrupted is taken up, unless `fresh`. Raises TooLittleData, TooLittleMemory,
+    NotFinite, InvalidSettings.
     """
     settings, registry, unfinished = workspace.settings, workspace.registry, workspace.unfinished
     with workspace.exclusive():
@@ -65,19 +69,25 @@ def train(
         started = time.monotonic()
         wrong = rows_of(workspace.rejections.read(), data.index, data.relation_index)
         lesson = Lesson(graph, split.holdout, vectors, workspace.words(data), wrong)
-        model = fit(lesson, settings.model, begun.settings.training, progress, begun.start, unfinished)
+        curves = Curves()
+        model = fit(lesson, settings.model, begun.settings.training, progress, begun.start, unfinished, curves)
         seconds = unfinished.earlier + time.monotonic() - started
         report = _evaluate(replace(workspace, settings=begun.settings), model, data, split, progress)
         device = device_of(settings.training.device, "training.device")
         threads, warnings = settings.training.threads, (*warnings, *report.warnings)
         report = replace(report, seconds=seconds, threads=threads, device=device, warnings=warnings)
         everything = model.over(workspace.graph(data, data.triples))
-        about = {**_about(workspace, data, report), "minutes": begun.settings.training.minutes, **begun.about}
         learnt = graph.holds(everything.graph.triples)
-        version = registry.save(Checkpoint(everything, tuple(data.ids), data.relations, about, learnt))
+        about = {**_about(workspace, data), "minutes": begun.settings.training.minutes, **begun.about}
+        candidate = Checkpoint(everything, tuple(data.ids), data.relations, about, learnt)
+        verdict = compare_with_live(workspace, data, split, candidate, vectors.numpy(), progress)
+        if not (verdict.passed or gate):
+            report = replace(report, warnings=(*report.warnings, f"Worse than {verdict.against}: {verdict.reason}"))
+        about = {**candidate.about, "report": report.to_json(), "gate": verdict.to_json()}
+        version = registry.save(replace(candidate, about=about))
+        _keep_curves(workspace, version, curves, report)
         unfinished.clear()
-        # a live version of another encoder cannot answer any more, however good it was
-        if before is None or before[0].about["encoder"] != about["encoder"] or _not_worse(report, before[0]):
+        if verdict.passed or not gate:
             registry.promote(version.version)
         return registry.get(version.version), report
 
@@ -161,17 +171,28 @@ def _evaluate(workspace: Workspace, model: TrainedModel, data: Snapshot, split: 
     return report
 
 
-def _about(workspace: Workspace, data: Snapshot, report: Report) -> dict[str, Any]:
+def _keep_curves(workspace: Workspace, version: ModelVersion, curves: Curves, report: Report) -> None:
+    """Beside the version, and for TensorBoard where that is installed."""
+    workspace.registry.note(version.version, CURVES, curves.to_json())
+    figures = {
+        "entity MRR": report.entities.mrr,
+        "entity Hits@10": report.entities.hits_at(10),
+        "relation Hits@1": report.relations.hits_at(1),
+        "ECE": report.calibration.ece,
+        "seconds": report.seconds,
+    }
+    folder = workspace.settings.home / "tensorboard" / version.name / str(version.version)
+    write_events(folder, curves.to_json(), figures, curves.began)
+
+
+def _about(workspace: Workspace, data: Snapshot) -> dict[str, Any]:
     settings = workspace.settings
     return {
-        "report": report.to_json(),
         "snapshot": data.content_hash,
         "encoder": workspace.encoder.fingerprint if settings.text.encoder else "none",
         "trainedAt": datetime.now(UTC).isoformat(timespec="seconds"),
         "minutes": settings.training.minutes,
         "seed": settings.training.seed,
+        "heldOutBy": held_out_by(settings),
+        "profile": profile_of(data, list(workspace.texts(data))),
     }
-
-
-def _not_worse(new: Report, live: ModelVersion) -> bool:
-    return new.entities.mrr >= Report.from_json(live.about["report"]).entities.mrr - PROMOTION_TOLERANCE

@@ -1,4 +1,4 @@
-"""What the facade works with: the folder of snapshots, models and published sets, and the text encoder."""
+"""What the facade works with: snapshots, models, published sets, and the text encoder. Loads no torch by itself."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from filelock import FileLock, Timeout
@@ -17,18 +17,20 @@ from neo4j_relpred.data.begun import BegunTraining
 from neo4j_relpred.data.kept import KeptSnapshots
 from neo4j_relpred.data.knowledge_graph import IntArray, KnowledgeGraph
 from neo4j_relpred.data.published import PublishedSets
-from neo4j_relpred.data.rejections import KeptRejections
+from neo4j_relpred.data.rejections import KeptTriples
 from neo4j_relpred.data.snapshot import Snapshot
 from neo4j_relpred.data.verbalize import display_name, verbalize
 from neo4j_relpred.errors import Busy, RunNotFound, SnapshotCorrupt
 from neo4j_relpred.graph.client import GraphClient
 from neo4j_relpred.graph.leases import PUBLISH, Fence, held
 from neo4j_relpred.model.registry import Registry
-from neo4j_relpred.model.words import Words
 from neo4j_relpred.text.cache import CachedEncoder
 from neo4j_relpred.text.encoder import Vectors, kept_exports, open_encoder
-from neo4j_relpred.text.poison import Poison
-from neo4j_relpred.training.unfinished import Unfinished
+
+if TYPE_CHECKING:
+    from neo4j_relpred.model.words import Words
+    from neo4j_relpred.text.poison import Poison
+    from neo4j_relpred.training.unfinished import Unfinished
 
 __all__ = ["Progress", "Workspace", "silent"]
 
@@ -68,6 +70,8 @@ class Workspace:
     @property
     def unfinished(self) -> Unfinished:
         """What is kept of a training of that model which has not ended."""
+        from neo4j_relpred.training.unfinished import Unfinished
+
         return Unfinished(self.registry.folder / "unfinished")
 
     @property
@@ -81,9 +85,14 @@ class Workspace:
         return PublishedSets(self.settings.home / "runs", self.settings.publishing.keep_sets)
 
     @property
-    def rejections(self) -> KeptRejections:
+    def rejections(self) -> KeptTriples:
         """The triples that people rejected, as last read from the graph."""
-        return KeptRejections(self.settings.home / "rejected.json")
+        return KeptTriples(self.settings.home / "rejected.json")
+
+    @property
+    def acceptances(self) -> KeptTriples:
+        """The triples that people accepted, as last read from the graph."""
+        return KeptTriples(self.settings.home / "accepted.json")
 
     @cached_property
     def encoder(self) -> CachedEncoder:
@@ -109,6 +118,8 @@ class Workspace:
 
     def words(self, data: Snapshot) -> Words:
         """The words of names and texts."""
+        from neo4j_relpred.model.words import Words
+
         names = [display_name(properties, self.settings.graph.names, "") for properties in data.properties()]
         return Words.of(names, list(self.texts(data)))
 

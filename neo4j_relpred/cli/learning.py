@@ -20,6 +20,7 @@ __all__ = ["evaluate", "train"]
     "--refresh/--no-refresh", default=False, help="Go on from the live version, in a share of the time; see settings."
 )
 @click.option("--fresh/--no-fresh", default=False, help="Begin anew, though an interrupted training could go on.")
+@click.option("--gate/--no-gate", default=False, help="Keep a version that is worse than the live one as a candidate.")
 @json_option
 @click.pass_obj
 def train(
@@ -27,22 +28,26 @@ def train(
     minutes: float | None,
     seed: int | None,
     encoder: str | None,
+    *,
     refresh: bool,
     fresh: bool,
+    gate: bool,
     as_json: bool,
 ) -> None:
     """Read the graph, train a model, evaluate and calibrate it, and make it the live version.
 
-    A training of the same data and settings that was interrupted goes on where it was.
+    A training of the same data and settings that was interrupted goes on where it was. The version is compared with
+    the one that was live before: without --gate a warning tells where it is worse.
 
     Example: relpred train --minutes 10
     """
     training = {"minutes": minutes, "seed": seed}
     with opened.predictor(training=training, text={"encoder": encoder}) as predictor, progress_bars() as progress:
-        version, report = predictor.fit(progress=progress, go_on=refresh, fresh=fresh)
+        version, report = predictor.fit(progress=progress, go_on=refresh, fresh=fresh, gate=gate)
     show_report(report, f"Model {version.label}", as_json=as_json)
     if not version.live and not as_json:
-        click.secho("It is worse than the live version and was kept as a candidate.", fg="yellow", err=True)
+        told = version.about["gate"]
+        click.secho(f"Kept as a candidate, {told['against']} stays live: {told['reason']}", fg="yellow", err=True)
 
 
 @click.command()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -16,10 +17,13 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 if TYPE_CHECKING:
+    from neo4j_relpred.api.publishing import Rehearsal
+    from neo4j_relpred.api.versions import Drift
     from neo4j_relpred.evaluation.calibration import CalibrationReport
     from neo4j_relpred.evaluation.live import LivePrecision
     from neo4j_relpred.evaluation.report import Report
     from neo4j_relpred.graph.writer import PublicationReport
+    from neo4j_relpred.model.registry import ModelVersion
     from neo4j_relpred.scoring.estimate import Estimate
     from neo4j_relpred.triples import ScoredTriple
 
@@ -28,15 +32,20 @@ __all__ = [
     "print_json",
     "progress_bars",
     "show_answers",
+    "show_drift",
+    "show_gate",
     "show_live",
     "show_publication",
+    "show_rehearsal",
     "show_report",
     "show_slices",
+    "show_versions",
     "table",
 ]
 
 json_option = click.option("--json/--no-json", "as_json", default=False, help="Print JSON instead of tables.")
 PLAIN_SECONDS = 15.0
+MOST_VERSIONS, BAR = 12, 16  # versions shown as bars, and characters of the longest bar
 
 
 def print_json(value: Any) -> None:
@@ -133,6 +142,17 @@ def show_publication(report: PublicationReport, *, as_json: bool) -> None:
         click.echo(f"  {count} skipped: {reason}.")
 
 
+def show_rehearsal(rehearsal: Rehearsal, *, as_json: bool) -> None:
+    """What a publication with a version would change, in numbers and in shares of all edges before or after it."""
+    counts = {name: getattr(rehearsal, name) for name in ("created", "changed", "removed", "unchanged")}
+    if as_json:
+        shares = {f"{name}Share": rehearsal.share(number) for name, number in counts.items()}
+        print_json({"version": rehearsal.version, **counts, **shares})
+        return
+    told = ", ".join(f"{n:,} {name} ({rehearsal.share(n):.0%})" for name, n in counts.items())
+    click.echo(f"Publishing with {rehearsal.version}: {told}. Nothing was written.")
+
+
 def show_estimate(estimate: Estimate, *, as_json: bool) -> None:
     """What a sweep would ask."""
     if as_json:
@@ -198,6 +218,45 @@ def show_live(live: Sequence[LivePrecision]) -> None:
     table("What people decided", columns, rows, numbers=(1, 2, 3))
 
 
+def show_gate(gate: Mapping[str, Any]) -> None:
+    """What came of the comparison with the version that was live when this one was trained."""
+    rows = [
+        (
+            one["name"],
+            f"{one['candidate']:.3f}",
+            f"{one['live']:.3f}",
+            f"{one['difference']:+.3f}",
+            f"{one['low']:+.3f} to {one['high']:+.3f}",
+            f"{one['tolerance']:g}",
+        )
+        for one in gate["measures"]
+    ]
+    columns = ("", "this one", gate["against"], "better by", "95 % interval", "tolerance")
+    if rows:
+        table(f"Beside {gate['against']}, which was live", columns, rows, numbers=range(1, 6))
+    click.echo(f"Gate: {'passed' if gate['passed'] else 'refused'} ({gate['code']}). {gate['reason']}")
+    for caveat in gate["caveats"]:
+        click.echo(f"  {caveat}")
+
+
+def show_drift(drift: Drift) -> None:
+    """A line for each distribution, with what moved most in it."""
+    rows = [
+        (
+            one.name,
+            one.verdict,
+            f"{one.index:.3f}",
+            f"{one.chance:.3f}",
+            one.sentence,
+        )
+        for one in drift.rows
+    ]
+    columns = ("", "verdict", "index", "by chance", "most")
+    table(f"Since {drift.version} was trained, {drift.trained_at}", columns, rows, numbers=(2, 3))
+    for note in drift.notes:
+        click.echo(note)
+
+
 def show_slices(report: Report) -> None:
     """Entity ranks by kind of question."""
     rows = [
@@ -207,6 +266,28 @@ def show_slices(report: Report) -> None:
     ]
     if rows:
         table("Entity queries by kind", ("", "", "queries", "MRR", "H@1", "H@10"), rows, numbers=range(2, 6))
+
+
+def show_versions(versions: Sequence[ModelVersion]) -> None:
+    """The main figures of the latest versions as bars, each by the test edges of its own training."""
+    kept = versions[-MOST_VERSIONS:]
+    if len(kept) == 1:
+        return
+    reports = [one.about["report"] for one in kept]
+    mrr = [report["entities"]["mrr"] for report in reports]
+    hits = [report["relations"]["hits"]["1"] for report in reports]
+    ece = [max(report["calibration"][kind]["ece"] for kind in ("entities", "relations")) for report in reports]
+    bars = (_bars(figures) for figures in (mrr, hits, ece))
+    rows = [(f"{one.label}{' *' if one.live else ''}", *row) for one, *row in zip(kept, *bars, strict=True)]
+    table("Versions (* live)", ("", "entity MRR", "relation H@1", "calibration error"), rows)
+
+
+def _bars(figures: Sequence[float]) -> list[str]:
+    """Bars from 0 to the largest figure, and the figures."""
+    most = max((figure for figure in figures if math.isfinite(figure)), default=0.0) or 1.0
+    eighths = [round(8 * BAR * figure / most) if math.isfinite(figure) else 0 for figure in figures]
+    drawn = ["█" * (n // 8) + ("▏▎▍▌▋▊▉"[n % 8 - 1] if n % 8 else "") for n in eighths]
+    return [f"{bar:<{BAR}} {figure:.3f}" for bar, figure in zip(drawn, figures, strict=True)]
 
 
 def _error(calibration: CalibrationReport) -> str:

@@ -23,6 +23,7 @@ __all__ = [
     "ModelSettings",
     "Pooling",
     "Precision",
+    "PromotionSettings",
     "PublishingSettings",
     "ReasonerKind",
     "ServiceSettings",
@@ -245,6 +246,29 @@ class EvaluationSettings(Section):
     )
 
 
+class PromotionSettings(Section):
+    """How much worse than the live version a new one may be and still take over: what is less may be chance or taste.
+
+    A figure speaks against it only if it is worse by more than its tolerance and its 95 % interval is below zero.
+    """
+
+    mrr_tolerance: float = Field(0.02, ge=0, le=1, description="Of the MRR of entity queries.")
+    hits_tolerance: float = Field(
+        0.02, ge=0, le=1, description="Of the share of relation queries answered right first."
+    )
+    ece_tolerance: float = Field(
+        0.03, ge=0, le=1, description="Of the calibration error of first answers, of entity and of relation queries."
+    )
+    relation_tolerance: float = Field(0.1, ge=0, le=1, description="Of the MRR of the entity queries of one type.")
+    relation_edges: int = Field(
+        30, ge=1, description="Test edges that a type must have for its MRR to speak against a version."
+    )
+    decision_tolerance: float = Field(
+        0.02, ge=0, le=1, description="Of the Brier score of triples that people accepted or rejected."
+    )
+    decisions: int = Field(30, ge=1, description="Decisions that there must be for their Brier score to count.")
+
+
 class PublishingSettings(Section):
     """What is written into the graph."""
 
@@ -340,6 +364,7 @@ class Settings(BaseSettings):
     model: ModelSettings = ModelSettings()
     training: TrainingSettings = TrainingSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
+    promotion: PromotionSettings = PromotionSettings()
     publishing: PublishingSettings = PublishingSettings()
     service: ServiceSettings = ServiceSettings()
     daemon: DaemonSettings = DaemonSettings()

@@ -1,4 +1,4 @@
-"""The triples that people rejected, as last read from the graph: learning and answering need them without Neo4j."""
+"""The triples that people accepted or rejected, as last read: learning and answering need them without Neo4j."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from neo4j_relpred.data.knowledge_graph import IntArray
 from neo4j_relpred.errors import SnapshotCorrupt
 from neo4j_relpred.triples import EntityId, Relation, Triple
 
-__all__ = ["KeptRejections", "rows_of"]
+__all__ = ["KeptTriples", "rows_of"]
 
 
 @dataclass(frozen=True)
-class KeptRejections:
+class KeptTriples:
     """A file that a publication, a snapshot or a decision writes anew."""
 
     path: Path

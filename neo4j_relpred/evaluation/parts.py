@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import torch
-
-from neo4j_relpred.model.members import Members
+if TYPE_CHECKING:
+    from neo4j_relpred.model.members import Members
 
 __all__ = ["Part", "parts_of"]
 
@@ -46,7 +46,7 @@ def _tower(members: Members) -> str:
     if members.tower is None:
         return "none was trained"
     settings, text = members.settings, members.text
-    share = torch.count_nonzero(text.any(-1)).item() / max(1, len(text)) if text.shape[1] else 0.0
+    share = text.any(-1).count_nonzero().item() / max(1, len(text)) if text.shape[1] else 0.0
     vectors = members.tower.fusion.entity.shape[-1]
     own = (
         f"{vectors} learnt numbers for each"

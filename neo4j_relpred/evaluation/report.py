@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,10 +14,12 @@ from neo4j_relpred.evaluation.calibration import CalibrationReport, measure
 from neo4j_relpred.evaluation.parts import Part, parts_of
 from neo4j_relpred.evaluation.ranking import Ranks, RankSummary, summarize
 from neo4j_relpred.evaluation.slices import Slices, slices_of
-from neo4j_relpred.evaluation.trial import Baseline, Trial, try_out
-from neo4j_relpred.model.trained import TrainedModel
 
-__all__ = ["Baseline", "Calibrated", "Report", "Scores", "evaluate"]
+if TYPE_CHECKING:
+    from neo4j_relpred.evaluation.trial import Baseline, Trial
+    from neo4j_relpred.model.trained import TrainedModel
+
+__all__ = ["Calibrated", "Report", "Scores", "evaluate"]
 
 FloatArray = npt.NDArray[np.floating]
 FEW = 50  # test triples
@@ -124,6 +126,8 @@ def evaluate(
     with entities that have no edge stay in. When `minutes` are over, the triples ranked until then are a random part
     of them, and the report says so. settled: what is known and no answer, where it is more than the model's graph.
     """
+    from neo4j_relpred.evaluation.trial import try_out  # with torch, which reading a report does without
+
     entities, relations = try_out(model, test, known, baselines, minutes * 60, settled, workers)
     ranks, asked = entities.ranks(), entities.queries()
     triples = len(asked) // 2

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from neo4j_relpred.data.knowledge_graph import IntArray, KnowledgeGraph
 from neo4j_relpred.evaluation.ranking import Ranks, RankSummary, summarize
-from neo4j_relpred.model.words import Words
+
+if TYPE_CHECKING:
+    from neo4j_relpred.model.words import Words
 
 __all__ = ["Slices", "slices_of"]
 

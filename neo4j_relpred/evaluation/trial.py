@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -15,12 +15,27 @@ from neo4j_relpred.model.chunks import ask_by_relation, queries_at_once
 from neo4j_relpred.model.members import Members
 from neo4j_relpred.model.trained import TrainedModel
 
-__all__ = ["Baseline", "Trial", "try_out"]
+__all__ = ["Baseline", "Outside", "Trial", "try_out"]
 
 FloatArray = npt.NDArray[np.floating]
-Truths = tuple[KnowledgeGraph, KnowledgeGraph]  # everything that is true, and what is known
+Mask = npt.NDArray[np.bool_]
 PILOT = 200  # triples that tell how long the others will take
 NOISE = 2.0  # standard errors that a difference must exceed to count as one
+
+
+class Outside(NamedTuple):
+    """Rows that are no answers, whatever the model makes of them: (entities,) and (R,)."""
+
+    entities: Mask
+    relations: Mask
+
+
+class _Truths(NamedTuple):
+    """Everything that is true, what of it is known when a question is asked, and what is no answer."""
+
+    known: KnowledgeGraph
+    settled: KnowledgeGraph
+    outside: Outside
 
 
 class Baseline(Protocol):
@@ -90,12 +105,15 @@ def try_out(
     seconds: float,
     settled: KnowledgeGraph | None = None,
     workers: int = 1,
+    outside: Outside | None = None,
 ) -> tuple[Trial, Trial]:
     """Entity and relation queries of test triples (n, 3): of all, or of a random part when the time is used up.
 
-    settled: triples that are no answers any more, where they are more than those of the model's graph.
+    The same number of triples gives the same order. settled: triples that are no answers any more, where they are more
+    than those of the model's graph.
     """
-    settled = settled or model.graph
+    nothing = outside or Outside(np.zeros(known.num_entities, bool), np.zeros(known.num_relations, bool))
+    truths = _Truths(known, settled or model.graph, nothing)
     ends = time.monotonic() + seconds
     shuffled = test[np.random.default_rng(0).permutation(len(test))]
     entities, done = Trial(), 0
@@ -106,28 +124,30 @@ def try_out(
             size = int(min(len(shuffled), done * left / max(seconds - left, 1e-9)))  # at the pace until now
         if size < PILOT // 4:
             break
-        _rank_entities(entities, model, shuffled[done : done + size], (known, settled), baselines, workers)
+        _rank_entities(entities, model, shuffled[done : done + size], truths, baselines, workers)
         done = min(done + size, len(shuffled))
     relations, size = Trial(), queries_at_once(known.num_relations)
     for first in range(0, done, size):
-        _rank_relations(relations, model, shuffled[first : min(first + size, done)], (known, settled), baselines)
+        _rank_relations(relations, model, shuffled[first : min(first + size, done)], truths, baselines)
     return entities, relations
 
 
 def _rank_entities(
-    trial: Trial, model: TrainedModel, test: IntArray, truths: Truths, baselines: tuple[Baseline, ...], workers: int
+    trial: Trial, model: TrainedModel, test: IntArray, truths: _Truths, baselines: tuple[Baseline, ...], workers: int
 ) -> None:
-    known, settled = truths
+    known, settled, (gone, _) = truths
     queries = both_directions(test, known.num_relations)
 
     def rank(members: Members, relation: int, rows: IntArray) -> tuple[Ranks, FloatArray, dict[str, Ranks]]:
         anchors, target = queries[rows, 0], queries[rows, 2]
         mask = np.zeros((len(rows), known.num_entities), bool)
         mask[known.answers(anchors, queries[rows, 1])] = True
+        mask[:, gone] = True
         answers = replace(model, members=members).answer_entities(relation, anchors, settled=settled)
         ours = filtered_ranks(answers.full_scores(), target, mask)
-        first = _first(answers.probabilities, np.take_along_axis(mask, answers.candidates, 1))
-        best = np.take_along_axis(answers.candidates, answers.probabilities.argmax(1)[:, None], 1)[:, 0]
+        probabilities = np.where(gone[answers.candidates], -1.0, answers.probabilities)
+        first = _first(probabilities, np.take_along_axis(mask, answers.candidates, 1))
+        best = np.take_along_axis(answers.candidates, probabilities.argmax(1)[:, None], 1)[:, 0]
         first[settled.linking_relations(anchors, best)[0], 2] = 1
         given = {rival.name: rival.entity_scores(relation, anchors) for rival in baselines}
         theirs = {name: filtered_ranks(scores, target, mask) for name, scores in given.items() if scores is not None}
@@ -140,9 +160,9 @@ def _rank_entities(
 
 
 def _rank_relations(
-    trial: Trial, model: TrainedModel, test: IntArray, truths: Truths, baselines: tuple[Baseline, ...]
+    trial: Trial, model: TrainedModel, test: IntArray, truths: _Truths, baselines: tuple[Baseline, ...]
 ) -> None:
-    known, settled = truths
+    known, settled, (_, foreign) = truths
     heads, relations, tails = test.T
     mask = np.zeros((len(heads), known.num_relations), bool)
     rows, holding = known.linking_relations(heads, tails)
@@ -150,14 +170,15 @@ def _rank_relations(
     rows, holding = settled.linking_relations(heads, tails)
     forward = holding < known.num_relations
     answers = model.answer_relations(heads, tails, (rows[forward], holding[forward]))
-    trial.add(test, filtered_ranks(answers.logits, relations, mask), _first(answers.probabilities, mask))
+    first = _first(np.where(foreign, -1.0, answers.probabilities), mask)
+    trial.add(test, filtered_ranks(answers.logits, relations, mask | foreign), first)
     for rival in baselines:
         scores = rival.relation_scores(heads, tails)
         if scores is not None:
             trial.rivals.setdefault(rival.name, []).append(filtered_ranks(scores, relations, mask))
 
 
-def _first(probabilities: FloatArray, truth: npt.NDArray[np.bool_]) -> FloatArray:
+def _first(probabilities: FloatArray, truth: Mask) -> FloatArray:
     """(q, c) -> (q, 3): a row of `Trial.first`, the last column 0. Answers that the model knows are out."""
     best = probabilities.argmax(1)
     rows = np.arange(len(best))

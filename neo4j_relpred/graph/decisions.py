@@ -29,10 +29,10 @@ __all__ = [
     "Verdict",
     "Wish",
     "decide",
+    "decided",
     "decided_keys",
     "find_decision",
     "list_decisions",
-    "rejected",
     "withdraw",
 ]
 
@@ -164,10 +164,11 @@ def decided_keys(client: GraphClient, relations: Iterable[Relation]) -> frozense
     return frozenset(row["keys"])
 
 
-def rejected(client: GraphClient) -> list[Triple]:
-    """The triples that people rejected, sorted. Raises what `client.read` raises."""
+def decided(client: GraphClient, verdict: Verdict) -> list[Triple]:
+    """The triples that people accepted or rejected, sorted. Raises what `client.read` raises."""
     (row,) = client.read(
-        "MATCH (d:RelpredDecision {verdict: 'rejected'}) RETURN collect([d.head, d.relation, d.tail]) AS triples"
+        "MATCH (d:RelpredDecision {verdict: $verdict}) RETURN collect([d.head, d.relation, d.tail]) AS triples",
+        verdict=verdict,
     )
     return sorted(Triple(*parts) for parts in row["triples"])
 

@@ -24,6 +24,7 @@ from neo4j_relpred.data.folder import verified, write_folder
 from neo4j_relpred.data.knowledge_graph import KnowledgeGraph
 from neo4j_relpred.errors import CheckpointCorrupt
 from neo4j_relpred.model.calibration import Calibration
+from neo4j_relpred.model.layout import DESCRIPTION, HINT, WEIGHTS
 from neo4j_relpred.model.members import Members, Weights
 from neo4j_relpred.model.reasoner import Reasoners
 from neo4j_relpred.model.relation_head import RelationHead
@@ -38,8 +39,6 @@ __all__ = ["FORMAT", "Checkpoint", "load_checkpoint", "save_checkpoint"]
 
 FORMAT = 6
 Part = TypeVar("Part", bound=nn.Module)
-HINT = "Train again with `relpred train`, or go back to another version with `relpred model promote`."
-WEIGHTS, DESCRIPTION = "weights.safetensors", "model.json"
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The versions of a model on disk, and which of them is live."""
+"""The versions of a model on disk, and which of them is live. Tensors come in only when one is saved or loaded."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from neo4j_relpred.data.folder import read_manifest, write_text
 from neo4j_relpred.errors import CheckpointCorrupt, InvalidQuery, ModelNotFound, VersionNotFound
-from neo4j_relpred.model.checkpoint import DESCRIPTION, HINT, Checkpoint, load_checkpoint, save_checkpoint
+from neo4j_relpred.model.layout import DESCRIPTION, HINT
+
+if TYPE_CHECKING:
+    from neo4j_relpred.model.checkpoint import Checkpoint
 
 __all__ = ["ModelVersion", "Registry"]
 
@@ -61,10 +64,23 @@ class Registry:
 
     def save(self, checkpoint: Checkpoint) -> ModelVersion:
         """Writes the next version; it does not answer before it is promoted."""
+        from neo4j_relpred.model.checkpoint import save_checkpoint
+
         dropped = (int(path.name.removeprefix(DROPPED)) for path in self.folder.glob(f"{DROPPED}*"))
         number = max([0, *self._numbers(), *dropped]) + 1
         save_checkpoint(checkpoint, self.folder / str(number))
         return ModelVersion(self.name, number, live=False, about=dict(checkpoint.about))
+
+    def note(self, version: int, name: str, value: Any) -> None:
+        """Puts a file of JSON beside a version, in its folder, which goes when the version goes."""
+        write_text(self._existing(version) / f"{name}.json", json.dumps(value, ensure_ascii=False))
+
+    def noted(self, version: int, name: str) -> Any:
+        """What was put beside a version; None where nothing was, or what was is damaged."""
+        try:
+            return json.loads((self._existing(version) / f"{name}.json").read_text(encoding="utf-8"))
+        except (FileNotFoundError, ValueError):
+            return None
 
     def promote(self, version: int) -> None:
         """Makes a version the live one. Raises VersionNotFound."""
@@ -118,6 +134,8 @@ class Registry:
 
     def load(self, version: int | None = None) -> tuple[ModelVersion, Checkpoint]:
         """The live version, or the one asked for. Raises ModelNotFound, VersionNotFound, CheckpointCorrupt."""
+        from neo4j_relpred.model.checkpoint import load_checkpoint
+
         number = self.live_version() if version is None else version
         if number is None:
             raise ModelNotFound(f"No model {self.name!r} was trained yet.", hint="`relpred train` trains one.")

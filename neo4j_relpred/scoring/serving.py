@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -81,6 +81,11 @@ class Serving:
             alive=np.append(self.alive, [True]),
         )
 
+    def moved(self, triples: IntArray, snapshot: Snapshot) -> IntArray:
+        """Triples (n, 3) of the snapshot that is served, in our rows; those of types that are not known left out."""
+        place = np.array([self.rows[entity] for entity in snapshot.ids], np.int64)
+        return _moved(triples, place, _types(self.relations, snapshot))
+
     @cached_property
     def label_rows(self) -> Mapping[str, IntArray]:
         """Rows of the nodes that are alive, by label."""
@@ -116,9 +121,13 @@ class Serving:
 
 
 def serve(
-    checkpoint: Checkpoint, snapshot: Snapshot, vectors: npt.NDArray[np.float32], settings: GraphSettings
+    checkpoint: Checkpoint,
+    snapshot: Snapshot,
+    vectors: npt.NDArray[np.float32],
+    settings: GraphSettings,
+    triples: IntArray | None = None,
 ) -> Serving:
-    """vectors: (nodes of the snapshot, text width) from the encoder."""
+    """vectors: (nodes of the snapshot, text width) from the encoder; triples (n, 3): those of the snapshot to know."""
     old = {entity: row for row, entity in enumerate(checkpoint.entities)}
     new = [entity for entity in snapshot.ids if entity not in old]
     entities = (*checkpoint.entities, *new)
@@ -136,20 +145,24 @@ def serve(
         labels[row] = frozenset(own)
     symmetric = {row for row, name in enumerate(checkpoint.relations) if name in settings.symmetric}
     empty = KnowledgeGraph.of(len(entities), len(checkpoint.relations), np.empty((0, 3), np.int64), symmetric)
-    graph = empty.with_triples(_triples(checkpoint, snapshot, place))
+    facts = snapshot.triples if triples is None else triples
+    graph = empty.with_triples(_moved(facts, place, _types(checkpoint.relations, snapshot)))
     model = checkpoint.model.over(graph, torch.from_numpy(text), Words.of(names, texts))
     model = replace(model, members=replace(model.members, room=ROOM))
     shown = tuple(name or entity for name, entity in zip(names, entities, strict=True))
     return Serving(model, entities, shown, tuple(labels), alive, checkpoint.relations)
 
 
-def _triples(checkpoint: Checkpoint, snapshot: Snapshot, place: IntArray) -> IntArray:
-    """The snapshot's triples in our rows; types that the model does not know are left out."""
-    known = {relation: row for row, relation in enumerate(checkpoint.relations)}
-    of_type = np.array([known.get(relation, -1) for relation in snapshot.relations], np.int64)
-    triples = snapshot.triples
+def _types(known: Sequence[Relation], snapshot: Snapshot) -> IntArray:
+    """The rows of the snapshot's types in ours, -1 for those that the model does not know."""
+    rows = {relation: row for row, relation in enumerate(known)}
+    return np.array([rows.get(relation, -1) for relation in snapshot.relations], np.int64)
+
+
+def _moved(triples: IntArray, place: IntArray, types: IntArray) -> IntArray:
+    """Triples (n, 3) of a snapshot in our rows; those of types that the model does not know are left out."""
     if not len(triples):
         return triples
-    moved = np.stack([place[triples[:, 0]], of_type[triples[:, 1]], place[triples[:, 2]]], axis=1)
+    moved = np.stack([place[triples[:, 0]], types[triples[:, 1]], place[triples[:, 2]]], axis=1)
     known_types: IntArray = moved[moved[:, 1] >= 0]
     return known_types

@@ -52,14 +52,14 @@ class TrainJobBody(_Submission):
     seed: int | None = Field(None, ge=0, lt=2**31, description="Seed of everything random.")
     device: Literal["auto", "cpu", "cuda"] | None = None
     fresh: bool = Field(False, description="Begin anew, though an interrupted training could go on.")
-    go_on: bool = Field(
-        False, description="Go on from the live weights, in a share of the time; go live only if not worse."
-    )
+    go_on: bool = Field(False, description="Go on from the live weights, in a share of the time.")
+    gate: bool = Field(False, description="Go live only if not worse than the live version.")
 
     def submitted(self, jobs: JobBoard) -> Job:
         """Queues it."""
         overrides = {"training": {"minutes": self.minutes, "seed": self.seed, "device": self.device}}
-        return self._submitted(jobs, "train", {"fresh": self.fresh, "go_on": self.go_on}, overrides)
+        options = {name: getattr(self, name) for name in ("fresh", "go_on", "gate")}
+        return self._submitted(jobs, "train", options, overrides)
 
     def estimated(self, predictor: Predictor) -> bytes:
         """What it would take, and nothing is submitted."""

@@ -23,7 +23,7 @@ KEYS = (
     *("element_id", "head", "heads", "id", "min_probability", "pairs", "relation", "tail", "tails", "top_k", "triples"),
     *("described", "edges", "labels", "other", "outgoing", "properties"),
     *("by", "decided", "dry_run", "key", "note", "order", "reason", "run"),
-    *("confirm_shrink", "device", "fresh", "go_on", "job_id", "minutes", "model_name", "precision", "publish"),
+    *("confirm_shrink", "device", "fresh", "gate", "go_on", "job_id", "minutes", "model_name", "precision", "publish"),
     *("seed", "take_over"),
 )
 

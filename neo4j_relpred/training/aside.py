@@ -24,12 +24,13 @@ from neo4j_relpred.data.knowledge_graph import KnowledgeGraph
 from neo4j_relpred.model.structure import ComplEx
 from neo4j_relpred.training.budget import Budget
 from neo4j_relpred.training.cores import prepare_torch
+from neo4j_relpred.training.curves import Curves
 from neo4j_relpred.training.structure import fit_structure
 from neo4j_relpred.training.unfinished import Place, State, Unfinished, read_state
 
 __all__ = ["Aside", "end_with_who_started"]
 
-STAGE, TASK = "structure", "task"
+STAGE, TASK, CURVES = "structure", "task", "curves.json"
 COMMAND = ["-m", __spec__.name]
 LAST_LINES = 2_000  # characters of what it wrote
 
@@ -96,9 +97,10 @@ class Aside:
         self._words.close()
         self._own.cleanup()
 
-    def wait(self) -> Unfinished | None:
+    def wait(self, curves: Curves) -> Unfinished | None:
         """Where the learnt member is, or None where something went wrong, which the log says."""
         if self.process is not None and self.process.wait() == 0 and self._kept.load(STAGE):
+            curves.read(Path(self._own.name) / CURVES)
             return self._kept
         self._words.seek(0)
         words = self._words.read().decode(errors="replace")[-LAST_LINES:]
@@ -122,7 +124,9 @@ def main(folder: Path) -> None:
     kept = Unfinished.joined(Path(about["kept"]), fingerprint, whole)
     kept.load(STAGE)
     place = Place(kept, STAGE, Budget.resumed(about["seconds"], passed))
-    fit_structure(graph, about["rank"], settings, place.budget, start, place=place)
+    curves = Curves()
+    fit_structure(graph, about["rank"], settings, place.budget, start, lambda loss: curves.add(STAGE, loss), place)
+    curves.write(folder / CURVES)
 
 
 def end_with_who_started() -> None:

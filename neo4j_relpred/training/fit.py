@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -28,6 +29,7 @@ from neo4j_relpred.training.aside import Aside
 from neo4j_relpred.training.budget import Budget
 from neo4j_relpred.training.checks import check_members, check_model, check_vectors
 from neo4j_relpred.training.cores import prepare_torch, workers_for
+from neo4j_relpred.training.curves import Curves
 from neo4j_relpred.training.holdout import (
     HeldOut,
     Questions,
@@ -70,6 +72,7 @@ class _Stage:
     settings: TrainingSettings
     progress: Progress
     unfinished: Unfinished
+    curves: Curves
 
 
 def fit(
@@ -79,6 +82,7 @@ def fit(
     progress: Progress = lambda stage, share: None,
     start: Start | None = None,
     unfinished: Unfinished | None = None,
+    curves: Curves | None = None,
 ) -> TrainedModel:
     """Trains the members, then the reasoners and the calibration on what was held out.
 
@@ -90,13 +94,13 @@ def fit(
     train, holdout, vectors = lesson.train, lesson.holdout, lesson.vectors
     model = with_entity_width(model, vectors)
     workers = workers_for(_refuse(lesson, model, settings), model, settings)
-    kept = unfinished or Unfinished()
+    kept, curves = unfinished or Unfinished(), curves or Curves()
     budget = kept.begin(lambda: fingerprint(lesson, model, settings, start), settings.minutes)
     prepare_torch(settings)
     train = replace(train)  # what is worked out about the graph goes when the graph does: the caller keeps theirs
     centre = vectors.mean(0) if start is None or start.centre.shape != vectors.shape[1:] else start.centre
     text = centred(vectors, centre)
-    stage = _Stage(train, text, lesson.words, lesson.rejected, workers, model, settings, progress, kept)
+    stage = _Stage(train, text, lesson.words, lesson.rejected, workers, model, settings, progress, kept, curves)
     holdout = holdout[np.random.default_rng([settings.seed, 5]).permutation(len(holdout))]
     base_rate = _base_rate(train, holdout)
     rng = np.random.default_rng([settings.seed, 7])
@@ -184,7 +188,7 @@ def _fit_members(stage: _Stage, rules: Rules, budget: Budget, seconds: float, st
     if "structure" in each and _pays_beside(stage, seconds):
         with Aside(graph, model.structure_rank, stage.settings, budget.part(seconds), lent, stage.unfinished) as aside:
             tower = _fit_tower(stage, budget.part(seconds), lent_tower)
-            there = aside.wait()
+            there = aside.wait(stage.curves)
         structure = _fit_structure(stage, there or stage.unfinished, budget.part(each["structure"]), lent)
     else:
         if "structure" in each:
@@ -207,7 +211,7 @@ def _fit_structure(stage: _Stage, unfinished: Unfinished, budget: Budget, start:
     place = Place(unfinished, "structure", budget)
     if not place.finished:
         stage.progress("structure", 0.0)  # of a large graph the first epoch takes longer than there is time
-    shown = _shown(stage.progress, "structure", place.budget)
+    shown = _shown(stage, "structure", place.budget)
     structure = fit_structure(
         stage.graph, stage.model.structure_rank, stage.settings, place.budget, start, shown, place
     )
@@ -219,7 +223,7 @@ def _fit_tower(stage: _Stage, budget: Budget, start: Tower | None) -> Tower:
     place = Place(stage.unfinished, "tower", budget)
     if not place.finished:
         stage.progress("tower", 0.0)
-    shown = _shown(stage.progress, "tower", place.budget)
+    shown = _shown(stage, "tower", place.budget)
     tower = fit_tower(stage.graph, stage.text, stage.model, stage.settings, place.budget, start, shown, place)
     tower.zero_grad()
     stage.progress("tower", 1.0)
@@ -232,7 +236,7 @@ def _fit_head(stage: _Stage, budget: Budget, start: Start | None) -> RelationHea
     head = RelationHead(stage.graph.num_relations, stage.text.shape[1])
     lend(start.head if start else None, head)
     place = Place(stage.unfinished, "head", budget)
-    shown = _shown(stage.progress, "relation head", place.budget)
+    shown = _shown(stage, "relation head", place.budget)
     fit_relation_head(head, stage.graph, stage.text, stage.settings, place.budget, shown, place)
     head.zero_grad()  # of thousands of relations the last gradients are many, and nobody reads them
     return head
@@ -257,7 +261,8 @@ def _reasoned(stage: _Stage, name: str, held: Callable[[], HeldOut], budget: Cal
         return _Reasoned(reasoner, Calibration(**values), state.about["pace"])
     data, part = held(), budget()
     before = part.used
-    reasoner, calibration = fit_on_folds(data, stage.model, stage.settings, part, width)
+    watched = partial(stage.curves.add, f"reasoner of {name}")
+    reasoner, calibration = fit_on_folds(data, stage.model, stage.settings, part, width, watched)
     pace = (part.used - before) / max(1, data.real.size)
     tensors = {f"reasoner/{key}": tensor for key, tensor in reasoner.state_dict().items()}
     for field in fields(calibration):
@@ -266,8 +271,12 @@ def _reasoned(stage: _Stage, name: str, held: Callable[[], HeldOut], budget: Cal
     return _Reasoned(reasoner, calibration, pace)
 
 
-def _shown(progress: Progress, name: str, budget: Budget) -> Callable[[float], None]:
-    return lambda loss: progress(name, budget.fraction)
+def _shown(stage: _Stage, name: str, budget: Budget) -> Callable[[float], None]:
+    def shown(loss: float) -> None:
+        stage.curves.add(name, loss)
+        stage.progress(name, budget.fraction)
+
+    return shown
 
 
 def _base_rate(train: KnowledgeGraph, holdout: IntArray) -> float:

@@ -11,6 +11,7 @@ know what is left then.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -231,11 +232,16 @@ def passes(queries: int) -> float:
 
 
 def fit_on_folds(
-    held: HeldOut, model: ModelSettings, settings: TrainingSettings, budget: Budget, num_groups: int
+    held: HeldOut,
+    model: ModelSettings,
+    settings: TrainingSettings,
+    budget: Budget,
+    num_groups: int,
+    report: Callable[[float], None] = lambda loss: None,
 ) -> tuple[Reasoners, Calibration]:
     """Reasoners fitted on all of it and without each fold, and the calibration fitted on logits of folds not seen.
 
-    `budget` is shared out by how many queries each fit sees.
+    `budget` is shared out by how many queries each fit sees. `report` gets the losses of the fit on all of it.
     """
     kind = model.reasoner
     parts, seen = _folds(len(held))
@@ -256,7 +262,7 @@ def fit_on_folds(
             with torch.no_grad():
                 logits[block] = reasoner(data.features, data.relations, data.real).numpy()
     check_numbers(logits, "logits of a reasoner for queries that it did not see")
-    fitted.append(fit_reasoner(held.to_fit(), kind, num_groups, settings, budget.rest()))
+    fitted.append(fit_reasoner(held.to_fit(), kind, num_groups, settings, budget.rest(), report=report))
     together = Reasoners(fitted).train(mode=False)
     if len(held) < FOLDS:
         return together, Calibration.plain(num_groups)

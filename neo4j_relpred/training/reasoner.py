@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -67,11 +68,12 @@ def fit_reasoner(
     settings: TrainingSettings,
     budget: Budget,
     passes: int = EPOCHS,
+    report: Callable[[float], None] = lambda loss: None,
 ) -> Reasoner:
     """So many passes, more over few queries, fewer when the budget ends before; the learning rate falls to zero.
 
     A base (see Reasoner) is corrected gently: a few thousand queries can teach a network to trust it less than it
-    deserves.
+    deserves. `report` gets the mean loss of each pass.
     """
     device = device_of(settings.device, "training.device")
     torch.manual_seed(settings.seed + 3)
@@ -90,7 +92,7 @@ def fit_reasoner(
     epochs = min(max(1, passes, least), settings.max_epochs)
     schedule = Schedule(epochs * batches, LEAST_STEPS, budget)
     for epoch in range(epochs):
-        order = torch.from_numpy(rng.permutation(len(data.relations))).to(device)
+        order, losses = torch.from_numpy(rng.permutation(len(data.relations))).to(device), []
         for number in range(batches):
             first, step = number * size, epoch * batches + number
             if schedule.over(step):
@@ -102,6 +104,8 @@ def fit_reasoner(
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
+            losses.append(loss.detach())  # read once a pass: on a GPU each look would wait for it
+        report(float(torch.stack(losses).mean()))
     return model.cpu().train(mode=False)
 
 

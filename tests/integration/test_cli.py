@@ -89,7 +89,9 @@ def test_every_look_at_the_graph_and_the_model_reads_well(place: Town) -> None:
     assert {"frequency", "popularity"} <= set(evaluate.json["baselines"])
     assert "relation MRR" in place.cli("evaluate").out
     show = place.cli("model", "show", "1", "--json")
-    assert show.json == {**evaluate.json, "live": []}
+    shown = show.json
+    assert shown.pop("gate")["code"] == "no-live-version"
+    assert shown == {**evaluate.json, "live": []}
     assert "CITIZEN_OF" in place.cli("model", "show").out
 
 
@@ -180,10 +182,74 @@ def test_versions_are_listed_shown_and_promoted(place: Town) -> None:
     promoted = place.cli("model", "promote", "1")
     assert (promoted.code, promoted.out) == (0, "Version 1 of default is live.\n")
     assert "live" in place.cli("model", "list").out
+    assert "Gate: passed (no-live-version)" in place.cli("model", "show", "1").out
+    shown = place.cli("model", "show", "2")
+    assert "Beside default@1, which was live" in shown.out
+    assert "█" in shown.out
+    page = place.home.parent / "model.html"
+    assert place.cli("model", "show", "2", "--html", str(page)).out == f"{page} is written.\n"
+    text = page.read_text(encoding="utf-8")
+    for heading in (
+        "Beside the version that was live",
+        "Versions",
+        "Reliability",
+        "Losses of the training",
+        "CITIZEN_OF",
+    ):
+        assert heading in text
+    nowhere = place.cli("model", "show", "--html", str(place.home / "no" / "where.html"))
+    assert nowhere.code == 1
+    assert "cannot be written" in nowhere.err
     assert place.cli("publish", "--dry-run").code == 0
     missing = place.cli("model", "promote", "7")
     assert missing.code == 3
     assert "1, 2" in missing.err
+
+
+def test_a_canary_says_what_publishing_with_a_version_would_change_and_writes_nothing(place: Town) -> None:
+    assert place.cli("publish").code == 0
+    before = predicted(place.driver)
+    same = place.cli("model", "promote", "1", "--dry-run", "--json")
+    assert same.code == 0, same.err
+    assert (same.json["unchanged"], same.json["unchangedShare"]) == (len(before), 1.0)
+    # the same training under another number: every edge would carry another label, and say the same
+    assert place.cli("train").code == 0
+    assert place.cli("model", "promote", "1").code == 0
+    other = place.cli("model", "promote", "2", "--dry-run", "--json").json
+    assert other["version"] == "default@2"
+    ask(place.driver, "MATCH ()-[e:PREDICTED_CITIZEN_OF]->() DELETE e")
+    gone = len(before) - len(predicted(place.driver))
+    lacking = place.cli("model", "promote", "2", "--dry-run", "--json").json
+    assert lacking["created"] - other["created"] == gone > 0
+    assert "Nothing was written" in place.cli("model", "promote", "1", "--dry-run").out
+    assert len(predicted(place.driver)) == len(before) - gone
+    assert [one["live"] for one in place.cli("model", "list", "--json").json] == [True, False]
+
+
+def test_drift_tells_what_moved_since_the_training(place: Town) -> None:
+    calm = place.cli("model", "drift", "--json")
+    assert calm.code == 0, calm.err
+    assert {row["name"]: row["verdict"] for row in calm.json["rows"]} == {
+        "text length": "steady",
+        "degree": "steady",
+        "relationship type": "steady",
+        "label": "steady",
+    }
+    assert calm.json["notes"] == ["default@1 has published no set yet."]
+    assert place.cli("publish").code == 0
+    ask(
+        place.driver,
+        "MATCH (n:Person) WHERE n.uid ENDS WITH '1' SET n.name = reduce(s = n.name, i IN range(1, 99) | s + i)",
+    )
+    ask(place.driver, "MATCH (:Person)-[e:LIVES_IN]->() DELETE e")
+    assert place.cli("snapshot").code == 0
+    assert place.cli("publish", "--confirm-shrink").code == 0
+    moved = {row["name"]: row["verdict"] for row in place.cli("model", "drift", "--json").json["rows"]}
+    assert (moved["relationship type"], moved["label"]) == ("moved much", "steady")
+    assert "published probability" in moved
+    shown = place.cli("model", "drift").out
+    assert "LIVES_IN" in shown
+    assert "by chance" in shown
 
 
 def test_off_a_terminal_progress_is_plain_lines(place: Town) -> None:

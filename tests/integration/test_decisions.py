@@ -13,7 +13,7 @@ from neo4j_relpred.config import GraphSettings, PublishingSettings
 from neo4j_relpred.data.target_set import TargetEdge, TargetSet
 from neo4j_relpred.errors import UnknownRelation
 from neo4j_relpred.graph.client import Counters, GraphClient, Neo4jClient
-from neo4j_relpred.graph.decisions import Wish, decide, list_decisions, rejected, withdraw
+from neo4j_relpred.graph.decisions import Wish, decide, decided, list_decisions, withdraw
 from neo4j_relpred.graph.pending import list_pending
 from neo4j_relpred.graph.writer import PublicationPlan, publish
 from neo4j_relpred.triples import Evidence, Query, ScoredTriple, Triple
@@ -93,7 +93,7 @@ def test_rejecting_takes_the_predicted_edge_away_for_good(driver: neo4j.Driver, 
     report = publish(client, TARGET, plan("r2"))
     assert (report.created, report.unchanged, report.skipped) == (0, 3, {"decided by a person": 1})
     assert NO not in proposed(client)
-    assert rejected(client) == [NO]
+    assert decided(client, "rejected") == [NO]
     assert list_decisions(client, relation="NEXT")[0].reason == "wrong-kind"
     assert list_decisions(client, relation="LIKES") == []
 
@@ -114,10 +114,10 @@ def test_a_decision_can_be_turned_round(driver: neo4j.Driver, client: Neo4jClien
     decide(client, GRAPH, [Wish(YES, "accepted")], "anna")
     decide(client, GRAPH, [Wish(YES, "rejected")], "ben")
     assert real(driver, YES) == []
-    assert rejected(client) == [YES]
+    assert decided(client, "rejected") == [YES]
     decide(client, GRAPH, [Wish(YES, "accepted")], "anna")
     assert len(real(driver, YES)) == 1
-    assert rejected(client) == []
+    assert decided(client, "rejected") == []
 
 
 @pytest.mark.usefixtures("published")

@@ -69,7 +69,13 @@ def test_a_training_from_cypher_makes_the_next_version_live_and_can_be_taken_bac
     )
     (row,) = ask(place.driver, query + "RETURN *")
     assert row["status"] == "done"
-    assert row["configuration"] == {"fresh": False, "go_on": False, "training.minutes": 0.1, "training.seed": 3}
+    assert row["configuration"] == {
+        "fresh": False,
+        "go_on": False,
+        "gate": False,
+        "training.minutes": 0.1,
+        "training.seed": 3,
+    }
     assert row["modelInfo"]["model"] == "default@2"
     assert 0 < row["modelInfo"]["entityMrr"] <= 1
     assert row["trainMillis"] > 1000

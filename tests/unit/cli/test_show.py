@@ -7,10 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from neo4j_relpred.cli.show import show_slices
+from neo4j_relpred.cli.show import show_slices, show_versions
 from neo4j_relpred.evaluation.calibration import measure
 from neo4j_relpred.evaluation.ranking import Ranks, summarize
 from neo4j_relpred.evaluation.report import Calibrated, Report
+from neo4j_relpred.model.registry import ModelVersion
 
 
 @pytest.fixture
@@ -30,4 +31,22 @@ def test_a_slice_is_a_row_with_its_number_of_queries(report: Report, capsys: pyt
 
 def test_a_report_without_slices_prints_no_table(report: Report, capsys: pytest.CaptureFixture[str]) -> None:
     show_slices(replace(report, slices={}))
+    assert capsys.readouterr().out == ""
+
+
+def test_versions_are_bars_of_their_figures_with_a_mark_at_the_live_one(
+    report: Report, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def version(number: int, mrr: float) -> ModelVersion:
+        plain = {"entities": {"mrr": mrr}, "relations": {"hits": {"1": float("nan")}}}
+        errors = {kind: {"ece": 0.1} for kind in ("entities", "relations")}
+        return ModelVersion("default", number, number == 2, {"report": {**plain, "calibration": errors}})
+
+    show_versions([version(1, 0.2), version(2, 0.4)])
+    lines = capsys.readouterr().out.splitlines()
+    (half,), (whole,) = ([line for line in lines if label in line] for label in ("default@1", "default@2 *"))
+    assert half.count("█") == whole.count("█") - 8
+    assert "0.200" in half
+    assert "nan" in half
+    show_versions([version(1, 0.2)])
     assert capsys.readouterr().out == ""

@@ -20,7 +20,9 @@ def test_a_training_is_submitted_with_what_was_said_and_nothing_else(
     client: TestClient, predictor: FakePredictor
 ) -> None:
     (row,) = post(client, "train", minutes=2, fresh=True, job_id="nightly", model_name="main")
-    assert predictor.jobs.submitted == [("train", {"fresh": True, "go_on": False}, {"training": {"minutes": 2}})]
+    assert predictor.jobs.submitted == [
+        ("train", {"fresh": True, "go_on": False, "gate": False}, {"training": {"minutes": 2}})
+    ]
     assert row == {
         "job_id": "nightly",
         "kind": "train",
@@ -31,7 +33,7 @@ def test_a_training_is_submitted_with_what_was_said_and_nothing_else(
         "started_at": "2026-11-29T12:30:00+00:00",
         "ended_at": None,
         "seconds": row["seconds"],
-        "options": {"fresh": True, "go_on": False},
+        "options": {"fresh": True, "go_on": False, "gate": False},
         "result": {},
         "error": None,
         "notes": ["odd"],

@@ -36,7 +36,12 @@ public final class Jobs {
     /** Names of configuration keys and what the service calls them. */
     private static final Map<String, String> COMMON = Map.of("modelName", "model_name", JOB_ID, "job_id");
     private static final Map<String, String> TRAINING = Map.of(
-            "minutes", "minutes", "randomSeed", "seed", "device", "device", "fresh", "fresh", "goOn", "go_on");
+            "minutes", "minutes",
+            "randomSeed", "seed",
+            "device", "device",
+            "fresh", "fresh",
+            "goOn", "go_on",
+            "gate", "gate");
     private static final Map<String, String> PUBLISHING = Map.of(
             Configuration.TOP_K, "top_k",
             Configuration.THRESHOLD, "min_probability",
