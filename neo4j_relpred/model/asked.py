@@ -99,8 +99,9 @@ class Asked:
         index = anchors.clamp(max=trained - 1)
         query = self._structure_query(structure, index)
         if self._shares:
-            table = self._members.rough_structure
-            scores = (query.to(table.dtype) @ table.T).index_select(1, self._entities.clamp(max=trained - 1)).float()
+            scores = self._members.rough_structure.scores(query)
+            if not (self.pool.whole and len(self._entities) == trained):
+                scores = scores.index_select(1, self._entities.clamp(max=trained - 1))
         else:
             scores = query @ self._structure_table.T
         scores[anchors >= trained] = 0.0
@@ -116,14 +117,15 @@ class Asked:
             return None
         query = self._tower_query(tower, anchors)
         if self._shares:
-            table = self._members.rough_unit
-            scores = (query.to(table.dtype) @ table.T).index_select(1, self._entities).float()
+            scores = self._members.rough_unit.scores(query)
+            if not self.pool.whole:
+                scores = scores.index_select(1, self._entities)
         else:
             scores = query @ self._tower_table.T
         return scores / tower.log_temperature.exp()
 
     def sharpen(self, anchors: Tensor, chosen: Tensor, structure: Tensor | None, tower: Tensor | None) -> None:
-        """Puts the exact scores of the chosen positions (q, c) where half precision has left rough ones (q, p)."""
+        """Puts the exact scores of the chosen positions (q, c) where bytes have left rough ones (q, p)."""
         members = self._members
         if not self._shares:
             return
