@@ -117,12 +117,16 @@ class ErrorBody(BaseModel):
 
 
 class HealthBody(BaseModel):
-    """What the service says of itself. `model` is null until one is loaded."""
+    """What the service says of itself. `model` is null until one is loaded.
+
+    `problem` says why the live version is not the one that answers; null where nothing is wrong.
+    """
 
     status: str
     version: str
     wire: int
     model: str | None
+    problem: ErrorBody | None = None
 
 
 class ReadinessBody(BaseModel):

@@ -21,7 +21,9 @@ from neo4j_relpred.scoring.serving import Serving, serve
 from neo4j_relpred.training.cores import prepare_torch
 from neo4j_relpred.triples import EntityId, Relation, Triple
 
-__all__ = ["Answering", "Loaded"]
+__all__ = ["Answering", "Loaded", "Stamp"]
+
+Stamp = tuple[int | None, int | None]
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,7 @@ class Loaded:
     version: ModelVersion
     serving: Serving
     snapshot: Snapshot
-    stamp: tuple[int | None, int | None]
+    stamp: Stamp
 
 
 class Answering:
@@ -44,19 +46,28 @@ class Answering:
 
     def live(self) -> Loaded:
         """Raises ModelNotFound, CheckpointCorrupt, InvalidSettings (another encoder)."""
-        workspace = self._workspace
-        stamp = workspace.registry.live_version(), workspace.snapshots.stamp
+        stamp = self._stamp()
         if self._loaded is None or self._loaded.stamp != stamp:
-            prepare_torch(workspace.settings.training)
-            version, checkpoint = workspace.registry.load()
-            snapshot = workspace.snapshots.read()
-            vectors = np.zeros((len(snapshot.ids), 0), np.float32)
-            if checkpoint.model.centre.shape[0]:
-                self._same_encoder(version)
-                vectors = workspace.encode(snapshot)
-            serving = serve(checkpoint, snapshot, vectors, workspace.settings.graph)
-            self._loaded = Loaded(version, serving, snapshot, stamp)
+            self._loaded = self._load(stamp)
         return self._loaded
+
+    def ready(self) -> Loaded:
+        """What answers from now on. Raises what `live` raises."""
+        return self.live()
+
+    def _stamp(self) -> Stamp:
+        return self._workspace.registry.live_version(), self._workspace.snapshots.stamp
+
+    def _load(self, stamp: Stamp) -> Loaded:
+        workspace = self._workspace
+        prepare_torch(workspace.settings.training)
+        version, checkpoint = workspace.registry.load()
+        snapshot = workspace.snapshots.read()
+        vectors = np.zeros((len(snapshot.ids), 0), np.float32)
+        if checkpoint.model.centre.shape[0]:
+            self._same_encoder(version)
+            vectors = workspace.encode(snapshot)
+        return Loaded(version, serve(checkpoint, snapshot, vectors, workspace.settings.graph), snapshot, stamp)
 
     def scorer(self, ends: Iterable[EntityId] = (), given: Sequence[LiveNode] = ()) -> Scorer:
         """A scorer that knows these entities: what the snapshot lacks is among those given, or read from the graph.

@@ -19,6 +19,7 @@ from neo4j_relpred.api.jobs import Jobs
 from neo4j_relpred.api.publishing import Consent, Publishing
 from neo4j_relpred.api.reviewing import Reviewing
 from neo4j_relpred.api.sampler import require_sampler
+from neo4j_relpred.api.succession import Succession
 from neo4j_relpred.api.training import evaluate_file, train
 from neo4j_relpred.api.tuning import Plan, Tuning, tune
 from neo4j_relpred.api.workspace import Progress, Workspace, silent
@@ -64,7 +65,7 @@ class RelationPredictor:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self._workspace = Workspace(settings)
-        self._answering = Answering(self._workspace, lambda: self.client)
+        self._answering: Answering = Answering(self._workspace, lambda: self.client)
         self._connecting = threading.Lock()
 
     @classmethod
@@ -191,8 +192,15 @@ class RelationPredictor:
     # answering
 
     def ready(self) -> str:
-        """Loads the live model where that is not done, and says which it is. Raises ModelNotFound."""
-        return self._answering.live().version.label
+        """Loads the live model where that is not done, and says which answers. Raises ModelNotFound."""
+        return self._answering.ready().version.label
+
+    def keep_answering(self) -> None:
+        """For a service: another version is loaded beside the one that answers, which does so until that is ready.
+
+        `ready` looks for it, and raises why it cannot be loaded.
+        """
+        self._answering = Succession(self._workspace, lambda: self.client)
 
     def predict(self, query: Query, top_k: int = 10, min_probability: float = 0.0) -> list[ScoredTriple]:
         """The most probable answers that the graph does not hold, best first.

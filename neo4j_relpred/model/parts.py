@@ -80,6 +80,12 @@ class Parts:
         """(entities, hidden): encoded nodes as unit vectors."""
         return RoughTable(torch.nn.functional.normalize(self.encoded, dim=-1))
 
+    @cached_property
+    def lengths(self) -> Tensor:
+        """(entities,): of encoded nodes, never 0."""
+        lengths: Tensor = self.encoded.norm(dim=-1)
+        return lengths.clamp_min(1e-12)
+
     def unit_of(self, nodes: Tensor) -> Tensor:
         """(n, hidden): some rows of `unit`, which is not made for them: a large graph does better without."""
         rows = self.encoded.index_select(0, nodes)
@@ -102,4 +108,3 @@ class Parts:
         logs = np.log1p(self.graph.context)
         unit: FloatArray = logs / (np.linalg.norm(logs, axis=1, keepdims=True) + 1e-6)
         return unit
-

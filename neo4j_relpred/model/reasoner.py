@@ -124,8 +124,8 @@ class Reasoners(nn.Module):
 
     def forward(self, features: Tensor, relations: Tensor, real: Tensor) -> Tensor:
         """As of Reasoner."""
-        if self.alone and not self.training and not torch.is_grad_enabled():
-            size = max(1, ROWS // max(1, features.shape[1]))
+        if self.alone and not self.training and not torch.is_grad_enabled() and features.numel():
+            size = max(1, ROWS // features.shape[1])
             blocks = zip(features.split(size), relations.split(size), strict=True)
             return torch.cat([self._stacked.mean_of(*block) for block in blocks])
         return torch.stack([network(features, relations, real) for network in self._each()]).mean(0)

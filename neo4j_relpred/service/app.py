@@ -114,7 +114,9 @@ def _add_probes(app: FastAPI, worker: ModelWorker) -> None:
     @app.get("/healthz", response_model=HealthBody)
     async def healthz() -> HealthBody:
         """Whether the process answers, with or without a model."""
-        return HealthBody(status="ok", version=__version__, wire=WIRE, model=worker.model)
+        error = worker.problem
+        problem = error and ErrorBody(code=error.code, message=error.message, hint=error.hint)
+        return HealthBody(status="ok", version=__version__, wire=WIRE, model=worker.model, problem=problem)
 
     @app.get("/readyz", response_model=ReadinessBody, responses={503: REFUSALS[503]})
     async def readyz() -> Response:

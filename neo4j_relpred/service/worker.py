@@ -105,7 +105,7 @@ class Predictor(Protocol):
         """The jobs."""
 
     def ready(self) -> str:
-        """Loads the live model if it is not loaded; its name and version ("name@version")."""
+        """Loads the live model if none is loaded; name and version of what answers ("name@version")."""
 
     def entities_of(self, element_ids: Sequence[str]) -> list[EntityId]:
         """The entities of nodes."""
@@ -328,7 +328,7 @@ class ModelWorker(Worker):
         self._next_look = time.monotonic() + LOOK_SECONDS
 
     def _not_loaded(self, error: RelpredError) -> None:
-        if self.problem is None or self.problem.code != error.code:
+        if self.problem is None or (self.problem.code, self.problem.message) != (error.code, error.message):
             log.error("model not loaded code=%s hint=%s", error.code, error.hint)
         self.problem = error
         self.load_failures += 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import sqlite3
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
@@ -50,6 +51,7 @@ class CachedEncoder:
         """Creates the file and its folder where they are missing."""
         self._encoder, self._file = encoder, file
         self._told = False
+        self._encoding = threading.Lock()
         self.encoded = 0  # texts that were really encoded so far
         try:
             file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -121,7 +123,8 @@ class CachedEncoder:
                 if progress:
                     progress(begin + done, len(missing))
 
-            fresh = self._encoder.encode(part, told)
+            with self._encoding:  # tokenizers take one text list at a time
+                fresh = self._encoder.encode(part, told)
             found[[rows[text] for text in part]] = fresh
             with self._connected() as connection:
                 connection.execute("BEGIN IMMEDIATE")
