@@ -14,6 +14,7 @@ from neo4j_relpred.errors import RelpredError
 __all__ = [
     "MOST_IN_ALL",
     "MOST_ROWS",
+    "KEYS_HEADER",
     "NDJSON",
     "WIRE",
     "WIRE_HEADER",
@@ -43,6 +44,7 @@ __all__ = [
 
 WIRE = 1  # the version of the protocol between the service and who asks it
 WIRE_HEADER = "X-Relpred-Wire"
+KEYS_HEADER = "X-Relpred-Keys"  # the key properties of nodes, escaped as in an address, with commas between
 NDJSON = "application/x-ndjson"
 MOST_ROWS = 10_000  # of one question, and questions or triples of one request
 MOST_IN_ALL = 100_000  # rows of all questions of a request together

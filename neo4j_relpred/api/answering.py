@@ -14,7 +14,7 @@ from neo4j_relpred.data.snapshot import Snapshot
 from neo4j_relpred.data.verbalize import verbalize
 from neo4j_relpred.errors import InvalidSettings, UnknownEntity
 from neo4j_relpred.graph.client import GraphClient
-from neo4j_relpred.graph.live import LiveNode, described_node, read_entity_ids, read_node_by_id
+from neo4j_relpred.graph.live import LiveNode, Seen, described_node, read_entity_ids, read_node_by_id
 from neo4j_relpred.model.registry import ModelVersion
 from neo4j_relpred.scoring.scorer import Scorer
 from neo4j_relpred.scoring.serving import Serving, serve
@@ -88,9 +88,10 @@ class Answering:
             self._rejections = kept.stamp, kept.read()
         return self._rejections[1]
 
-    def entities_of(self, element_ids: Sequence[str]) -> list[EntityId]:
-        """The entity ids of nodes as they stand in the graph. Raises UnknownEntity."""
-        known = read_entity_ids(self._client(), self._workspace.settings.graph, element_ids) if element_ids else {}
+    def entities_of(self, element_ids: Sequence[str], seen: Mapping[str, Seen]) -> list[EntityId]:
+        """The entity ids of nodes as they stand in the graph, or as they are seen. Raises UnknownEntity."""
+        graph = self._workspace.settings.graph
+        known = read_entity_ids(self._client(), graph, element_ids, seen) if element_ids else {}
         for element_id in element_ids:
             if element_id not in known:
                 raise UnknownEntity(

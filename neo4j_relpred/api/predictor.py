@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any, Literal, Self
 
 from neo4j_relpred.api.administration import Administration
@@ -31,7 +31,7 @@ from neo4j_relpred.data.snapshot import Snapshot
 from neo4j_relpred.errors import ModelNotFound, SnapshotCorrupt
 from neo4j_relpred.evaluation.report import Report
 from neo4j_relpred.graph.client import Neo4jClient
-from neo4j_relpred.graph.live import LiveNode
+from neo4j_relpred.graph.live import LiveNode, Seen
 from neo4j_relpred.graph.reader import read_snapshot
 from neo4j_relpred.graph.runs import Run, get_run, list_runs
 from neo4j_relpred.graph.schema import GraphSchema, check_settings, discover_schema
@@ -44,6 +44,8 @@ from neo4j_relpred.training.encoder import Method
 from neo4j_relpred.triples import EntityId, Query, QuestionKind, Relation, ScoredTriple, Triple
 
 __all__ = ["RefreshReport", "RelationPredictor"]
+
+_NOTHING: Mapping[str, Seen] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -263,9 +265,9 @@ class RelationPredictor:
         """What so many questions would take, asking none. Raises UnknownRelation, ModelNotFound."""
         return cost_of(self._answering.live().serving, question, relation, number)
 
-    def entities_of(self, element_ids: Sequence[str]) -> list[EntityId]:
-        """The entity ids of nodes. Raises UnknownEntity."""
-        return self._answering.entities_of(element_ids)
+    def entities_of(self, element_ids: Sequence[str], seen: Mapping[str, Seen] = _NOTHING) -> list[EntityId]:
+        """The entity ids of nodes. seen: labels and key properties of some, by element id. Raises UnknownEntity."""
+        return self._answering.entities_of(element_ids, seen)
 
     def element_id_of(self, entity: EntityId) -> str:
         """The element id of an entity. Raises UnknownEntity."""

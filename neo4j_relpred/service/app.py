@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -57,11 +57,15 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
 
 
 def create_app(
-    predictor: Predictor, settings: ServiceSettings, *, deadline_seconds: float = DEADLINE_SECONDS
+    predictor: Predictor,
+    settings: ServiceSettings,
+    *,
+    keys: Sequence[str] = (),
+    deadline_seconds: float = DEADLINE_SECONDS,
 ) -> FastAPI:
     """The service as an ASGI application. Its lifespan starts and ends the workers; the predictor stays the caller's.
 
-    Raises InvalidSettings when settings.token_file cannot be used.
+    keys: the properties that identify nodes. Raises InvalidSettings when settings.token_file cannot be used.
     """
     tokens = TokenFile(settings.token_file) if settings.token_file is not None else None
     model = ModelWorker(predictor, settings.queue_size)
@@ -89,7 +93,7 @@ def create_app(
     )
     _add_probes(app, model)
     _add_metrics(app, metrics)
-    add_questions(app, model, REFUSALS, deadline_seconds)
+    add_questions(app, model, REFUSALS, deadline_seconds, keys)
     _add_decisions(app, desk, deadline_seconds)
     _add_runs(app, desk, undoing, deadline_seconds)
     add_jobs(app, predictor, REFUSALS)

@@ -13,7 +13,7 @@ from pydantic import ConfigDict, Field, model_validator
 
 from neo4j_relpred.errors import InvalidQuery, UnknownEntity
 from neo4j_relpred.graph.writer import model_name_of
-from neo4j_relpred.service.described import DescribedNode
+from neo4j_relpred.service.described import MOST_LABELS, DescribedNode
 from neo4j_relpred.service.pace import Pace
 from neo4j_relpred.service.strict import Name, Strict, one_of
 from neo4j_relpred.service.worker import Predictor
@@ -41,24 +41,36 @@ MOST_DESCRIBED = 100
 
 
 class NodeReference(Strict):
-    """A node: by its element id in the graph, or by its entity id in the model."""
+    """A node: by its element id in the graph, or by its entity id in the model.
+
+    With its labels and the key properties that it has, a node of the graph need not be looked up.
+    """
 
     model_config = one_of(["element_id"], ["id"])
 
     element_id: Name | None = None
     id: Name | None = None
+    labels: list[Name] | None = Field(None, max_length=MOST_LABELS, description="What the caller sees, with keys.")
+    keys: dict[Name, str | int | bool | None] | None = Field(None, max_length=MOST_LABELS)
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:
         if (self.element_id is None) == (self.id is None):
             raise ValueError("a node is named by exactly one of element_id and id")
+        if (self.labels is None) != (self.keys is None) or (self.labels is not None and self.id is not None):
+            raise ValueError("labels and keys are given together, beside element_id")
         return self
 
 
 def entities(predictor: Predictor, nodes: Sequence[NodeReference]) -> list[EntityId]:
     """The entities that are meant; nodes are looked up in the graph all at once."""
     elements = [node.element_id for node in nodes if node.element_id is not None]
-    found = iter(predictor.entities_of(elements) if elements else ())
+    seen = {
+        node.element_id: (node.labels, node.keys)
+        for node in nodes
+        if node.element_id is not None and node.labels is not None and node.keys is not None
+    }
+    found = iter(predictor.entities_of(elements, seen) if elements else ())
     return [next(found) if node.id is None else node.id for node in nodes]
 
 

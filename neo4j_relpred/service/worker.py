@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from neo4j_relpred.api.jobs import Job, JobKind
     from neo4j_relpred.data.explanation import Explanation
     from neo4j_relpred.graph.decisions import Decision, Wish
-    from neo4j_relpred.graph.live import LiveNode
+    from neo4j_relpred.graph.live import LiveNode, Seen
     from neo4j_relpred.graph.pending import Order, Pending
     from neo4j_relpred.graph.runs import Run
     from neo4j_relpred.graph.writer import PublicationReport
@@ -107,8 +107,8 @@ class Predictor(Protocol):
     def ready(self) -> str:
         """Loads the live model if none is loaded; name and version of what answers ("name@version")."""
 
-    def entities_of(self, element_ids: Sequence[str]) -> list[EntityId]:
-        """The entities of nodes."""
+    def entities_of(self, element_ids: Sequence[str], seen: Mapping[str, Seen]) -> list[EntityId]:
+        """The entities of nodes. seen: labels and key properties of some, by element id."""
 
     def element_id_of(self, entity: EntityId) -> str:
         """The node of an entity."""

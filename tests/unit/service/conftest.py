@@ -151,8 +151,9 @@ class FakePredictor:
             raise self.not_ready
         return f"main/{self.version}"
 
-    def entities_of(self, element_ids: Sequence[str]) -> list[str]:
+    def entities_of(self, element_ids: Sequence[str], seen: Mapping[str, Seen]) -> list[str]:
         self.looks += 1
+        self.seen = dict(seen)
         if not self.nodes.keys() >= set(element_ids):
             raise UnknownEntity("There is no such node.", hint="Was it deleted?")
         return [self.nodes[element_id] for element_id in element_ids]
