@@ -12,9 +12,9 @@ from pydantic import BaseModel
 from neo4j_relpred.errors import RelpredError
 
 __all__ = [
+    "KEYS_HEADER",
     "MOST_IN_ALL",
     "MOST_ROWS",
-    "KEYS_HEADER",
     "NDJSON",
     "WIRE",
     "WIRE_HEADER",

@@ -214,7 +214,7 @@ class _Publication:
         return [left]
 
     def _write_until_equal(self, look: _Look) -> list[_LeftOut]:
-        """Writes; looks again when a commit was lost, edges came meanwhile or counts differ. Gives back what was left out."""
+        """Writes; looks again when a commit was lost, edges came meanwhile, counts differ. Tells what was left out."""
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 left = self._write(look)

@@ -28,6 +28,12 @@ FACTS = 500  # of an anchor that are looked at for rules with a constant: a hub 
 
 
 @njit(cache=True, nogil=True)
+def _nothing(anchors: int) -> Told:
+    """Ends, lines and values to begin with."""
+    return np.zeros(anchors + 1, np.int64), np.empty(ROOM, np.int64), np.empty((ROOM, 3), np.float32)
+
+
+@njit(cache=True, nogil=True)
 def _offer(
     best: FloatArray, count: IntArray, touched: IntArray, size: int, node: int, confidence: float, times: int
 ) -> int:
@@ -48,14 +54,16 @@ def _offer(
 
 
 @njit(cache=True, nogil=True)
-def _collect(
-    best: FloatArray, count: IntArray, touched: IntArray, size: int, place: IntArray, filled: int, lines: IntArray,
-    values: FloatArray,
+def _collect(  # noqa: PLR0913 - a compiled loop takes plain arrays
+    best: FloatArray, count: IntArray, touched: IntArray, size: int, place: IntArray, row: int, ends: IntArray,
+    lines: IntArray, values: FloatArray,
 ) -> tuple[IntArray, FloatArray]:  # fmt: skip
-    """Writes line, noisy-or, maximum and log count of each touched node behind what is filled, and clears the rest.
+    """Writes line, noisy-or, maximum and log count of each touched node behind the rows before, and clears the rest.
 
     Returns lines and values, which are longer ones where those given are full.
     """
+    filled = ends[row]
+    ends[row + 1] = filled + size
     if filled + size > len(lines):
         more = max(len(lines), size)
         lines = np.concatenate((lines, np.empty(more, np.int64)))
@@ -83,8 +91,7 @@ def apply_cyclic(
 ) -> Told:  # fmt: skip
     """Rules r1 => r (single: (width,)) and r1, r2 => r (double: (width, width), or (0, 0) for none) of each anchor."""
     entities = len(offsets) - 1
-    ends = np.zeros(len(anchors) + 1, np.int64)
-    lines, values = np.empty(ROOM, np.int64), np.empty((ROOM, 3), np.float32)
+    ends, lines, values = _nothing(len(anchors))
     best = np.zeros((entities, BEST), np.float32)
     count = np.zeros(entities, np.int64)
     touched = np.empty(entities, np.int64)
@@ -106,8 +113,7 @@ def apply_cyclic(
                 last, confidence = neighbor[second], double[r1, relation[second]]
                 if confidence > 0 and place[last] >= 0 and last != anchor and last != middle:
                     size = _offer(best, count, touched, size, last, confidence, 1)
-        lines, values = _collect(best, count, touched, size, place, ends[row], lines, values)
-        ends[row + 1] = ends[row] + size
+        lines, values = _collect(best, count, touched, size, place, row, ends, lines, values)
     return ends, lines[: ends[-1]], values[: ends[-1]]
 
 
@@ -155,6 +161,15 @@ def _alike(kept: IntArray, one: int, other: int, length: int) -> bool:
 
 
 @njit(cache=True, nogil=True)
+def _size(kept: IntArray, lists: IntArray) -> int:
+    """How many candidates some lists have together, those that are there twice counted once."""
+    total = 0
+    for number in range(len(lists)):
+        total += kept[lists[number] // 2 + 1] * (number == 0 or lists[number] != lists[number - 1])
+    return total
+
+
+@njit(cache=True, nogil=True)
 def apply_forward(  # noqa: C901 - see kernels.mine_pairs
     offsets: IntArray, relation: IntArray, neighbor: IntArray, anchors: IntArray, wanted: int, half: int,
     fanout: int, place: IntArray,
@@ -162,12 +177,11 @@ def apply_forward(  # noqa: C901 - see kernels.mine_pairs
     """Rules with a constant, fact (b, d) of the anchor => (wanted, z).
 
     Confidence: of the other nodes that share the fact (at most `fanout` looked at), the share that has z, with 5 added
-    below. `half` is the number of relations without inverses. What those who share a
-    fact answer is listed once, in `kept`; facts with the same list, of which a hub has hundreds, are taken together.
+    below. `half` is the number of relations without inverses. What those who share a fact answer is listed once, in
+    `kept`; facts with the same list, of which a hub has hundreds, are taken together.
     """
     entities = len(offsets) - 1
-    ends = np.zeros(len(anchors) + 1, np.int64)
-    lines, values = np.empty(ROOM, np.int64), np.empty((ROOM, 3), np.float32)
+    ends, lines, values = _nothing(len(anchors))
     best = np.zeros((entities, BEST), np.float32)
     count, hits = np.zeros(entities, np.int64), np.zeros(entities, np.int64)
     touched, local, own = np.empty(entities, np.int64), np.empty(entities, np.int64), np.full(entities, -1)
@@ -200,10 +214,7 @@ def apply_forward(  # noqa: C901 - see kernels.mine_pairs
             its = np.searchsorted(neighbor[start:end], anchor)  # what the anchor answers itself counts for nothing
             lists[fact] = 2 * found[start] + (its % stride == 0 and its // stride < looked)
         lists[:facts].sort()
-        total = 0
-        for fact in range(facts):
-            total += kept[lists[fact] // 2 + 1] * (fact == 0 or lists[fact] != lists[fact - 1])
-        every, number, fact = 1 + total // MOST, 0, 0
+        every, number, fact = 1 + _size(kept, lists[:facts]) // MOST, 0, 0
         while fact < facts:
             times, at, itself = 1, lists[fact] // 2, lists[fact] % 2 == 1
             while fact + times < facts and lists[fact + times] == lists[fact]:
@@ -216,8 +227,7 @@ def apply_forward(  # noqa: C901 - see kernels.mine_pairs
                 hit = kept[i + 1] - (itself and own[kept[i]] == row)
                 if hit > 0:
                     size = _offer(best, count, touched, size, kept[i], hit / (kept[at] + 5.0), times)
-        lines, values = _collect(best, count, touched, size, place, ends[row], lines, values)
-        ends[row + 1] = ends[row] + size
+        lines, values = _collect(best, count, touched, size, place, row, ends, lines, values)
     return ends, lines[: ends[-1]], values[: ends[-1]]
 
 
@@ -231,8 +241,7 @@ def apply_backward(  # noqa: C901 - see kernels.mine_pairs
     Confidence: of the nodes that have the fact, the share that already answers, with 5 added below.
     """
     entities = len(offsets) - 1
-    ends = np.zeros(len(anchors) + 1, np.int64)
-    lines, values = np.empty(ROOM, np.int64), np.empty((ROOM, 3), np.float32)
+    ends, lines, values = _nothing(len(anchors))
     best = np.zeros((entities, BEST), np.float32)
     count = np.zeros(entities, np.int64)
     touched = np.empty(entities, np.int64)
@@ -265,6 +274,5 @@ def apply_backward(  # noqa: C901 - see kernels.mine_pairs
                     bearer = neighbor[start + i * stride]
                     if place[bearer] >= 0:
                         size = _offer(best, count, touched, size, bearer, confidence, 1)
-        lines, values = _collect(best, count, touched, size, place, ends[row], lines, values)
-        ends[row + 1] = ends[row] + size
+        lines, values = _collect(best, count, touched, size, place, row, ends, lines, values)
     return ends, lines[: ends[-1]], values[: ends[-1]]

@@ -40,25 +40,26 @@ __all__ = [
 MOST_DESCRIBED = 100
 
 
-class NodeReference(Strict):
-    """A node: by its element id in the graph, or by its entity id in the model.
+class SeenBody(Strict):
+    """With its labels and the key properties that it has, a node of the graph need not be looked up."""
 
-    With its labels and the key properties that it has, a node of the graph need not be looked up.
-    """
+    labels: list[Name] = Field(max_length=MOST_LABELS)
+    keys: dict[Name, str | int | bool | None] = Field(max_length=MOST_LABELS)
+
+
+class NodeReference(Strict):
+    """A node: by its element id in the graph, or by its entity id in the model."""
 
     model_config = one_of(["element_id"], ["id"])
 
     element_id: Name | None = None
     id: Name | None = None
-    labels: list[Name] | None = Field(None, max_length=MOST_LABELS, description="What the caller sees, with keys.")
-    keys: dict[Name, str | int | bool | None] | None = Field(None, max_length=MOST_LABELS)
+    seen: SeenBody | None = Field(None, description="What the caller sees of the node of an element id.")
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:
         if (self.element_id is None) == (self.id is None):
             raise ValueError("a node is named by exactly one of element_id and id")
-        if (self.labels is None) != (self.keys is None) or (self.labels is not None and self.id is not None):
-            raise ValueError("labels and keys are given together, beside element_id")
         return self
 
 
@@ -66,9 +67,9 @@ def entities(predictor: Predictor, nodes: Sequence[NodeReference]) -> list[Entit
     """The entities that are meant; nodes are looked up in the graph all at once."""
     elements = [node.element_id for node in nodes if node.element_id is not None]
     seen = {
-        node.element_id: (node.labels, node.keys)
+        node.element_id: (node.seen.labels, node.seen.keys)
         for node in nodes
-        if node.element_id is not None and node.labels is not None and node.keys is not None
+        if node.element_id is not None and node.seen is not None
     }
     found = iter(predictor.entities_of(elements, seen) if elements else ())
     return [next(found) if node.id is None else node.id for node in nodes]

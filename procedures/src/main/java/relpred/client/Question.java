@@ -66,9 +66,7 @@ public final class Question {
             return several.stream().map(one -> seeing(one, nodes)).toList();
         }
         if (part instanceof Map<?, ?> node && nodes.containsKey(node.get(ELEMENT_ID))) {
-            var more = new LinkedHashMap<>(nodes.get(node.get(ELEMENT_ID)));
-            more.put(ELEMENT_ID, node.get(ELEMENT_ID));
-            return more;
+            return Map.of(ELEMENT_ID, node.get(ELEMENT_ID), "seen", nodes.get(node.get(ELEMENT_ID)));
         }
         return part;
     }
