@@ -23,7 +23,8 @@ import neo4j
 
 from benchmarks.graphs import load
 from benchmarks.output import say
-from neo4j_relpred.api import RelationPredictor, SyncReport
+from neo4j_relpred.api import RelationPredictor
+from neo4j_relpred.api.syncing import SyncReport
 from neo4j_relpred.config import load_settings
 from neo4j_relpred.demo.server import EmbeddedNeo4j, choose_line
 

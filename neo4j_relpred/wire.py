@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from neo4j_relpred.errors import RelpredError
 
 __all__ = [
+    "KEYS_HEADER",
     "MOST_IN_ALL",
     "MOST_ROWS",
     "NDJSON",
@@ -48,6 +49,7 @@ __all__ = [
 
 WIRE = 1  # the version of the protocol between the service and who asks it
 WIRE_HEADER = "X-Relpred-Wire"
+KEYS_HEADER = "X-Relpred-Keys"  # the key properties of nodes, escaped as in an address, with commas between
 NDJSON = "application/x-ndjson"
 MOST_ROWS = 10_000  # of one question, and questions or triples of one request
 MOST_IN_ALL = 100_000  # rows of all questions of a request together
@@ -122,12 +124,16 @@ class ErrorBody(BaseModel):
 
 
 class HealthBody(BaseModel):
-    """What the service says of itself. `model` is null until one is loaded."""
+    """What the service says of itself. `model` is null until one is loaded.
+
+    `problem` says why the live version is not the one that answers; null where nothing is wrong.
+    """
 
     status: str
     version: str
     wire: int
     model: str | None
+    problem: ErrorBody | None = None
 
 
 class ReadinessBody(BaseModel):

@@ -1,7 +1,6 @@
 """The one facade. Faces parse, call RelationPredictor, and print; it puts the rooms below together."""
 
 from neo4j_relpred.api.predictor import RelationPredictor
-from neo4j_relpred.api.syncing import SyncReport
 from neo4j_relpred.api.workspace import Progress
 
-__all__ = ["Progress", "RelationPredictor", "SyncReport"]
+__all__ = ["Progress", "RelationPredictor"]

@@ -14,7 +14,7 @@ from neo4j_relpred.data.snapshot import Snapshot
 from neo4j_relpred.data.verbalize import verbalize
 from neo4j_relpred.errors import InvalidSettings, UnknownEntity
 from neo4j_relpred.graph.client import GraphClient
-from neo4j_relpred.graph.live import LiveNode, described_node, read_entity_ids, read_node_by_id
+from neo4j_relpred.graph.live import LiveNode, Seen, described_node, read_entity_ids, read_node_by_id
 from neo4j_relpred.model.registry import ModelVersion
 from neo4j_relpred.scoring.scorer import Scorer
 from neo4j_relpred.scoring.serving import Serving, serve
@@ -22,7 +22,9 @@ from neo4j_relpred.text.poison import Poison
 from neo4j_relpred.training.cores import prepare_torch
 from neo4j_relpred.triples import EntityId, Relation, Triple
 
-__all__ = ["Answering", "Loaded"]
+__all__ = ["Answering", "Loaded", "Stamp"]
+
+Stamp = tuple[int | None, int | None]
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ class Loaded:
     version: ModelVersion
     serving: Serving
     snapshot: Snapshot
-    stamp: tuple[int | None, int | None]
+    stamp: Stamp
     poison: Mapping[int, Poison] = field(default_factory=dict)
 
 
@@ -52,20 +54,14 @@ class Answering:
 
     def live(self) -> Loaded:
         """Raises ModelNotFound, CheckpointCorrupt, InvalidSettings (another encoder)."""
-        workspace = self._workspace
-        stamp = self._version or workspace.registry.live_version(), workspace.snapshots.stamp
+        stamp = self._stamp()
         if self._loaded is None or self._loaded.stamp != stamp:
-            prepare_torch(workspace.settings.training)
-            version, checkpoint = workspace.registry.load(self._version)
-            snapshot = workspace.snapshots.read()
-            vectors, poison = np.zeros((len(snapshot.ids), 0), np.float32), dict[int, Poison]()
-            if checkpoint.model.centre.shape[0]:
-                self._same_encoder(version)
-                vectors = workspace.encode(snapshot)
-                poison = workspace.poison(snapshot)
-            serving = serve(checkpoint, snapshot, vectors, workspace.settings.graph)
-            self._loaded = Loaded(version, serving, snapshot, stamp, poison)
+            self._loaded = self._load(stamp)
         return self._loaded
+
+    def ready(self) -> Loaded:
+        """What answers from now on. Raises what `live` raises."""
+        return self.live()
 
     def forget(self) -> None:
         """Lets the model be loaded anew when it is asked next."""
@@ -74,6 +70,22 @@ class Answering:
     def poisoned(self) -> set[EntityId]:
         """Nodes whose text could not be encoded."""
         return {self.live().snapshot.ids[row] for row in self.live().poison}
+
+    def _stamp(self) -> Stamp:
+        return self._version or self._workspace.registry.live_version(), self._workspace.snapshots.stamp
+
+    def _load(self, stamp: Stamp) -> Loaded:
+        workspace = self._workspace
+        prepare_torch(workspace.settings.training)
+        version, checkpoint = workspace.registry.load(self._version)
+        snapshot = workspace.snapshots.read()
+        vectors, poison = np.zeros((len(snapshot.ids), 0), np.float32), dict[int, Poison]()
+        if checkpoint.model.centre.shape[0]:
+            self._same_encoder(version)
+            vectors = workspace.encode(snapshot)
+            poison = workspace.poison(snapshot)
+        serving = serve(checkpoint, snapshot, vectors, workspace.settings.graph)
+        return Loaded(version, serving, snapshot, stamp, poison)
 
     def scorer(self, ends: Iterable[EntityId] = (), given: Sequence[LiveNode] = ()) -> Scorer:
         """A scorer that knows these entities: what the snapshot lacks is among those given, or read from the graph.
@@ -94,9 +106,10 @@ class Answering:
             self._rejections = kept.stamp, kept.read()
         return self._rejections[1]
 
-    def entities_of(self, element_ids: Sequence[str]) -> list[EntityId]:
-        """The entity ids of nodes as they stand in the graph. Raises UnknownEntity."""
-        known = read_entity_ids(self._client(), self._workspace.settings.graph, element_ids) if element_ids else {}
+    def entities_of(self, element_ids: Sequence[str], seen: Mapping[str, Seen]) -> list[EntityId]:
+        """The entity ids of nodes as they stand in the graph, or as they are seen. Raises UnknownEntity."""
+        graph = self._workspace.settings.graph
+        known = read_entity_ids(self._client(), graph, element_ids, seen) if element_ids else {}
         for element_id in element_ids:
             if element_id not in known:
                 raise UnknownEntity(

@@ -78,9 +78,12 @@ def main() -> None:
 def _train(
     predictor: RelationPredictor, progress: Progress, kind: str = "", resume: bool = False, **options: Any
 ) -> dict[str, Any]:
-    """kind: refresh goes on from the live weights, retrain does not. resume: over the data of the killed training."""
+    """kind: refresh goes on from the live weights, retrain does not; both obey the gate, since nobody looks on.
+
+    resume: over the data of the training that was killed.
+    """
     if kind:
-        options["go_on"] = kind == "refresh"
+        options |= {"go_on": kind == "refresh", "gate": True}
     version, report = predictor.fit(predictor.begun_snapshot() if resume else None, progress, **options)
     return {
         "model": version.label,

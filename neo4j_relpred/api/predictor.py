@@ -5,126 +5,53 @@ What learns or answers is imported where it is needed: looking at versions, runs
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Self
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Literal
 
 from neo4j_relpred.api.administration import Administration
-from neo4j_relpred.api.foresight import TrainingEstimate, training_estimate
+from neo4j_relpred.api.connected import Connected
 from neo4j_relpred.api.jobs import Jobs
-from neo4j_relpred.api.reviewing import Reviewing
-from neo4j_relpred.api.syncing import SyncReport, last_look, sync
 from neo4j_relpred.api.versions import Versions
-from neo4j_relpred.api.workspace import Progress, Workspace, silent
-from neo4j_relpred.config import Settings
+from neo4j_relpred.api.workspace import Progress, silent
 from neo4j_relpred.data.begun import Begun
 from neo4j_relpred.data.explanation import Explanation
-from neo4j_relpred.data.kept import KeptSnapshots
 from neo4j_relpred.data.snapshot import Snapshot
 from neo4j_relpred.evaluation.report import Report
-from neo4j_relpred.graph.client import Neo4jClient
 from neo4j_relpred.graph.daemons import DaemonBoard
-from neo4j_relpred.graph.live import LiveNode
-from neo4j_relpred.graph.reader import read_snapshot
+from neo4j_relpred.graph.live import LiveNode, Seen
 from neo4j_relpred.graph.runs import Run, get_run, list_runs
-from neo4j_relpred.graph.schema import GraphSchema, check_settings, discover_schema
 from neo4j_relpred.graph.writer import PublicationReport
 from neo4j_relpred.model.registry import ModelVersion
 from neo4j_relpred.scoring.estimate import Estimate
-from neo4j_relpred.text.cache import CachedEncoder
 from neo4j_relpred.triples import EntityId, Query, QuestionKind, Relation, ScoredTriple, Triple
 
 if TYPE_CHECKING:
     from neo4j_relpred.api.answering import Answering
     from neo4j_relpred.api.finetuning import Finetuned
+    from neo4j_relpred.api.foresight import TrainingEstimate
     from neo4j_relpred.api.publishing import Publishing
+    from neo4j_relpred.api.syncing import SyncReport
     from neo4j_relpred.api.tuning import Tuning
     from neo4j_relpred.scoring.cost import Cost
     from neo4j_relpred.training.encoder import Method
 
 __all__ = ["RelationPredictor"]
 
+_NOTHING: Mapping[str, Seen] = MappingProxyType({})
 
-class RelationPredictor:
+
+class RelationPredictor(Connected):
     """Reads a graph, trains, answers, publishes. Connects and loads nothing before it is needed."""
-
-    def __init__(self, settings: Settings) -> None:
-        self.settings = settings
-        self._workspace = Workspace(settings)
-        self._connecting = threading.Lock()
-
-    @classmethod
-    def open(cls, settings: Settings) -> RelationPredictor:
-        """For `with`: closes the connection at the end."""
-        return cls(settings)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Closes the connection to the graph, and stops the jobs."""
         jobs = self.__dict__.pop("jobs", None)
         if jobs is not None:
             jobs.close()
-        client = self.__dict__.pop("client", None)
-        if client is not None:
-            client.close()
-
-    @cached_property
-    def client(self) -> Neo4jClient:
-        """The connection, one for all threads. Raises GraphUnavailable, LoginRefused, DatabaseNotFound."""
-        with self._connecting:
-            there: Neo4jClient | None = self.__dict__.get("client")
-            if there is None:
-                there = self.__dict__["client"] = Neo4jClient.open(self.settings.graph)
-            return there
-
-    @cached_property
-    def _answering(self) -> Answering:
-        """One for all threads."""
-        from neo4j_relpred.api.answering import Answering
-
-        answering: Answering = self.__dict__.setdefault("_answering", Answering(self._workspace, lambda: self.client))
-        return answering
-
-    # reading
-
-    def schema(self) -> GraphSchema:
-        """What the graph holds."""
-        return discover_schema(self.client, self.settings.graph)
-
-    def snapshot(self, progress: Progress = silent) -> Snapshot:
-        """Reads the graph and keeps it as the latest snapshot. Raises InvalidSettings, EmptyGraph."""
-        needs_last = self.settings.graph.changes != "scan"
-        data = self._read(progress, last_look(self._workspace) if needs_last else None)
-        self._workspace.snapshots.add(data)
-        return data
-
-    def _read(self, progress: Progress, before: Snapshot | None) -> Snapshot:
-        graph, schema = self.settings.graph, self.schema()
-        if schema.labels:  # an empty graph is called empty, and not the settings wrong
-            check_settings(schema, graph)
-        data = read_snapshot(self.client, graph, lambda what, n, of: progress(f"read {what}", n / max(1, of)), before)
-        self.review.keep()
-        return data
-
-    @property
-    def text_cache(self) -> CachedEncoder:
-        """The text encoder and the vectors that are kept. Raises EncoderNotFound."""
-        return self._workspace.encoder
-
-    @property
-    def snapshots(self) -> KeptSnapshots:
-        """The snapshots kept on disk."""
-        return self._workspace.snapshots
+        super().close()
 
     # training
 
@@ -151,6 +78,8 @@ class RelationPredictor:
 
     def training_estimate(self, minutes: float | None = None) -> TrainingEstimate:
         """What a training on the graph as it stands would take; nodes and edges are only counted."""
+        from neo4j_relpred.api.foresight import training_estimate
+
         return training_estimate(self._workspace, self.client, minutes)
 
     def begun(self) -> Begun | None:
@@ -199,16 +128,28 @@ class RelationPredictor:
 
         return finetune(self._workspace, snapshot or self._latest(progress), folder, minutes, method, progress)
 
-    def _latest(self, progress: Progress) -> Snapshot:
-        """The latest snapshot that is kept, or a new one where none is."""
-        kept = self._workspace.snapshots
-        return kept.read() if kept.numbers() else self.snapshot(progress)
-
     # answering
 
+    @cached_property
+    def _answering(self) -> Answering:
+        """One for all threads."""
+        from neo4j_relpred.api.answering import Answering
+
+        answering: Answering = self.__dict__.setdefault("_answering", Answering(self._workspace, lambda: self.client))
+        return answering
+
     def ready(self) -> str:
-        """Loads the live model where that is not done, and says which it is. Raises ModelNotFound."""
-        return self._answering.live().version.label
+        """Loads the live model where that is not done, and says which answers. Raises ModelNotFound."""
+        return self._answering.ready().version.label
+
+    def keep_answering(self) -> None:
+        """For a service: another version is loaded beside the one that answers, which does so until that is ready.
+
+        `ready` looks for it, and raises why it cannot be loaded.
+        """
+        from neo4j_relpred.api.succession import Succession
+
+        self._answering = Succession(self._workspace, lambda: self.client)
 
     def predict(self, query: Query, top_k: int = 10, min_probability: float = 0.0) -> list[ScoredTriple]:
         """The most probable answers that the graph does not hold, best first.
@@ -275,9 +216,9 @@ class RelationPredictor:
 
         return cost_of(self._answering.live().serving, question, relation, number)
 
-    def entities_of(self, element_ids: Sequence[str]) -> list[EntityId]:
-        """The entity ids of nodes. Raises UnknownEntity."""
-        return self._answering.entities_of(element_ids)
+    def entities_of(self, element_ids: Sequence[str], seen: Mapping[str, Seen] = _NOTHING) -> list[EntityId]:
+        """The entity ids of nodes. seen: labels and key properties of some, by element id. Raises UnknownEntity."""
+        return self._answering.entities_of(element_ids, seen)
 
     def element_id_of(self, entity: EntityId) -> str:
         """The element id of an entity. Raises UnknownEntity."""
@@ -346,11 +287,6 @@ class RelationPredictor:
         return get_run(self.client, run)
 
     @property
-    def review(self) -> Reviewing:
-        """Decisions of people about what was published."""
-        return Reviewing(self._workspace, lambda: self.client)
-
-    @property
     def admin(self) -> Administration:
         """Leases, and taking everything out again."""
         return Administration(self._workspace, lambda: self.client)
@@ -362,6 +298,8 @@ class RelationPredictor:
 
         Trains nothing. Raises ModelNotFound, and what `snapshot` and `publish` raise.
         """
+        from neo4j_relpred.api.syncing import sync
+
         return sync(
             self._workspace,
             self._answering,

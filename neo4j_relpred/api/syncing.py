@@ -11,13 +11,12 @@ from neo4j_relpred.api.publishing import Consent, Publishing
 from neo4j_relpred.api.workspace import Progress, Workspace
 from neo4j_relpred.data.changes import Changes, compare
 from neo4j_relpred.data.snapshot import Snapshot
-from neo4j_relpred.errors import SnapshotCorrupt
 from neo4j_relpred.graph.daemons import Failure
 from neo4j_relpred.graph.writer import PublicationReport
 from neo4j_relpred.text.poison import Poison
 from neo4j_relpred.triples import EntityId
 
-__all__ = ["SyncReport", "last_look", "sync"]
+__all__ = ["SyncReport", "sync"]
 
 
 @dataclass(frozen=True)
@@ -45,7 +44,7 @@ def sync(
 ) -> SyncReport:
     """See RelationPredictor.sync. read: takes the snapshot before this one, and gives what the graph holds now."""
     started, encoded = time.monotonic(), workspace.encoded_texts
-    before = last_look(workspace)
+    before = workspace.last_look()
     now = read(before)
     changes = compare(before, now)
     if before is None or changes or before.element_ids != now.element_ids or not _told_alike(before, now):
@@ -65,14 +64,6 @@ def sync(
         publication=report,
         seconds=time.monotonic() - started,
     )
-
-
-def last_look(workspace: Workspace) -> Snapshot | None:
-    """The latest snapshot; None also when it is damaged, since it is about to be replaced."""
-    try:
-        return workspace.snapshots.read() if workspace.snapshots.numbers() else None
-    except SnapshotCorrupt:
-        return None
 
 
 def _failure(node: EntityId, poison: Poison) -> Failure:

@@ -53,6 +53,13 @@ class Workspace:
         """The snapshots read last, by this process or another one."""
         return KeptSnapshots(self.settings.home / "snapshots", self.settings.keep_snapshots, self._in_use)
 
+    def last_look(self) -> Snapshot | None:
+        """The latest snapshot; None also when it is damaged, since it is about to be replaced."""
+        try:
+            return self.snapshots.read() if self.snapshots.numbers() else None
+        except SnapshotCorrupt:
+            return None
+
     def _in_use(self) -> set[str]:
         """Contents of snapshots that somebody goes on from: the live set of predictions, a training."""
         live = self.sets.live(self.settings.model_name)

@@ -28,6 +28,7 @@ def serve(opened: Opened, host: str | None, port: int | None) -> None:
     begin_log(logging.getLogger().level)
     flags = {"service": {"host": host, "port": port}}
     with opened.predictor(**flags) as predictor:
+        predictor.keep_answering()
         run_service(predictor.settings, predictor)
 
 

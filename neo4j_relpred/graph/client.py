@@ -31,6 +31,7 @@ from neo4j_relpred.graph.login import connect, name_of, no_address
 __all__ = [
     "ChosenNode",
     "CommitLost",
+    "ConstraintBroken",
     "Counters",
     "GraphClient",
     "Neo4jClient",
@@ -56,6 +57,10 @@ class CommitLost(GraphUnavailable):
 
     The writer looks at the graph afresh and writes what is still missing; its edges are keyed, so none is doubled.
     """
+
+
+class ConstraintBroken(GraphQueryFailed):
+    """A statement changed nothing, since a constraint forbids what it would have written: it may be there already."""
 
 
 class TimedOut(GraphQueryFailed):
@@ -321,7 +326,7 @@ class Neo4jClient:
         if TIMED_OUT in code:
             return TimedOut(f"A statement took longer than it may ({code}).", hint="Raise graph.timeout_seconds.")
         if "ConstraintValidationFailed" in code:  # its message quotes values of the data
-            return GraphQueryFailed(
+            return ConstraintBroken(
                 f"A constraint of the database forbids this ({code}).", hint="SHOW CONSTRAINTS names what it asks for."
             )
         reason = (error.message or "").split("\n")[0][:LONGEST_MESSAGE]

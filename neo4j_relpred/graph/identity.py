@@ -80,6 +80,17 @@ class Identity:
             return element_id
         return self._spelled(label, values[name])
 
+    def seen(self, labels: Iterable[str], values: Mapping[str, Any]) -> EntityId | None:
+        """The entity id of a node with these labels; None where no key identifies it, or a value that may is not told.
+
+        Raises what `entity_id` raises.
+        """
+        carried = frozenset(labels)
+        for label, name in self._keys:
+            if label in carried and (name not in values or values[name] is not None):
+                return self._spelled(label, values[name]) if name in values else None
+        return None
+
     def entity_ids(
         self, labels: Iterable[str], columns: Mapping[str, Sequence[Any]], element_ids: Sequence[str]
     ) -> list[EntityId]:

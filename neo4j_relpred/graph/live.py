@@ -13,8 +13,9 @@ from neo4j_relpred.graph.identity import Identity
 from neo4j_relpred.graph.nodes import NodeReader
 from neo4j_relpred.triples import EntityId, Relation
 
-__all__ = ["LiveEdge", "LiveNode", "described_node", "read_entity_ids", "read_node", "read_node_by_id"]
+__all__ = ["LiveEdge", "LiveNode", "Seen", "described_node", "read_entity_ids", "read_node", "read_node_by_id"]
 
+Seen = tuple[Sequence[str], Mapping[str, Any]]  # labels, and values of properties
 MOST_EDGES = 10_000  # enough for context; a hub has more than anyone wants to wait for
 
 
@@ -35,19 +36,27 @@ class LiveNode:
     edges: tuple[LiveEdge, ...]
 
 
-def read_entity_ids(client: GraphClient, settings: GraphSettings, element_ids: Sequence[str]) -> dict[str, EntityId]:
+def read_entity_ids(
+    client: GraphClient, settings: GraphSettings, element_ids: Sequence[str], seen: Mapping[str, Seen] | None = None
+) -> dict[str, EntityId]:
     """The entity ids of nodes, by element id, in one look; without those that there are not or that are left out.
 
-    Raises what `read_node` raises.
+    seen: what somebody else sees of some of them; where that tells their keys, nobody has to look. Raises what
+    `read_node` raises.
     """
     reader = NodeReader(settings)
+    told = {element: reader.seen(labels, values) for element, (labels, values) in (seen or {}).items()}
+    known = {element: entity for element, entity in told.items() if entity is not None}
+    element_ids = [element for element in element_ids if element not in known]
+    if not element_ids:
+        return known
     rows = client.read(
         "UNWIND $elements AS element MATCH (n) WHERE elementId(n) = element "
         "RETURN element, labels(n) AS labels, [key IN $keys | n[key]] AS key_values",
-        elements=list(element_ids),
+        elements=element_ids,
         keys=reader.properties,
     )
-    return {
+    return known | {
         row["element"]: reader.entity_id(row["labels"], row["element"], _values(reader.properties, row))
         for row in rows
         if reader.wanted(row["labels"])

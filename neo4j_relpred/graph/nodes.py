@@ -50,6 +50,10 @@ class NodeReader:
             return False
         return not self.labels or not carried.isdisjoint(self.labels)
 
+    def seen(self, labels: Sequence[str], values: Mapping[str, Any]) -> EntityId | None:
+        """See Identity; None also for a node that is not read."""
+        return self._identity.seen(labels, values) if self.wanted(labels) else None
+
     def entity_id(self, labels: Sequence[str], element_id: str, values: Mapping[str, Any]) -> EntityId:
         """The entity id of a node, by the one rule."""
         return self._identity.entity_id(labels, values, element_id)

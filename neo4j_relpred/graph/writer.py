@@ -23,7 +23,7 @@ from neo4j_relpred.config import GraphSettings, PublishingSettings
 from neo4j_relpred.data.target_set import TargetEdge, TargetSet
 from neo4j_relpred.errors import GraphQueryFailed, PublicationStopped, RelpredError
 from neo4j_relpred.graph.ahead import ahead
-from neo4j_relpred.graph.client import CommitLost, GraphClient
+from neo4j_relpred.graph.client import CommitLost, ConstraintBroken, GraphClient
 from neo4j_relpred.graph.decisions import AMBIGUOUS, MISSING, decided_keys
 from neo4j_relpred.graph.difference import Difference, difference
 from neo4j_relpred.graph.identity import Found, Identity, KnownNodes
@@ -214,7 +214,7 @@ class _Publication:
         return [left]
 
     def _write_until_equal(self, look: _Look) -> list[_LeftOut]:
-        """Writes, and looks again when a commit was lost or the counts differ. Gives back what was left out."""
+        """Writes; looks again when a commit was lost, edges came meanwhile, counts differ. Tells what was left out."""
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 left = self._write(look)
@@ -225,7 +225,7 @@ class _Publication:
                 wrong = self._wrong_counts(touched, left)
                 if not wrong:
                     return list(left.values())
-            except CommitLost:
+            except (CommitLost, ConstraintBroken):  # the latter where a query has written an edge since the look
                 if attempt == ATTEMPTS:
                     raise
             log.info("publication %s looks at the graph again, attempt %d", self._plan.run, attempt + 1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -14,13 +15,21 @@ from torch import Tensor
 from neo4j_relpred.data.knowledge_graph import IntArray
 from neo4j_relpred.model.parts import Parts
 from neo4j_relpred.model.pools import Pool
-from neo4j_relpred.model.structure import ComplEx
-from neo4j_relpred.model.tower import Tower
+from neo4j_relpred.model.rough import RoughTable
 
-__all__ = ["Asked"]
+__all__ = ["Asked", "Question"]
 
 FloatArray = npt.NDArray[np.float32]
 FLOAT = 4  # bytes
+
+
+@dataclass(frozen=True)
+class Question:
+    """anchors (q,), and what their candidates are multiplied with: (q, 2 rank), (q, hidden)."""
+
+    anchors: Tensor
+    structure: Tensor | None
+    tower: Tensor | None
 
 
 class Asked:
@@ -54,8 +63,9 @@ class Asked:
     def bytes(self) -> int:
         """About as much as this takes when it has been asked about everything."""
         members = self._members
-        width = 2 * members.settings.structure_rank * (members.structure is not None) + members.encoded.shape[1]
-        return FLOAT * len(self.pool.entities) * width * (1 if self._shares else 2)
+        reverse, rank = members.encoded.shape[1], members.settings.structure_rank
+        own = 0 if self._shares else 2 * rank * (members.structure is not None) + members.encoded.shape[1]
+        return FLOAT * len(self.pool.entities) * (reverse + own)
 
     @cached_property
     def tails(self) -> FloatArray:
@@ -91,79 +101,81 @@ class Asked:
     def _tower_table(self) -> Tensor:
         return self._members.unit if self.pool.whole else self._members.unit_of(self._entities)
 
-    def structure_scores(self, anchors: Tensor) -> Tensor | None:
+    def question(self, anchors: Tensor) -> Question:
+        """Queries from these anchors (q,)."""
+        structure, tower = self._members.structure, self._members.tower
+        relations = torch.full_like(anchors, self.relation)
+        known = anchors.clamp(max=self._members.trained - 1)
+        return Question(
+            anchors,
+            None if structure is None else structure.query(known, relations),
+            None if tower is None else tower.query(self._members.encoded[anchors], relations),
+        )
+
+    def structure_scores(self, question: Question) -> Tensor | None:
         """(q, p): logits; a new anchor scores all alike, a new candidate gets the mean of the others."""
-        structure, trained = self._members.structure, self._members.trained
-        if structure is None:
+        trained = self._members.trained
+        if question.structure is None:
             return None
-        index = anchors.clamp(max=trained - 1)
-        query = self._structure_query(structure, index)
         if self._shares:
-            table = self._members.rough_structure
-            scores = (query.to(table.dtype) @ table.T).index_select(1, self._entities.clamp(max=trained - 1)).float()
+            whole = self.pool.whole and len(self._entities) == trained
+            rows = None if whole else self._entities.clamp(max=trained - 1)
+            scores = self._members.rough_structure.scores(question.structure, rows)
         else:
-            scores = query @ self._structure_table.T
-        scores[anchors >= trained] = 0.0
-        new = self._entities >= trained
-        if new.any():
-            scores[:, new] = scores[:, ~new].mean(1, keepdim=True) if not new.all() else 0.0
+            scores = question.structure @ self._structure_table.T
+        scores[question.anchors >= trained] = 0.0
+        if self._new is not None:
+            scores[:, self._new] = scores[:, ~self._new].mean(1, keepdim=True) if not self._new.all() else 0.0
         return scores
 
-    def tower_scores(self, anchors: Tensor) -> Tensor | None:
+    @cached_property
+    def _new(self) -> Tensor | None:
+        """(p,): which of the pool are new; None where none is."""
+        new = self._entities >= self._members.trained
+        return new if new.any() else None
+
+    def tower_scores(self, question: Question) -> Tensor | None:
         """(q, p): logits."""
         tower = self._members.tower
-        if tower is None:
+        if tower is None or question.tower is None:
             return None
-        query = self._tower_query(tower, anchors)
-        if self._shares:
-            table = self._members.rough_unit
-            scores = (query.to(table.dtype) @ table.T).index_select(1, self._entities).float()
-        else:
-            scores = query @ self._tower_table.T
-        return scores / tower.log_temperature.exp()
-
-    def sharpen(self, anchors: Tensor, chosen: Tensor, structure: Tensor | None, tower: Tensor | None) -> None:
-        """Puts the exact scores of the chosen positions (q, c) where half precision has left rough ones (q, p)."""
-        members = self._members
+        query = question.tower / tower.log_temperature.exp()
         if not self._shares:
-            return
-        nodes = self._entities[chosen]
-        if structure is not None and members.structure is not None:
-            last = members.trained - 1
-            query = self._structure_query(members.structure, anchors.clamp(max=last))
-            exact = torch.einsum("qck,qk->qc", members.structure.entity[nodes.clamp(max=last)], query)
-            known = (anchors <= last)[:, None] & (nodes <= last)
-            structure.scatter_(1, chosen, torch.where(known, exact, structure.gather(1, chosen)))
-        if tower is not None and members.tower is not None:
-            query = self._tower_query(members.tower, anchors)
-            exact = torch.einsum("qck,qk->qc", members.unit_of(nodes.reshape(-1)).view(*nodes.shape, -1), query)
-            tower.scatter_(1, chosen, exact / members.tower.log_temperature.exp())
+            return query @ self._tower_table.T
+        return self._members.rough_unit.scores(query, None if self.pool.whole else self._entities)
 
-    def _structure_query(self, structure: ComplEx, anchors: Tensor) -> Tensor:
-        return structure.query(anchors, torch.full_like(anchors, self.relation))
+    def sharpen_tower(self, question: Question, chosen: Tensor, scores: Tensor) -> None:
+        """Puts the exact scores of the chosen positions (q, c) where bytes have left rough ones (q, p)."""
+        members = self._members
+        if self._shares and question.tower is not None and members.tower is not None:
+            query, nodes = question.tower / members.tower.log_temperature.exp(), self._entities[chosen]
+            scores.scatter_(1, chosen, _products(members.encoded[nodes], query) / members.lengths[nodes])
 
-    def _tower_query(self, tower: Tower, anchors: Tensor) -> Tensor:
-        return tower.query(self._members.encoded[anchors], torch.full_like(anchors, self.relation))
-
-    def structure_pairs(self, anchors: Tensor, chosen: Tensor) -> dict[str, Tensor]:
-        """Features of anchors (q,) and positions in the pool (q, c), (q, c) each."""
-        structure, trained = self._members.structure, self._members.trained
+    def structure_pairs(self, question: Question, chosen: Tensor, scores: Tensor) -> dict[str, Tensor]:
+        """Features of positions in the pool (q, c), (q, c) each; their exact scores go where there are rough ones."""
+        structure, last = self._members.structure, self._members.trained - 1
         assert structure is not None
-        candidates = self._entities[chosen]
-        known = (anchors < trained)[:, None] & (candidates < trained)
-        head, tail = anchors.clamp(max=trained - 1), candidates.clamp(max=trained - 1)
-        vectors, total = self._structure_reverse(chosen)
-        raw = torch.einsum("qck,qk->qc", vectors, structure.entity[head])
-        own = structure.log_share(head.repeat_interleave(tail.shape[1]), tail.reshape(-1), self.relation)
-        values = {"reverse": raw - total, "reverse_raw": raw, "relation": own.reshape(tail.shape)}
+        anchors, candidates = question.anchors, self._entities[chosen]
+        known = (anchors <= last)[:, None] & (candidates <= last)
+        head = anchors.clamp(max=last)
+        vectors = structure.entity[candidates.clamp(max=last)]  # (q, c, 2 rank)
+        if self._shares and question.structure is not None:
+            exact = _products(vectors, question.structure)
+            scores.scatter_(1, chosen, torch.where(known, exact, scores.gather(1, chosen)))
+        raw = _products(vectors, structure.asker(head, torch.full_like(head, self._back)))
+        values = {
+            "reverse": raw - self._structure_reverse.totals(chosen),
+            "reverse_raw": raw,
+            "relation": structure.log_share(head, vectors, self.relation),
+        }
         return {name: torch.where(known, value, 0.0) for name, value in values.items()} | {"known": known.float()}
 
-    def tower_pairs(self, anchors: Tensor, chosen: Tensor) -> dict[str, Tensor]:
-        """Features of anchors (q,) and positions in the pool (q, c), (q, c) each."""
+    def tower_pairs(self, question: Question, chosen: Tensor) -> dict[str, Tensor]:
+        """Features of positions in the pool (q, c), (q, c) each."""
         tower = self._members.tower
         assert tower is not None
-        vectors, total = self._tower_reverse(chosen)
-        raw = torch.einsum("qck,qk->qc", vectors, self._members.unit_of(anchors)) / tower.log_temperature.exp()
+        total, vectors = self._tower_reverse.totals(chosen), self._tower_reverse.vectors(chosen)
+        raw = _products(vectors, self._members.unit_of(question.anchors) / tower.log_temperature.exp())
         return {"reverse": raw - total, "reverse_raw": raw}
 
     @cached_property
@@ -175,7 +187,7 @@ class Asked:
         def ask(positions: Tensor) -> Tensor:
             return structure.query(asked[positions], back.expand(len(positions)))
 
-        return _Reverse(len(asked), ask, structure.entity[self._sample])
+        return _Reverse(len(asked), ask, self._normaliser(structure.entity[self._sample]))
 
     @cached_property
     def _tower_reverse(self) -> _Reverse:
@@ -186,24 +198,47 @@ class Asked:
         def ask(positions: Tensor) -> Tensor:
             return tower.query(encoded[entities[positions]], back.expand(len(positions)))
 
-        return _Reverse(len(entities), ask, self._members.unit_of(self._sample) / tower.log_temperature.exp())
+        sample = self._members.unit_of(self._sample) / tower.log_temperature.exp()
+        return _Reverse(len(entities), ask, self._normaliser(sample), encoded.shape[1])
+
+    def _normaliser(self, sample: Tensor) -> Callable[[Tensor], Tensor]:
+        """Scores of queries (q, k) with a sample (s, k), in bytes where the choice of candidates is."""
+        if self._shares:
+            return RoughTable(sample.detach()).scores
+        return lambda queries: queries @ sample.T
+
+
+def _products(vectors: Tensor, queries: Tensor) -> Tensor:
+    """(q, c, k), (q, k) -> (q, c)."""
+    return (vectors @ queries[..., None])[..., 0]
 
 
 class _Reverse:
     """Queries from the candidates' side, each made once however often it is a candidate."""
 
-    def __init__(self, size: int, ask: Callable[[Tensor], Tensor], sample: Tensor) -> None:
-        """size: of the pool; ask: no method of who keeps this (a ring); sample: (s, k) to normalise scores over."""
-        self._ask, self._sample = ask, sample
-        self._vectors, self._totals = torch.empty(size, sample.shape[1]), torch.empty(size)
-        self._there = torch.zeros(size, dtype=torch.bool)
+    def __init__(
+        self, size: int, ask: Callable[[Tensor], Tensor], score: Callable[[Tensor], Tensor], width: int = 0
+    ) -> None:
+        """size: of the pool; ask: no method of who keeps this (a ring); score: with a sample to normalise over.
 
-    def __call__(self, chosen: Tensor) -> tuple[Tensor, Tensor]:
-        """Positions (q, c) -> query vectors (q, c, k) and the logarithms of their scores' sums (q, c)."""
-        missing = torch.unique(chosen[~self._there[chosen]])
-        if len(missing):
+        width: of the vectors, where these are kept, too.
+        """
+        self._ask, self._score = ask, score
+        self._vectors, self._totals = torch.empty(size, width), torch.full((size,), torch.nan)
+
+    def totals(self, chosen: Tensor) -> Tensor:
+        """Positions (q, c) -> the logarithms of their scores' sums (q, c)."""
+        found = self._totals[chosen]
+        lacking = found.isnan()
+        if lacking.any():
+            missing = torch.unique(chosen[lacking])
             vectors = self._ask(missing)
-            self._vectors[missing] = vectors
-            self._totals[missing] = torch.logsumexp(vectors @ self._sample.T, 1)
-            self._there[missing] = True
-        return self._vectors[chosen], self._totals[chosen]
+            if self._vectors.shape[1]:
+                self._vectors[missing] = vectors
+            self._totals[missing] = torch.logsumexp(self._score(vectors), 1)
+            found = self._totals[chosen]
+        return found
+
+    def vectors(self, chosen: Tensor) -> Tensor:
+        """Positions (q, c) of which the totals were asked -> query vectors (q, c, k)."""
+        return self._vectors[chosen]

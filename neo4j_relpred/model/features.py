@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from neo4j_relpred.data.knowledge_graph import IntArray
-from neo4j_relpred.model.rules import RULE_FEATURES
+from neo4j_relpred.model.choosing import Choice
+from neo4j_relpred.model.rules import RULE_FEATURES, SILENT
 from neo4j_relpred.model.walks import LEAST, WALK_FEATURES, WALKS
 from neo4j_relpred.model.words import WORD_FEATURES
 
@@ -36,24 +34,29 @@ FEATURE_GROUPS: dict[str, tuple[str, ...]] = {
     ),
 }
 FEATURE_NAMES = tuple(name for names in FEATURE_GROUPS.values() for name in names)
+_PLACES = {name: place for place, name in enumerate(FEATURE_NAMES)}
+_COUNTS = np.array([name.endswith("count") for name in RULE_FEATURES])
 
 
 def group_columns(group: str) -> list[int]:
     """The columns of a feature group."""
-    return [FEATURE_NAMES.index(name) for name in FEATURE_GROUPS[group]]
+    return [_PLACES[name] for name in FEATURE_GROUPS[group]]
 
 
-@dataclass
 class Columns:
-    """Collects features by name, (q, c) each."""
+    """Collects features by name into `values` (q, c, features); what is not set is zero."""
 
-    shape: tuple[int, int]
-    values: dict[str, FloatArray] = field(default_factory=dict)
+    def __init__(self, shape: tuple[int, int]) -> None:
+        self.values: FloatArray = np.zeros((*shape, len(FEATURE_NAMES)), np.float32)
 
     def set(self, name: str, value: Tensor | FloatArray) -> None:
         """value: (q, c), or (q,) where all candidates of a query share it."""
         array = value.numpy() if isinstance(value, Tensor) else value
-        self.values[name] = np.broadcast_to(array if array.ndim == 2 else array[:, None], self.shape)
+        self.values[..., _PLACES[name]] = array if array.ndim == 2 else array[:, None]
+
+    def get(self, name: str) -> FloatArray:
+        """(q, c)."""
+        return self.values[..., _PLACES[name]]
 
     def set_member(self, member: str, scores: Tensor, chosen: Tensor) -> None:
         """scores: (q, p) logits of a member; chosen: (q, c) positions."""
@@ -63,31 +66,22 @@ class Columns:
         self.set(f"{member}_log_probability", mine)
         self.set(f"{member}_gap", mine - best)
         self.set(f"{member}_best", best[:, 0])
-        self.set(f"{member}_spread", scores.numpy().std(1, ddof=1))  # ten times as fast as torch's
 
-    def set_rules(self, rules: tuple[FloatArray, ...], logs: FloatArray, positions: IntArray) -> None:
-        """rules: three of (q, p, 3); logs: (q, p) of all together; positions: (q, c)."""
-        mine = np.concatenate([np.take_along_axis(part, positions[..., None], 1) for part in rules], axis=2)
-        for column, name in enumerate(RULE_FEATURES):
-            value = mine[..., column]
-            self.set(name, value if name.endswith("count") else np.log(value + 1e-3))
-        self._set_best("rules_or", "rules", logs, positions)
+    def set_rules(self, choice: Choice) -> None:
+        """What rules say of the chosen."""
+        first, last = _PLACES[RULE_FEATURES[0]], _PLACES[RULE_FEATURES[-1]] + 1
+        shares = np.log(choice.rules + SILENT)
+        self.values[..., first:last] = np.where(_COUNTS, choice.rules, shares)
+        self._set_best("rules_or", "rules", choice.rule_logs, choice.rule_best)
 
-    def set_walks(self, shares: FloatArray, logs: FloatArray, positions: IntArray) -> None:
-        """shares: (q, p, walks); logs: (q, p) of all together; positions: (q, c)."""
-        mine = np.log(np.take_along_axis(shares, positions[..., None], 1) + LEAST)
-        for column, name in enumerate(WALKS):
-            self.set(f"walk_{name}", mine[..., column])
-        self._set_best("walks", "walks", logs, positions)
+    def set_walks(self, choice: Choice) -> None:
+        """What walks say of the chosen."""
+        first = _PLACES[f"walk_{WALKS[0]}"]
+        self.values[..., first : first + len(WALKS)] = np.log(choice.walks + LEAST)
+        self._set_best("walks", "walks", choice.walk_logs, choice.walk_best)
 
-    def _set_best(self, name: str, member: str, logs: FloatArray, positions: IntArray) -> None:
+    def _set_best(self, name: str, member: str, mine: FloatArray, best: FloatArray) -> None:
         """What a member says of the candidates, how far that is from its best, and its best."""
-        best, mine = logs.max(1, keepdims=True), np.take_along_axis(logs, positions, 1)
         self.set(name, mine)
-        self.set(f"{member}_gap", mine - best)
-        self.set(f"{member}_best", best[:, 0])
-
-    def stacked(self) -> FloatArray:
-        """(q, c, features); what was not set is zero."""
-        zero = np.zeros(self.shape, np.float32)
-        return np.stack([self.values.get(name, zero) for name in FEATURE_NAMES], axis=2).astype(np.float32)
+        self.set(f"{member}_gap", mine - best[:, None])
+        self.set(f"{member}_best", best)

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from neo4j_relpred.data.knowledge_graph import IntArray, KnowledgeGraph, inverse, ranges
-from neo4j_relpred.model.kernels import BEST, FACTS
+from neo4j_relpred.model.applying import BEST, FACTS
 from neo4j_relpred.model.rules import FANOUT, SMOOTHING, Rules
 
 __all__ = ["PATHS", "Firing", "fired_rules"]
@@ -114,7 +114,7 @@ def _mined(rules: Rules, graph: KnowledgeGraph, head: int, relation: int, tail: 
 
 
 def _of_shared_facts(graph: KnowledgeGraph, head: int, relation: int, tail: int) -> Iterator[Firing]:
-    """A fact of the head => (relation, tail): others that share the fact have this tail. See kernels.apply_forward."""
+    """A fact of the head => (relation, tail): others that share the fact have this tail. See applying.apply_forward."""
     facts = graph.edges[_spread(graph.offsets[[head]], graph.offsets[[head + 1]], FACTS)[1]]
     back = inverse(facts[:, 1], graph.num_relations)
     rows, places = _spread(*graph.answer_ranges(facts[:, 2], back), FANOUT)
@@ -131,7 +131,7 @@ def _of_shared_facts(graph: KnowledgeGraph, head: int, relation: int, tail: int)
 
 
 def _of_like_answers(graph: KnowledgeGraph, head: int, relation: int, tail: int) -> Iterator[Firing]:
-    """The tail shares a fact with tails that the head has already. See kernels.apply_backward."""
+    """The tail shares a fact with tails that the head has already. See applying.apply_backward."""
     known = _answers(graph, head, relation)
     some = known[_spread(np.zeros(1, np.int64), np.array([len(known)]), FANOUT)[1]]
     facts = graph.edges[_spread(graph.offsets[some], graph.offsets[some + 1], FANOUT)[1], 1:]

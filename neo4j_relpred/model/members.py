@@ -14,11 +14,11 @@ import torch
 
 from neo4j_relpred.data.knowledge_graph import IntArray
 from neo4j_relpred.model.asked import Asked
+from neo4j_relpred.model.choosing import Said, choose
 from neo4j_relpred.model.features import Columns
 from neo4j_relpred.model.parts import Parts, Weights
 from neo4j_relpred.model.pools import Pool, answer_pool
-from neo4j_relpred.model.rules import any_rule
-from neo4j_relpred.model.walks import any_walk, walk_shares
+from neo4j_relpred.model.walks import walk_shares, walked
 from neo4j_relpred.model.words import WORD_FEATURES
 
 __all__ = ["Members", "Proposal", "Weights", "standing"]
@@ -88,42 +88,40 @@ class Members(Parts):
         wanted: (q, k) entities that are candidates of a query in any case.
         """
         asked = self.asked(relation) if wanted is None else self.asked(relation).with_entities(wanted.ravel())
-        place, index = asked.pool.place, torch.from_numpy(anchors)
-        structure, tower = asked.structure_scores(index), asked.tower_scores(index)
-        rules = self.rule_features(asked, anchors)
-        rule_logs = np.log(any_rule(rules) + 1e-3)
-        walks = self.walk_shares(asked, anchors)
-        walk_logs = None if walks is None else any_walk(walks)
+        place, question = asked.pool.place, asked.question(torch.from_numpy(anchors))
+        structure, tower = asked.structure_scores(question), asked.tower_scores(question)
+        ruled = self.rules.told(self.graph, anchors, relation, asked.pool) if self.settings.rule_length else None
+        walks = walked(self.graph, anchors, relation, asked.pool) if self.settings.walks else None
+        scores = [None if part is None else part.numpy() for part in (structure, tower)]
+        said = Said(scores[0], scores[1], ruled, walks)
         known = anchors < self.trained
         weights = np.where(known[:, None], self.weights.known, self.weights.new).astype(np.float32)  # (q, members)
-        parts = zip(weights.T, (structure, tower, rule_logs, walk_logs), strict=True)
-        weighed = [(weight, np.asarray(scores)) for weight, scores in parts if scores is not None]
-        members = [scores for _, scores in weighed]
-        base = np.zeros((len(anchors), len(asked.pool.entities)), np.float32)
-        for weight, scores in weighed:
-            base += weight[:, None] * standing(scores)
+        shape = len(anchors), len(asked.pool.entities)
         inside = place[excluded[1]] >= 0
-        base[excluded[0][inside], place[excluded[1][inside]]] = -np.inf
-        positions = self._choose(base, members, None if wanted is None else place[wanted])
-        real = np.isfinite(np.take_along_axis(base, positions, 1))
-        columns = Columns((len(anchors), positions.shape[1]))
+        barred = excluded[0][inside], place[excluded[1][inside]]
+        forced = np.zeros((len(anchors), 0), np.int64) if wanted is None else place[wanted]
+        choice = choose(said, shape, weights, barred, forced, self._sizes(said, shape[1]))
+        positions = choice.positions
+        real = np.isfinite(np.take_along_axis(choice.base, positions, 1))
+        columns = Columns(positions.shape)
         chosen = torch.from_numpy(positions)
-        asked.sharpen(index, chosen, structure, tower)
         if structure is not None:
-            columns.set_member("structure", structure, chosen)
-            for name, value in asked.structure_pairs(index, chosen).items():
+            for name, value in asked.structure_pairs(question, chosen, structure).items():
                 columns.set(f"structure_{name}", value)
-            pairs = columns.values["structure_known"] > 0
-            there = {"log_probability": pairs, "gap": pairs, "best": known[:, None]}
-            for name, mask in there.items():  # a new node has no vector: that says nothing rather than little
-                columns.set(f"structure_{name}", np.where(mask, columns.values[f"structure_{name}"], 0))
+            columns.set_member("structure", structure, chosen)
+            pairs = columns.get("structure_known") > 0
+            for name in ("log_probability", "gap"):  # a new node has no vector: that says nothing rather than little
+                columns.get(f"structure_{name}")[~pairs] = 0
+            columns.get("structure_best")[~known] = 0
         if tower is not None:
+            asked.sharpen_tower(question, chosen, tower)
             columns.set_member("tower", tower, chosen)
-            for name, value in asked.tower_pairs(index, chosen).items():
+            columns.set("tower_spread", choice.tower_spread)
+            for name, value in asked.tower_pairs(question, chosen).items():
                 columns.set(f"tower_{name}", value)
-        columns.set_rules(rules, rule_logs, positions)
-        if walks is not None and walk_logs is not None:
-            columns.set_walks(walks, walk_logs, positions)
+        columns.set_rules(choice)
+        if walks is not None:
+            columns.set_walks(choice)
         candidates = asked.pool.entities[positions]
         self._prior_features(columns, asked, anchors, candidates)
         if self.words is not None:
@@ -131,9 +129,15 @@ class Members(Parts):
             for number, name in enumerate(WORD_FEATURES):
                 columns.set(name, overlap[..., number])
         counts = np.bincount(excluded[0], minlength=len(anchors)).astype(np.int64)
-        return Proposal(candidates, columns.stacked(), base, real, asked.pool, counts)
+        return Proposal(candidates, columns.values, choice.base, real, asked.pool, counts)
 
-    def rule_features(self, asked: Asked, anchors: IntArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    def _sizes(self, said: Said, pool: int) -> tuple[int, int]:
+        """How many candidates go on, and how many of the best of every member always do."""
+        size = min(self.settings.candidates, pool)
+        members = 1 + sum(part is not None for part in (said.structure, said.tower, said.walks))
+        return size, min(ALWAYS_IN, size // (members + 1))
+
+    def rule_features(self, asked: Asked, anchors: IntArray) -> tuple[FloatArray, ...]:
         """Three of (q, p, 3), as Rules.features has them; nothing where the settings leave rules out."""
         if not self.settings.rule_length:
             return (np.zeros((len(anchors), len(asked.pool.entities), 3), np.float32),) * 3
@@ -145,19 +149,6 @@ class Members(Parts):
             return None
         return walk_shares(self.graph, anchors, asked.relation, asked.pool)
 
-    def _choose(self, base: FloatArray, members: list[FloatArray], wanted: IntArray | None) -> IntArray:
-        """(q, c) positions: the best of the sum, with the best of every member always in, sorted."""
-        size = min(self.settings.candidates, base.shape[1])
-        lifted = base.copy()
-        always = min(ALWAYS_IN, size // (len(members) + 1))
-        for scores in members:
-            best = _best(np.where(np.isfinite(base), scores, -np.inf), always)
-            np.put_along_axis(lifted, best, np.take_along_axis(base, best, 1) + 1e4, 1)
-        if wanted is not None:
-            np.put_along_axis(lifted, wanted, 1e6, 1)
-        chosen = _best(lifted, size) if size < base.shape[1] else np.broadcast_to(np.arange(size), base.shape)
-        return np.sort(chosen, axis=1).astype(np.int64)
-
     def _prior_features(self, columns: Columns, asked: Asked, anchors: IntArray, candidates: IntArray) -> None:
         context, degrees = self.graph.context, self.graph.degrees
         columns.set("popularity", np.log1p(context[candidates, self.graph.inverse(asked.relation)]))
@@ -167,15 +158,11 @@ class Members(Parts):
         columns.set("context_range", asked.context_range[candidates])
         columns.set("range_share", np.log1p(np.float32(asked.tails.sum()))[None].repeat(len(anchors)))
         if self.text.shape[1]:
-            theirs, own = (self.unit_text(torch.from_numpy(side)) for side in (candidates, anchors))
-            columns.set("text_cosine", torch.einsum("qck,qk->qc", theirs, own))
-            columns.set("text_range", theirs @ asked.text_mean)
-
-
-def _best(scores: FloatArray, size: int) -> IntArray:
-    """(q, p) -> (q, size): places of the largest, in no order; torch finds them several times as fast as numpy."""
-    places: IntArray = torch.from_numpy(scores).topk(size, sorted=False).indices.numpy()
-    return places
+            theirs, own = (torch.from_numpy(side) for side in (candidates, anchors))
+            views = torch.stack([self.unit_text(own), asked.text_mean.expand(len(own), -1)], dim=2)  # (q, width, 2)
+            likeness = (self.text[theirs] @ views) / self.text_lengths[theirs][..., None]
+            columns.set("text_cosine", likeness[..., 0])
+            columns.set("text_range", likeness[..., 1])
 
 
 def standing(scores: FloatArray) -> FloatArray:

@@ -13,11 +13,11 @@ from torch import Tensor
 from neo4j_relpred.config import ModelSettings
 from neo4j_relpred.data.knowledge_graph import KnowledgeGraph
 from neo4j_relpred.model.pools import WHOLE
+from neo4j_relpred.model.rough import RoughTable
 from neo4j_relpred.model.rules import Rules
 from neo4j_relpred.model.structure import ComplEx
 from neo4j_relpred.model.tower import Tower
 from neo4j_relpred.model.words import Words
-from neo4j_relpred.text.processor import multiplies_bf16
 
 __all__ = ["Parts", "Weights"]
 
@@ -70,15 +70,21 @@ class Parts:
         return torch.from_numpy(np.sort(rng.choice(count, size, replace=False)))
 
     @cached_property
-    def rough_structure(self) -> Tensor:
-        """(trained, 2 rank): the vectors of the structure member, in half precision where the processor likes that."""
+    def rough_structure(self) -> RoughTable:
+        """(trained, 2 rank): the vectors of the structure member."""
         assert self.structure is not None
-        return _rough(self.structure.entity)
+        return RoughTable(self.structure.entity.detach())
 
     @cached_property
-    def rough_unit(self) -> Tensor:
-        """(entities, hidden): encoded nodes as unit vectors, likewise."""
-        return _rough(torch.nn.functional.normalize(self.encoded, dim=-1))
+    def rough_unit(self) -> RoughTable:
+        """(entities, hidden): encoded nodes as unit vectors."""
+        return RoughTable(torch.nn.functional.normalize(self.encoded, dim=-1))
+
+    @cached_property
+    def lengths(self) -> Tensor:
+        """(entities,): of encoded nodes, never 0."""
+        lengths: Tensor = self.encoded.norm(dim=-1)
+        return lengths.clamp_min(1e-12)
 
     def unit_of(self, nodes: Tensor) -> Tensor:
         """(n, hidden): some rows of `unit`, which is not made for them: a large graph does better without."""
@@ -102,8 +108,3 @@ class Parts:
         logs = np.log1p(self.graph.context)
         unit: FloatArray = logs / (np.linalg.norm(logs, axis=1, keepdims=True) + 1e-6)
         return unit
-
-
-def _rough(table: Tensor) -> Tensor:
-    """A table to choose candidates by: in half precision where the processor is several times as fast with that."""
-    return table.detach().bfloat16() if multiplies_bf16() else table.detach()

@@ -6,6 +6,7 @@ Candidates are entities (tail and head queries) or relations (relation queries);
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import cached_property
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +19,7 @@ __all__ = ["Reasoner", "Reasoners"]
 CLIP = 6.0
 RELATION_WIDTH = 8
 HIDDEN = 128
+ROWS = 600  # candidates that all networks weigh at a time: what they make of more would not stay in the cache
 
 
 class Reasoner(nn.Module):
@@ -122,10 +124,52 @@ class Reasoners(nn.Module):
 
     def forward(self, features: Tensor, relations: Tensor, real: Tensor) -> Tensor:
         """As of Reasoner."""
+        if self.alone and not self.training and not torch.is_grad_enabled() and features.numel():
+            size = max(1, ROWS // features.shape[1])
+            blocks = zip(features.split(size), relations.split(size), strict=True)
+            return torch.cat([self._stacked.mean_of(*block) for block in blocks])
         return torch.stack([network(features, relations, real) for network in self._each()]).mean(0)
+
+    @cached_property
+    def _stacked(self) -> _Stacked:
+        return _Stacked(self._each())
 
     def _each(self) -> list[Reasoner]:
         return [network for network in self.networks if isinstance(network, Reasoner)]
+
+
+class _Stacked:
+    """The weights of n networks that are MLPs, one behind the other: four times as fast as one after the other."""
+
+    def __init__(self, networks: list[Reasoner]) -> None:
+        def stacked(*path: str) -> Tensor:
+            return torch.stack([network.state_dict()[".".join(path)] for network in networks])
+
+        self._base = networks[0].base
+        self._mean, self._scale = stacked("mean")[:, None], stacked("scale")[:, None]  # (n, 1, f)
+        self._linear, self._linear_bias = stacked("linear", "weight"), stacked("linear", "bias")  # (n, 1, f), (n, 1)
+        self._by_relation, self._relation = stacked("by_relation", "weight"), stacked("relation", "weight")
+        self._relation_into = stacked("relation_into", "weight").mT
+        self._into, self._into_bias = stacked("into", "weight").mT, stacked("into", "bias")[:, None]
+        self._next, self._next_bias = stacked("out", "0", "weight").mT, stacked("out", "0", "bias")[:, None]
+        self._last, self._last_bias = stacked("out", "2", "weight").mT, stacked("out", "2", "bias")
+
+    def mean_of(self, features: Tensor, relations: Tensor) -> Tensor:
+        """features (q, c, f), relations (q, 1) or (q, c) -> the mean of the networks' logits (q, c)."""
+        shape, count = features.shape[:2], len(self._mean)
+        x = features.reshape(1, -1, features.shape[2]) - self._mean
+        x.div_(self._scale).clamp_(-CLIP, CLIP)  # (n, q c, f)
+        asked = torch.bmm(self._relation[:, relations.reshape(-1)], self._relation_into)  # (n, q or q c, hidden)
+        hidden = torch.baddbmm(self._into_bias, x, self._into).view(count, *shape, -1)
+        hidden += asked.view(count, len(relations), -1, hidden.shape[3])
+        hidden = functional.gelu(hidden).view(count, -1, hidden.shape[3])
+        hidden = functional.gelu(torch.baddbmm(self._next_bias, hidden, self._next))
+        weights = self._linear[:, None] + self._by_relation[:, relations]  # (n, q, 1 or c, f)
+        rows = x.view(count, *shape, -1)
+        plain = (rows @ weights.mT if weights.shape[2] == 1 else (rows * weights).sum(-1, keepdim=True))[..., 0]
+        out = plain + torch.bmm(hidden, self._last).view(plain.shape) + (self._linear_bias + self._last_bias)[..., None]
+        mean = out.mean(0)
+        return mean if self._base is None else mean + features[..., self._base]
 
 
 def _transformer(hidden: int) -> nn.Module:

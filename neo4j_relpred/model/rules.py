@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from neo4j_relpred.data.knowledge_graph import IntArray, KnowledgeGraph
 from neo4j_relpred.model import kernels
+from neo4j_relpred.model.applying import Told, apply_backward, apply_cyclic, apply_forward
 from neo4j_relpred.model.pools import Pool
 
 __all__ = ["RULE_FEATURES", "Rule", "Rules", "any_rule", "mine_rules"]
@@ -22,6 +23,7 @@ FloatArray = npt.NDArray[np.float32]
 FANOUT = 50
 APPLY_FANOUT = 300
 SMOOTHING = 5
+SILENT = 1e-3  # is added to confidences before their logarithm: where no rule fired they are 0
 LEAST_SUPPORT = 2
 BODY_LIMIT = 4_000_000  # pairs of relations that are counted at most
 BUFFER = 8_000_000
@@ -85,21 +87,30 @@ class Rules:
         self._last_tables[relation] = single, double
         return single, double
 
-    def features(
+    def told(
         self, graph: KnowledgeGraph, anchors: IntArray, relation: int, pool: Pool | None = None
-    ) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """(q,) anchors of queries by one relation -> cyclic, forward, backward, each (q, p, 3): see RULE_FEATURES.
+    ) -> tuple[Told, ...]:
+        """(q,) anchors of queries by one relation -> cyclic, forward, backward: see `applying` and RULE_FEATURES.
 
         Candidates are those of the pool, or all.
         """
         arrays, half = arrays_of(graph), graph.num_relations
         place = np.arange(graph.num_entities) if pool is None else pool.place
+        return (
+            apply_cyclic(*arrays, anchors, *self.tables(relation), APPLY_FANOUT, place),
+            apply_forward(*arrays, anchors, relation, half, FANOUT, place),
+            apply_backward(*arrays, anchors, relation, half, FANOUT, place),
+        )
+
+    def features(
+        self, graph: KnowledgeGraph, anchors: IntArray, relation: int, pool: Pool | None = None
+    ) -> tuple[FloatArray, ...]:
+        """What is `told`, for all candidates: cyclic, forward, backward, each (q, p, 3)."""
         size = graph.num_entities if pool is None else len(pool.entities)
-        cyclic, forward, backward = (np.zeros((len(anchors), size, 3), np.float32) for _ in range(3))
-        kernels.apply_cyclic(*arrays, anchors, *self.tables(relation), APPLY_FANOUT, place, cyclic)
-        kernels.apply_forward(*arrays, anchors, relation, half, FANOUT, place, forward)
-        kernels.apply_backward(*arrays, anchors, relation, half, FANOUT, place, backward)
-        return cyclic, forward, backward
+        found = tuple(np.zeros((len(anchors), size, 3), np.float32) for _ in range(3))
+        for out, (ends, lines, values) in zip(found, self.told(graph, anchors, relation, pool), strict=True):
+            out[np.repeat(np.arange(len(anchors)), np.diff(ends)), lines] = values
+        return found
 
     def pairs(self, graph: KnowledgeGraph, heads: IntArray, tails: IntArray, hidden: IntArray) -> FloatArray:
         """(q,) pairs -> (q, 2R): noisy-or of the rules that lead from head to tail, per relation.
@@ -133,7 +144,7 @@ def arrays_of(graph: KnowledgeGraph) -> tuple[IntArray, IntArray, IntArray]:
     return graph.offsets, graph.edge_relations, graph.edge_tails
 
 
-def any_rule(parts: tuple[FloatArray, FloatArray, FloatArray]) -> FloatArray:
+def any_rule(parts: tuple[FloatArray, ...]) -> FloatArray:
     """(q, p): noisy-or of all three kinds of rules, from what `Rules.features` gives."""
     cyclic, forward, backward = (part[..., 0] for part in parts)
     together: FloatArray = 1 - (1 - cyclic) * (1 - forward) * (1 - backward)

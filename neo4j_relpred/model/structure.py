@@ -45,13 +45,26 @@ class ComplEx(nn.Module):
         real, imag = head_re * tail_re + head_im * tail_im, head_re * tail_im - head_im * tail_re
         return torch.cat([real, imag], -1)
 
-    def log_share(self, heads: Tensor, tails: Tensor, relation: int) -> Tensor:
-        """(q,), (q,) -> (q,): the logarithm of one relation's share in the softmax over all relations of the pair.
+    def asker(self, tails: Tensor, relations: Tensor) -> Tensor:
+        """(q,), (q,) -> (q, 2 rank): what a head is multiplied with."""
+        tail_re, tail_im = self.entity.index_select(0, tails).chunk(2, -1)
+        rel_re, rel_im = self.relation.index_select(0, relations).chunk(2, -1)
+        return torch.cat([rel_re * tail_re + rel_im * tail_im, rel_re * tail_im - rel_im * tail_re], -1)
 
-        In blocks: all logits of thousands of pairs and of relations at once would not fit into memory.
+    def log_share(self, heads: Tensor, tails: Tensor, relation: int) -> Tensor:
+        """heads (q,), vectors of tails (q, c, 2 rank) -> (q, c): the logarithm of one relation's share.
+
+        Of the softmax over all relations of the pair. In blocks: all logits of thousands of pairs and of relations at
+        once would not fit into memory.
         """
-        ends = zip(*(side.split(max(1, BLOCK // len(self.relation))) for side in (heads, tails)), strict=True)
-        return torch.cat([torch.log_softmax(self.pairs(*block), -1)[:, relation] for block in ends])
+        relations = torch.arange(len(self.relation))
+        shares = []
+        size = max(1, BLOCK // (max(1, tails.shape[1]) * len(relations)))
+        for anchors, others in zip(heads.split(size), tails.split(size), strict=True):
+            queries = self.query(anchors.repeat_interleave(len(relations)), relations.repeat(len(anchors)))
+            logits = others @ queries.view(len(anchors), len(relations), 2 * self.rank).mT  # (q, c, relations)
+            shares.append(logits[..., relation] - torch.logsumexp(logits, -1))
+        return torch.cat(shares)
 
     def n3(self, heads: Tensor, relations: Tensor, tails: Tensor) -> Tensor:
         """Sum over the triples of the cubed moduli (the nuclear 3-norm), a scalar."""

@@ -16,7 +16,7 @@ from neo4j_relpred.data.knowledge_graph import IntArray, KnowledgeGraph
 from neo4j_relpred.model.kernels import edges_by, spread
 from neo4j_relpred.model.pools import Pool
 
-__all__ = ["LEAST", "WALKS", "WALK_FEATURES", "any_walk", "walk_shares"]
+__all__ = ["LEAST", "WALKS", "WALK_FEATURES", "any_walk", "walk_shares", "walked"]
 
 FloatArray = npt.NDArray[np.float32]
 WALKS = ("any_two", "own_two", "own_three", "peers")
@@ -25,17 +25,20 @@ FANOUT = 300  # edges of a node that a walk may take, evenly spread
 LEAST = 1e-7  # a share that counts as none
 NONE, ALL = -1, -2  # in place of a relation
 ANY_TWO, OWN_TWO, OWN_THREE, PEERS = range(len(WALKS))
+ROOM = 4_096  # ends of walks that are made room for at first
 
 
-def walk_shares(graph: KnowledgeGraph, anchors: IntArray, relation: int, pool: Pool | None = None) -> FloatArray:
-    """(q,) anchors of queries by one relation -> (q, p, WALKS): the shares of walkers that end at each candidate.
+def walked(
+    graph: KnowledgeGraph, anchors: IntArray, relation: int, pool: Pool | None = None
+) -> tuple[IntArray, IntArray, FloatArray]:
+    """(q,) anchors of queries by one relation -> where walkers end: `ends` (q + 1,), `places`, `shares`.
 
-    any_two: two steps over edges of every type, in either direction; own_two, own_three: two and three steps over edges
-    of the relation, in either direction; peers: forth, back and forth along the relation. Candidates are those of the
-    pool, or all.
+    Of an anchor are those from ends[row] to ends[row + 1]. A place is a line of candidates * WALKS + the walk: any_two,
+    two steps over edges of every type, in either direction; own_two, own_three: two and three steps over edges of the
+    relation, in either direction; peers: forth, back and forth along the relation. Candidates are those of the pool, or
+    all.
     """
     place = np.arange(graph.num_entities) if pool is None else pool.place
-    out = np.zeros((len(anchors), graph.num_entities if pool is None else len(pool.entities), len(WALKS)), np.float32)
     back = graph.inverse(relation)
     legs = np.array(
         [
@@ -44,8 +47,19 @@ def walk_shares(graph: KnowledgeGraph, anchors: IntArray, relation: int, pool: P
             (relation, NONE, back, NONE, relation, NONE, NONE, PEERS),
         ]
     )
-    _walk(graph.offsets, graph.edge_relations, graph.edge_tails, anchors, legs, FANOUT, place, out)
-    return out
+    found: tuple[IntArray, IntArray, FloatArray] = _walk(
+        graph.offsets, graph.edge_relations, graph.edge_tails, anchors, legs, FANOUT, place
+    )
+    return found
+
+
+def walk_shares(graph: KnowledgeGraph, anchors: IntArray, relation: int, pool: Pool | None = None) -> FloatArray:
+    """(q, p, WALKS): the shares of walkers that end at each candidate, as `walked` has them."""
+    size = graph.num_entities if pool is None else len(pool.entities)
+    ends, places, shares = walked(graph, anchors, relation, pool)
+    out = np.zeros((len(anchors), size * len(WALKS)), np.float32)
+    out[np.repeat(np.arange(len(anchors)), np.diff(ends)), places] = shares
+    return out.reshape(len(anchors), size, len(WALKS))
 
 
 def any_walk(shares: FloatArray) -> FloatArray:
@@ -91,22 +105,14 @@ def _step(  # noqa: PLR0913 - a compiled loop takes plain arrays
 
 
 @njit(cache=True, nogil=True)
-def _note(mass: FloatArray, nodes: IntArray, size: int, place: IntArray, column: int, out: FloatArray) -> None:
-    for i in range(size):
-        if place[nodes[i]] >= 0:
-            out[place[nodes[i]], column] = mass[nodes[i]]
-
-
-@njit(cache=True, nogil=True)
 def _walk(
     offsets: IntArray, relation: IntArray, neighbor: IntArray, anchors: IntArray, legs: IntArray, fanout: int,
-    place: IntArray, out: FloatArray,
-) -> None:  # fmt: skip
-    """See `walk_shares`. legs: (walks, 8) forth and back of three steps, columns of out after the last two, or NONE.
-
-    place: (entities,) the line of each candidate, -1 for no candidate. out: (anchors, candidates, WALKS), zero.
-    """
-    entities = len(offsets) - 1
+    place: IntArray,
+) -> tuple[IntArray, IntArray, FloatArray]:  # fmt: skip
+    """See `walked`. legs: (walks, 8) forth and back of three steps, walks that are told after the last two, or NONE."""
+    entities, columns, filled = len(offsets) - 1, len(WALKS), 0
+    ends = np.zeros(len(anchors) + 1, np.int64)
+    places, shares = np.empty(ROOM, np.int64), np.empty(ROOM, np.float32)
     mass, other_mass = np.zeros(entities, np.float32), np.zeros(entities, np.float32)
     nodes, other_nodes = np.empty(entities, np.int64), np.empty(entities, np.int64)
     for row in range(len(anchors)):
@@ -121,6 +127,16 @@ def _walk(
                 )
                 mass, other_mass, nodes, other_nodes = other_mass, mass, other_nodes, nodes
                 if step > 0 and leg[5 + step] != NONE:
-                    _note(mass, nodes, size, place, leg[5 + step], out[row])
+                    if filled + size > len(places):
+                        more = max(len(places), size)
+                        places = np.concatenate((places, np.empty(more, np.int64)))
+                        shares = np.concatenate((shares, np.empty(more, np.float32)))
+                    for i in range(size):
+                        if place[nodes[i]] >= 0:
+                            places[filled] = place[nodes[i]] * columns + leg[5 + step]
+                            shares[filled] = mass[nodes[i]]
+                            filled += 1
             for i in range(size):
                 mass[nodes[i]] = 0.0
+        ends[row + 1] = filled
+    return ends, places[:filled], shares[:filled]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import Future
 
 from fastapi import Request
@@ -51,14 +51,16 @@ def _forgotten(answer: asyncio.Future[list[bytes]]) -> None:
         answer.exception()
 
 
-def answered(request: Request, rows: list[bytes]) -> Response:
+def answered(request: Request, rows: list[bytes], headers: Mapping[str, str] | None = None) -> Response:
     """Rows as a JSON list, or one to a line where the caller takes that."""
     if NDJSON not in request.headers.get("accept", ""):
-        return Response(b"[" + b",".join(rows) + b"]", media_type="application/json")
+        return Response(b"[" + b",".join(rows) + b"]", media_type="application/json", headers=headers)
+    if len(rows) <= ROWS_IN_A_CHUNK:
+        return Response(b"".join(row + b"\n" for row in rows), media_type=NDJSON, headers=headers)
 
     async def chunks() -> AsyncIterator[bytes]:
         for start in range(0, len(rows), ROWS_IN_A_CHUNK):
             yield b"".join(row + b"\n" for row in rows[start : start + ROWS_IN_A_CHUNK])
             await asyncio.sleep(0)  # or neither other requests nor the end of this connection would be noticed
 
-    return StreamingResponse(chunks(), media_type=NDJSON)
+    return StreamingResponse(chunks(), media_type=NDJSON, headers=headers)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -61,11 +61,15 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
 
 
 def create_app(
-    predictor: Predictor, settings: ServiceSettings, *, deadline_seconds: float = DEADLINE_SECONDS
+    predictor: Predictor,
+    settings: ServiceSettings,
+    *,
+    keys: Sequence[str] = (),
+    deadline_seconds: float = DEADLINE_SECONDS,
 ) -> FastAPI:
     """The service as an ASGI application. Its lifespan starts and ends the workers; the predictor stays the caller's.
 
-    Raises InvalidSettings when settings.token_file cannot be used.
+    keys: the properties that identify nodes. Raises InvalidSettings when settings.token_file cannot be used.
     """
     tokens = TokenFile(settings.token_file) if settings.token_file is not None else None
     model = ModelWorker(predictor, settings.queue_size)
@@ -95,7 +99,7 @@ def create_app(
     _add_probes(app, model)
     _add_metrics(app, metrics)
     _add_settings(app, predictor)
-    add_questions(app, model, REFUSALS, deadline_seconds)
+    add_questions(app, model, REFUSALS, deadline_seconds, keys)
     _add_decisions(app, desk, deadline_seconds)
     _add_runs(app, desk, undoing, deadline_seconds)
     add_jobs(app, predictor, REFUSALS)
@@ -122,7 +126,9 @@ def _add_probes(app: FastAPI, worker: ModelWorker) -> None:
     @app.get("/healthz", response_model=HealthBody)
     async def healthz() -> HealthBody:
         """Whether the process answers, with or without a model."""
-        return HealthBody(status="ok", version=__version__, wire=WIRE, model=worker.model)
+        error = worker.problem
+        problem = error and ErrorBody(code=error.code, message=error.message, hint=error.hint)
+        return HealthBody(status="ok", version=__version__, wire=WIRE, model=worker.model, problem=problem)
 
     @app.get("/readyz", response_model=ReadinessBody, responses={503: REFUSALS[503]})
     async def readyz() -> Response:

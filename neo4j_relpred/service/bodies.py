@@ -13,7 +13,7 @@ from pydantic import ConfigDict, Field, model_validator
 
 from neo4j_relpred.errors import InvalidQuery, UnknownEntity
 from neo4j_relpred.graph.writer import model_name_of
-from neo4j_relpred.service.described import DescribedNode
+from neo4j_relpred.service.described import MOST_LABELS, DescribedNode
 from neo4j_relpred.service.pace import Pace
 from neo4j_relpred.service.strict import Name, Strict, one_of
 from neo4j_relpred.service.worker import Predictor
@@ -41,6 +41,13 @@ __all__ = [
 MOST_DESCRIBED = 100
 
 
+class SeenBody(Strict):
+    """With its labels and the key properties that it has, a node of the graph need not be looked up."""
+
+    labels: list[Name] = Field(max_length=MOST_LABELS)
+    keys: dict[Name, str | int | bool | None] = Field(max_length=MOST_LABELS)
+
+
 class NodeReference(Strict):
     """A node: by its element id in the graph, or by its entity id in the model."""
 
@@ -48,6 +55,7 @@ class NodeReference(Strict):
 
     element_id: Name | None = None
     id: Name | None = None
+    seen: SeenBody | None = Field(None, description="What the caller sees of the node of an element id.")
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:
@@ -59,7 +67,12 @@ class NodeReference(Strict):
 def entities(predictor: Predictor, nodes: Sequence[NodeReference]) -> list[EntityId]:
     """The entities that are meant; nodes are looked up in the graph all at once."""
     elements = [node.element_id for node in nodes if node.element_id is not None]
-    found = iter(predictor.entities_of(elements) if elements else ())
+    seen = {
+        node.element_id: (node.seen.labels, node.seen.keys)
+        for node in nodes
+        if node.element_id is not None and node.seen is not None
+    }
+    found = iter(predictor.entities_of(elements, seen) if elements else ())
     return [next(found) if node.id is None else node.id for node in nodes]
 
 

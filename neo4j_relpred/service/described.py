@@ -13,7 +13,7 @@ from neo4j_relpred.wire import MOST_ROWS
 if TYPE_CHECKING:
     from neo4j_relpred.graph.live import LiveNode
 
-__all__ = ["DescribedEdge", "DescribedNode"]
+__all__ = ["MOST_LABELS", "DescribedEdge", "DescribedNode"]
 
 MOST_LABELS = 1_000
 Scalar = str | int | float | bool

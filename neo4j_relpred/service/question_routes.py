@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import Any
+from urllib.parse import quote
 
 from fastapi import FastAPI, Request
 from starlette.responses import Response
@@ -22,7 +23,7 @@ from neo4j_relpred.service.bodies import (
 from neo4j_relpred.service.explain_bodies import ExplainBody
 from neo4j_relpred.service.pace import Pace
 from neo4j_relpred.service.worker import Alike, ModelWorker, Predictor
-from neo4j_relpred.wire import EstimateRowBody, EvidenceRowBody, ScoredTripleBody
+from neo4j_relpred.wire import KEYS_HEADER, EstimateRowBody, EvidenceRowBody, ScoredTripleBody
 
 __all__ = ["add_questions"]
 
@@ -30,10 +31,12 @@ Route = Callable[[Callable[..., Any]], Callable[..., Any]]
 Refusals = dict[int | str, dict[str, Any]]
 
 
-def add_questions(app: FastAPI, worker: ModelWorker, refusals: Refusals, deadline_seconds: float) -> None:
-    """Adds them to the application."""
+def add_questions(
+    app: FastAPI, worker: ModelWorker, refusals: Refusals, deadline_seconds: float, keys: Sequence[str] = ()
+) -> None:
+    """Adds them to the application. keys: the properties that identify nodes, which answers tell the jar."""
     pace = Pace()  # written and read by the one thread that asks the model
-    _add_missing_parts(app, worker, pace, refusals, deadline_seconds)
+    _add_missing_parts(app, worker, pace, refusals, deadline_seconds, keys)
 
     @app.post("/v1/score", response_model=list[ScoredTripleBody], responses=refusals)
     async def score(body: ScoreBody, request: Request) -> Response:
@@ -65,8 +68,10 @@ def add_questions(app: FastAPI, worker: ModelWorker, refusals: Refusals, deadlin
 
 
 def _add_missing_parts(
-    app: FastAPI, worker: ModelWorker, pace: Pace, refusals: Refusals, deadline_seconds: float
+    app: FastAPI, worker: ModelWorker, pace: Pace, refusals: Refusals, deadline_seconds: float, keys: Sequence[str]
 ) -> None:
+    headers = {KEYS_HEADER: ",".join(quote(name, safe="") for name in keys)}
+
     def together(predictor: Predictor, questions: Sequence[QuestionBody]) -> list[list[bytes]]:
         model = worker.model or ""
         for question in questions:
@@ -81,7 +86,7 @@ def _add_missing_parts(
         # a list has waited for others already; what one describes is nothing to others
         alone = question.number > 1 or bool(question.described)
         call = Alike(question, together, "" if alone else question.kind)
-        return answered(request, await waited(request, worker, call, deadline_seconds))
+        return answered(request, await waited(request, worker, call, deadline_seconds), headers)
 
     def route(path: str) -> Route:
         return app.post(path, response_model=list[ScoredTripleBody], responses=refusals)

@@ -21,7 +21,7 @@ LONGEST_PLACE = 200  # of an unknown key, which may be as long as a body, this m
 # What the JSON of a question may be made of, for "did you mean".
 KEYS = (
     *("element_id", "head", "heads", "id", "min_probability", "pairs", "relation", "tail", "tails", "top_k", "triples"),
-    *("described", "edges", "labels", "other", "outgoing", "properties"),
+    *("described", "edges", "keys", "labels", "seen", "other", "outgoing", "properties"),
     *("by", "decided", "dry_run", "key", "note", "order", "reason", "run"),
     *("confirm_shrink", "device", "fresh", "gate", "go_on", "job_id", "minutes", "model_name", "precision", "publish"),
     *("seed", "take_over"),

@@ -38,7 +38,7 @@ def run_service(settings: Settings, predictor: Predictor) -> None:
     if not logging.getLogger().handlers:
         begin_log(logging.INFO)
     service = settings.service
-    app = create_app(predictor, service)
+    app = create_app(predictor, service, keys=list(dict.fromkeys(settings.graph.keys.values())))
     with _listening(service) as listener:
         config = uvicorn.Config(
             app,

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from neo4j_relpred.data.explanation import Explanation
     from neo4j_relpred.graph.daemons import Failure, Orders
     from neo4j_relpred.graph.decisions import Decision, Wish
-    from neo4j_relpred.graph.live import LiveNode
+    from neo4j_relpred.graph.live import LiveNode, Seen
     from neo4j_relpred.graph.pending import Order, Pending
     from neo4j_relpred.graph.runs import Run
     from neo4j_relpred.graph.writer import PublicationReport
@@ -137,10 +137,10 @@ class Predictor(Protocol):
         """The jobs."""
 
     def ready(self) -> str:
-        """Loads the live model if it is not loaded; its name and version ("name@version")."""
+        """Loads the live model if none is loaded; name and version of what answers ("name@version")."""
 
-    def entities_of(self, element_ids: Sequence[str]) -> list[EntityId]:
-        """The entities of nodes."""
+    def entities_of(self, element_ids: Sequence[str], seen: Mapping[str, Seen]) -> list[EntityId]:
+        """The entities of nodes. seen: labels and key properties of some, by element id."""
 
     def element_id_of(self, entity: EntityId) -> str:
         """The node of an entity."""
@@ -366,7 +366,7 @@ class ModelWorker(Worker):
         self._next_look = time.monotonic() + LOOK_SECONDS
 
     def _not_loaded(self, error: RelpredError) -> None:
-        if self.problem is None or self.problem.code != error.code:
+        if self.problem is None or (self.problem.code, self.problem.message) != (error.code, error.message):
             log.error("model not loaded code=%s hint=%s", error.code, error.hint)
         self.problem = error
         self.load_failures += 1

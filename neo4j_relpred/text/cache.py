@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import sqlite3
+import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
@@ -52,6 +53,7 @@ class CachedEncoder:
         """Creates the file and its folder where they are missing."""
         self._encoder, self._file = encoder, file
         self._told = False
+        self._encoding = threading.Lock()
         self.encoded = 0  # texts that were really encoded so far
         try:
             file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -154,7 +156,8 @@ class CachedEncoder:
                 if progress:
                     progress(begin + done, len(missing))
 
-            fresh, poison = encode_what_can_be(self._encoder, part, told)
+            with self._encoding:  # tokenizers take one text list at a time
+                fresh, poison = encode_what_can_be(self._encoder, part, told)
             found[[rows[text] for text in part]] = fresh
             keys = [self._key(text) for text in part]
             good = [row for row in range(len(part)) if row not in poison]

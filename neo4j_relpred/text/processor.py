@@ -7,7 +7,7 @@ from typing import Any
 from neo4j_relpred.config import Device
 from neo4j_relpred.errors import InvalidSettings
 
-__all__ = ["abilities", "device_of", "multiplies_bf16"]
+__all__ = ["abilities", "device_of", "multiplies_bf16", "multiplies_int8"]
 
 
 def abilities() -> dict[str, Any]:
@@ -37,3 +37,9 @@ def multiplies_bf16(device: str = "cpu") -> bool:
         return torch.cuda.is_available() and torch.cuda.is_bf16_supported(including_emulation=False)
     able = abilities()
     return bool(able.get("avx512_bf16") or able.get("amx_bf16"))
+
+
+def multiplies_int8() -> bool:
+    """Whether the processor sums products of bytes four at a time; others convert them first."""
+    able = abilities()
+    return bool(able.get("avx512_vnni") or able.get("avx_vnni") or able.get("amx_int8"))

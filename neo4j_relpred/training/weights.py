@@ -11,7 +11,7 @@ from torch.nn import functional
 from neo4j_relpred.data.knowledge_graph import IntArray, both_directions
 from neo4j_relpred.model.chunks import chunks_by_relation
 from neo4j_relpred.model.members import Members, Weights, standing
-from neo4j_relpred.model.rules import any_rule
+from neo4j_relpred.model.rules import SILENT, any_rule
 from neo4j_relpred.model.walks import any_walk
 
 __all__ = ["weigh"]
@@ -65,13 +65,13 @@ def _fitted(rows: Tensor, present: npt.NDArray[np.bool_]) -> tuple[float, ...]:
 def _standings(members: Members, relation: int, queries: IntArray) -> Tensor:
     """Queries (q, 3) by one relation -> (those whose answer is in the pool, 1 + RIVALS, members)."""
     anchors, answers = queries[:, 0], queries[:, 2]
-    asked, index = members.asked(relation), torch.from_numpy(anchors)
-    place = asked.pool.place
-    rules = np.log(any_rule(members.rule_features(asked, anchors)) + 1e-3)
+    asked = members.asked(relation)
+    question, place = asked.question(torch.from_numpy(anchors)), asked.pool.place
+    rules = np.log(any_rule(members.rule_features(asked, anchors)) + SILENT)
     walks = members.walk_shares(asked, anchors)
     scores = (
-        asked.structure_scores(index),
-        asked.tower_scores(index),
+        asked.structure_scores(question),
+        asked.tower_scores(question),
         rules,
         None if walks is None else any_walk(walks),
     )

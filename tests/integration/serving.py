@@ -16,7 +16,7 @@ from neo4j_relpred.service import create_app
 @contextmanager
 def listening(predictor: RelationPredictor, port: int) -> Iterator[None]:
     """The service in a thread of this process: it serves decisions though nothing was trained."""
-    app = create_app(predictor, predictor.settings.service)
+    app = create_app(predictor, predictor.settings.service, keys=list(predictor.settings.graph.keys.values()))
     server = uvicorn.Server(uvicorn.Config(app, port=port, lifespan="on", log_config=None))
     thread = threading.Thread(target=server.run)
     thread.start()

@@ -285,6 +285,58 @@ def test_two_writers_at_once_give_one_edge(driver: Driver, model: RelationPredic
     assert len({one["e"]["key"] for one in written}) == len(written) == 10
 
 
+def missing_skill(driver: Driver) -> tuple[str, str]:
+    (row,) = ask(
+        driver,
+        "MATCH (p:Person {uid: 'person0'}), (s:Skill) WHERE NOT (p)-[:HAS_SKILL]->(s) "
+        "RETURN p.uid AS p, s.uid AS s ORDER BY s LIMIT 1",
+    )
+    return row["p"], row["s"]
+
+
+def test_a_publication_that_meets_a_write_of_the_same_edge_ends_in_that_edge(
+    driver: Driver, model: RelationPredictor
+) -> None:
+    head, tail = missing_skill(driver)
+    other = next(uid for uid in ("botany", "joinery") if uid != tail)
+    wrote(driver, "person1", topK=1)
+    model.publish(candidates=[Triple("person1", "HAS_SKILL", other)], min_probability=0.0)  # makes the constraint
+    with ThreadPoolExecutor(1) as publishers, driver.session() as holding:
+        holder = holding.begin_transaction()
+        holder.run(f"{JUDGED}write(triples) {COUNTS}", triples=[(head, tail)]).consume()
+        publishing = publishers.submit(
+            model.publish, candidates=[Triple(head, "HAS_SKILL", tail)], min_probability=0.0, confirm_shrink=True
+        )
+        waits(driver, "SET h += {}")
+        holder.commit()
+        publishing.result(60)
+    assert [(one["h"], one["t"]) for one in ask(driver, WRITTEN)] == [(head, tail)]
+
+
+def test_a_write_that_meets_a_publication_of_the_same_edge_ends_in_that_edge(
+    driver: Driver, model: RelationPredictor
+) -> None:
+    head, tail = missing_skill(driver)
+    model.publish(candidates=[Triple(head, "HAS_SKILL", tail)], min_probability=0.0)
+    (before,) = ask(driver, WRITTEN)
+    ask(driver, "MATCH ()-[e:PREDICTED_HAS_SKILL]->() DELETE e")
+    with ThreadPoolExecutor(1) as writers, driver.session() as holding:
+        holder = holding.begin_transaction()  # as a publication creates it
+        holder.run(
+            "MATCH (h:Thing {uid: $h}), (t:Thing {uid: $t}) SET h += {} SET t += {} "
+            "CREATE (h)-[e:PREDICTED_HAS_SKILL]->(t) SET e = $e",
+            h=head,
+            t=tail,
+            e=before["e"],
+        ).consume()
+        waiting = writers.submit(ask, driver, f"{JUDGED}write(triples) {COUNTS}", triples=[(head, tail)])
+        waits(driver)
+        holder.commit()
+        (told,) = waiting.result(30)
+    (edge,) = ask(driver, WRITTEN)
+    assert (told["edges"], edge["e"]["run"]) == (1, told["run"])
+
+
 def test_a_lock_that_is_held_is_told_within_the_deadline(driver: Driver, model: RelationPredictor) -> None:
     wrote(driver, "person1")
     with driver.session() as holding, holding.begin_transaction() as holder:
@@ -329,10 +381,10 @@ def test_who_waits_for_each_other_is_told_to_try_again(driver: Driver, model: Re
     assert [type(error) for error in ended] in ([], [TransientError])
 
 
-def waits(driver: Driver) -> None:
-    """Until a call waits for a lock."""
-    query = "SHOW TRANSACTIONS YIELD currentQuery, status WHERE currentQuery CONTAINS '.write(' RETURN status"
+def waits(driver: Driver, text: str = ".write(") -> None:
+    """Until a statement with this text waits for a lock."""
+    query = "SHOW TRANSACTIONS YIELD currentQuery, status WHERE currentQuery CONTAINS $text RETURN status"
     deadline = time.monotonic() + 20
-    while not any("Blocked" in one["status"] for one in ask(driver, query)):
+    while not any("Blocked" in one["status"] for one in ask(driver, query, text=text)):
         assert time.monotonic() < deadline
         time.sleep(0.05)

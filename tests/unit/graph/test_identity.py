@@ -90,3 +90,15 @@ def test_numbers_beyond_the_range_of_the_server_are_not_sent() -> None:
     client = Nodes({})
     ONE.resolve(client, [str(2**63)])
     assert client.asked == [[str(2**63)]]
+
+
+def test_what_somebody_else_sees_identifies_a_node_as_it_would_here_or_not_at_all() -> None:
+    identity = Identity(GraphSettings(keys={"Person": "uid", "Thing": "code"}))
+    labels, values = ["Thing", "Person"], {"uid": None, "code": 7}
+    assert identity.seen(labels, values) == identity.entity_id(labels, values, "4:x:1") == "Thing:7"
+    assert identity.seen(labels, {"uid": "ada"}) == "Person:ada"  # the first that is set counts
+    assert identity.seen(labels, {"code": 7}) is None  # the first was not told
+    assert identity.seen(labels, {"uid": None, "code": None}) is None  # it goes by its element id: is it still there?
+    assert identity.seen(["Other"], values) is None
+    with pytest.raises(InvalidSettings):
+        identity.seen(["Person"], {"uid": ["a", "b"]})

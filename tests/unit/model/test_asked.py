@@ -1,4 +1,4 @@
-"""What queries by one relation share, kept from query to query and scored in half precision: the same answers."""
+"""What queries by one relation share, kept from query to query and scored in bytes: the same answers."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from neo4j_relpred.model import parts as module
+from neo4j_relpred.model import rough as module
 from neo4j_relpred.model.asked import Asked
 from neo4j_relpred.model.members import Members, Proposal
 from neo4j_relpred.model.trained import TrainedModel
@@ -15,9 +15,9 @@ from neo4j_relpred.model.trained import TrainedModel
 ROOM = 1_000_000
 
 
-@pytest.fixture(params=[True, False], ids=["bf16", "fp32"])
+@pytest.fixture(params=[True, False], ids=["int8", "fp32"])
 def roomy(trained: TrainedModel, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Members:
-    monkeypatch.setattr(module, "multiplies_bf16", lambda: request.param)
+    monkeypatch.setattr(module, "multiplies_int8", lambda: request.param)
     return replace(trained.members, room=ROOM)
 
 

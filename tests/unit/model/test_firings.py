@@ -10,8 +10,8 @@ from hypothesis import given
 
 from neo4j_relpred.data.knowledge_graph import IntArray, KnowledgeGraph
 from neo4j_relpred.model import firings
+from neo4j_relpred.model.applying import BEST
 from neo4j_relpred.model.firings import PATHS, Firing, fired_rules
-from neo4j_relpred.model.kernels import BEST
 from neo4j_relpred.model.rules import FANOUT, Rules, mine_rules
 from tests.synthetic import asked_edges, graph_of, without
 

@@ -51,9 +51,16 @@ def test_renaming_entities_renames_scores(model: ComplEx) -> None:
 def test_the_share_of_a_relation_is_that_of_the_softmax_over_all(
     model: ComplEx, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    heads, tails = torch.tensor([0, 1, 2, 0, 1]), torch.tensor([1, 2, 0, 0, 1])
-    plain = torch.log_softmax(model.pairs(heads, tails), -1)[:, 1]
-    torch.testing.assert_close(model.log_share(heads, tails, 1), plain)
-    monkeypatch.setattr(structure, "BLOCK", 2 * len(model.relation))
-    torch.testing.assert_close(model.log_share(heads, tails, 1), plain)
-    assert model.log_share(heads[:0], tails[:0], 1).shape == (0,)
+    heads, tails = torch.tensor([0, 1, 2]), torch.tensor([[1, 2], [0, 0], [1, 2]])
+    plain = torch.log_softmax(model.pairs(heads.repeat_interleave(2), tails.ravel()), -1)[:, 1].view(3, 2)
+    vectors = model.entity[tails]
+    torch.testing.assert_close(model.log_share(heads, vectors, 1), plain)
+    monkeypatch.setattr(structure, "BLOCK", 4 * len(model.relation))
+    torch.testing.assert_close(model.log_share(heads, vectors, 1), plain)
+    assert model.log_share(heads[:0], vectors[:0], 1).shape == (0, 2)
+
+
+def test_a_triple_scores_alike_from_either_end(model: ComplEx) -> None:
+    heads, relations, tails = torch.tensor([0, 1, 2]), torch.tensor([0, 3, 5]), torch.tensor([1, 1, 4])
+    forth = (model.query(heads, relations) * model.entity[tails]).sum(1)
+    torch.testing.assert_close((model.asker(tails, relations) * model.entity[heads]).sum(1), forth)

@@ -23,7 +23,7 @@ from neo4j_relpred.data.snapshot import Node
 from neo4j_relpred.errors import InvalidQuery, JobNotFound, RunNotFound, UnknownEntity, VersionNotFound
 from neo4j_relpred.graph.daemons import Failure, Orders
 from neo4j_relpred.graph.decisions import Decision, Wish
-from neo4j_relpred.graph.live import LiveEdge, LiveNode
+from neo4j_relpred.graph.live import LiveEdge, LiveNode, Seen
 from neo4j_relpred.graph.pending import Order, Pending
 from neo4j_relpred.graph.runs import Run
 from neo4j_relpred.graph.writer import PublicationReport
@@ -155,6 +155,7 @@ class FakePredictor:
         self.nodes = {"4:x:1": "Person/ada", "4:x:2": "Person/bob", "4:x:3": "Person/cid"}
         self.answers: list[ScoredTriple] = []
         self.looks = 0
+        self.seen: dict[str, Seen] = {}
         self.asked: list[tuple[Query, int, float]] = []
         self.given: list[LiveNode] = []
         self.explained: list[Triple] = []
@@ -181,8 +182,9 @@ class FakePredictor:
             raise self.not_ready
         return f"main/{self.version}"
 
-    def entities_of(self, element_ids: Sequence[str]) -> list[str]:
+    def entities_of(self, element_ids: Sequence[str], seen: Mapping[str, Seen]) -> list[str]:
         self.looks += 1
+        self.seen = dict(seen)
         if not self.nodes.keys() >= set(element_ids):
             raise UnknownEntity("There is no such node.", hint="Was it deleted?")
         return [self.nodes[element_id] for element_id in element_ids]
@@ -308,8 +310,9 @@ def serve(predictor: FakePredictor) -> Iterator[Serve]:
     """Starts services around the predictor: `serve(deadline_seconds=..., queue_size=...)`."""
     with ExitStack() as services:
 
-        def start(deadline_seconds: float = 5.0, **settings: object) -> TestClient:
-            app = create_app(predictor, ServiceSettings.model_validate(settings), deadline_seconds=deadline_seconds)
+        def start(deadline_seconds: float = 5.0, keys: Sequence[str] = (), **settings: object) -> TestClient:
+            service = ServiceSettings.model_validate(settings)
+            app = create_app(predictor, service, keys=keys, deadline_seconds=deadline_seconds)
             return services.enter_context(TestClient(app, base_url="http://127.0.0.1:7475"))
 
         yield start

@@ -12,6 +12,7 @@ from starlette.testclient import TestClient
 from neo4j_relpred.errors import GraphUnavailable, ModelNotFound, UnknownRelation
 from neo4j_relpred.graph.live import LiveNode
 from neo4j_relpred.triples import Evidence, Query, ScoredTriple, Triple, edge_key
+from tests.unit.service.conftest import Serve
 
 ADA, BOB = {"element_id": "4:x:1"}, {"element_id": "4:x:2"}
 TAILS = {"head": ADA, "relation": "KNOWS"}
@@ -23,6 +24,7 @@ class Predictor(Protocol):
     asked: list[tuple[Query, int, float]]
     threads: set[str]
     looks: int
+    seen: dict[str, object]
     given: list[LiveNode]
     error: Exception | None
     gate: threading.Event
@@ -46,6 +48,21 @@ def error_of(response: Response) -> tuple[int, str]:
     assert body["message"]
     assert body["hint"]
     return response.status_code, body["code"]
+
+
+def test_a_node_whose_keys_are_told_is_asked_about_by_them(client: TestClient, predictor: Predictor) -> None:
+    seen = {"labels": ["Person"], "keys": {"uid": "ada", "code": None}}
+    client.post("/v1/tails", json={"heads": [ADA | {"seen": seen}, BOB], "relation": "KNOWS"})
+    assert predictor.seen == {ADA["element_id"]: (seen["labels"], seen["keys"])}
+    others: list[dict[str, object]] = [{"labels": ["Person"]}, {"keys": {}}, {**seen, "keys": {"uid": 1.5}}]
+    for wrong in others:
+        refused = client.post("/v1/tails", json={"head": ADA | {"seen": wrong}, "relation": "KNOWS"})
+        assert error_of(refused) == (422, "invalid-query")
+
+
+def test_answers_tell_which_properties_identify_nodes(predictor: Predictor, serve: Serve) -> None:
+    answered = serve(keys=["uid", "a,b"]).post("/v1/tails", json=TAILS)
+    assert answered.headers["X-Relpred-Keys"] == "uid,a%2Cb"
 
 
 def test_each_route_asks_for_the_part_that_is_missing(client: TestClient, predictor: Predictor) -> None:

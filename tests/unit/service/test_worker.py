@@ -125,7 +125,7 @@ def test_the_service_is_alive_before_it_is_ready(serve: Serve, predictor: Fake) 
     predictor.not_ready = None
     eventually(lambda: client.get("/readyz").status_code == 200)
     assert client.get("/readyz").json() == {"status": "ready", "model": "main/1"}
-    assert set(client.get("/healthz").json()) == {"status", "version", "wire", "model"}
+    assert set(client.get("/healthz").json()) == {"status", "version", "wire", "model", "problem"}
 
 
 def test_a_new_live_version_is_noticed_without_a_question(client: TestClient, predictor: Fake) -> None:
@@ -138,9 +138,12 @@ def test_a_new_live_version_is_noticed_without_a_question(client: TestClient, pr
 def test_the_old_model_goes_on_when_the_new_one_cannot_be_loaded(client: TestClient, predictor: Fake) -> None:
     eventually(lambda: client.get("/readyz").status_code == 200)
     predictor.not_ready = CheckpointCorrupt("The checkpoint is damaged.", hint="Roll back.")
-    time.sleep(0.1)
+    eventually(lambda: bool(client.get("/healthz").json()["problem"]))
+    assert client.get("/healthz").json()["problem"]["code"] == "checkpoint-corrupt"
     assert client.get("/readyz").status_code == 200
     assert asking(client)().status_code == 200
+    predictor.not_ready = None
+    eventually(lambda: client.get("/healthz").json()["problem"] is None)
 
 
 def test_a_damaged_model_is_not_read_again_and_again(predictor: Fake, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -43,6 +43,7 @@ final class Call implements AutoCloseable {
             if (head.status() != 200) {
                 throw refusal(head.status());
             }
+            KeyProperties.heard(settings.address(), head.headers());
         } catch (RuntimeException | Error error) {
             close();
             throw error;

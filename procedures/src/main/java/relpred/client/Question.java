@@ -7,6 +7,7 @@ import java.util.Map;
 /** Triples with one part left out, or whole ones that are to be judged. Nodes are named by their element id. */
 public final class Question {
     private static final String JUDGING = "score";
+    private static final String ELEMENT_ID = "element_id";
 
     private final String route;
     private final Map<String, Object> parts;
@@ -53,6 +54,23 @@ public final class Question {
         return new Question(route, more, number);
     }
 
+    /** The same, with what the caller sees of nodes, by element id: with that the service need not look them up. */
+    public Question seeing(Map<String, Map<String, Object>> nodes) {
+        var more = new LinkedHashMap<>(parts);
+        more.replaceAll((name, part) -> seeing(part, nodes));
+        return new Question(route, more, number);
+    }
+
+    private static Object seeing(Object part, Map<String, Map<String, Object>> nodes) {
+        if (part instanceof List<?> several) {
+            return several.stream().map(one -> seeing(one, nodes)).toList();
+        }
+        if (part instanceof Map<?, ?> node && nodes.containsKey(node.get(ELEMENT_ID))) {
+            return Map.of(ELEMENT_ID, node.get(ELEMENT_ID), "seen", nodes.get(node.get(ELEMENT_ID)));
+        }
+        return part;
+    }
+
     /** About how many nodes, pairs or triples it asks. */
     public int number() {
         return number;
@@ -63,7 +81,7 @@ public final class Question {
     }
 
     private static Map<String, Object> node(String elementId) {
-        return Map.of("element_id", elementId);
+        return Map.of(ELEMENT_ID, elementId);
     }
 
     Errand errand(Limits limits) {

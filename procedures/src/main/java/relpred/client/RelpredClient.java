@@ -8,6 +8,7 @@ import java.net.http.HttpRequest.BodyPublishers;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.function.Function;
@@ -36,6 +37,11 @@ public final class RelpredClient {
     public Stream<Prediction> ask(Question question, Limits limits) {
         checkTopK(limits.topK());
         return rows(question.errand(limits), limits.timeout(), Prediction::of);
+    }
+
+    /** The properties that tell nodes apart, as far as the service has said; see {@link Question#seeing}. */
+    public List<String> keyProperties() {
+        return KeyProperties.of(settings.address());
     }
 
     /** What asking would cost; nothing is asked. */

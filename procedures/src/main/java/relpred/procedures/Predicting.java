@@ -92,15 +92,17 @@ final class Predicting {
      * described to it, and it is asked once more.
      */
     private Stream<Prediction> told(Asked asked, Limits limits) {
+        var client = client();
+        var question = asked.question().seeing(Keys.of(asked.nodes(), client.keyProperties()));
         try {
-            return client().ask(asked.question(), limits);
+            return client.ask(question, limits);
         } catch (ServiceException error) {
             int nodes = asked.nodes().size();
             if (!error.code().equals(UNKNOWN) || nodes == 0 || nodes > MOST_DESCRIBED) {
                 throw error;
             }
             var described = asked.nodes().stream().map(Descriptions::of).toList();
-            return client().ask(asked.question().describing(described), limits);
+            return client.ask(asked.question().describing(described), limits);
         }
     }
 

@@ -104,6 +104,27 @@ class ProceduresTest {
     }
 
     @Test
+    void keysThatTheServiceNamesAreToldOfEachNodeFromThenOn() {
+        stub.on("/v1/tails", exchange -> {
+            byte[] body = Stub.row(ada, "LIKES", bob, 1).getBytes(StandardCharsets.UTF_8);
+            exchange.getResponseHeaders().set("X-Relpred-Keys", "name,a%2Cb,born");
+            exchange.sendResponseHeaders(200, body.length);
+            exchange.getResponseBody().write(body);
+        });
+        run("MATCH (a:Person {name: 'Ada'}) SET a.born = date('1815-12-10')");
+        var tails = "CALL relpred.predict.tails.stream(a, 'LIKES') YIELD tail RETURN tail.name AS name";
+        assertEquals(1, run(PAIR + tails).size());
+        assertFalse(stub.lastBody.contains("labels"));
+        assertEquals(1, run(PAIR + tails).size());
+        assertTrue(stub.lastBody.contains("\"labels\":[\"Person\"]") && stub.lastBody.contains("\"name\":\"Ada\""));
+        assertTrue(stub.lastBody.contains("\"a,b\":null"));
+        assertFalse(stub.lastBody.contains("born")); // a date has no one spelling: the service looks itself
+        run("MATCH (a:Person {name: 'Ada'}), (b:Person {name: 'Bob'}) WITH [a, b] AS nodes CALL"
+                + " relpred.predict.tails.stream(nodes, 'LIKES') YIELD tail RETURN tail");
+        assertTrue(stub.lastBody.contains("\"name\":\"Ada\"") && stub.lastBody.contains("\"name\":\"Bob\""));
+    }
+
+    @Test
     void aListOfNodesIsOneRequestAndEachRowHasItsNode() {
         stub.on("/v1/tails", 200, Stub.row(ada, "LIKES", bob, 1) + Stub.row(bob, "LIKES", ada, 1));
         stub.on("/v1/heads", 200, Stub.row(ada, "LIKES", bob, 1));
