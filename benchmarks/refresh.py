@@ -1,12 +1,13 @@
 """A refresh from the live weights beside the stale model and a full retraining, after a tenth of the edges changed.
 
-    python -m benchmarks.refresh FOLDER [--minutes 4] [--seed 0] [--json FILE]
+    python -m benchmarks.refresh FOLDER [--minutes 4] [--seed 0] [--parts refresh sync] [--json FILE]
 
 FOLDER as for benchmarks.quality. The old graph is all edges of it but a tenth, and some nodes of it have none yet. Then
 a tenth of the old edges goes, and that tenth comes. Part of what came is kept for the measure, and nothing learns from
 it: entity MRR on it of the model of the old graph (stale), of the refresh and of the full retraining, each over the
 present graph. Shares are of the full retraining's MRR and of its seconds. Minutes are those of a full training.
-Encoding the texts is no part of the seconds: a refresh finds them encoded.
+Encoding the texts is no part of the seconds: a refresh finds them encoded. The figures of a sync are those of
+benchmarks.syncing, which starts a server of its own.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import numpy as np
 from benchmarks.fitting import Stages, encoded, open_texts, settings_of, settings_options
 from benchmarks.folders import DataSet, read_data_set
 from benchmarks.output import json_option, print_figures, say, write_json
+from benchmarks.syncing import sync_figures
 from neo4j_relpred.config import Settings, TrainingSettings
 from neo4j_relpred.data.knowledge_graph import IntArray, KnowledgeGraph
 from neo4j_relpred.data.splits import draw_lots, split_triples
@@ -33,6 +35,7 @@ from neo4j_relpred.training.cores import prepare_torch, workers_asking
 from neo4j_relpred.training.fit import fit
 from neo4j_relpred.training.lesson import Lesson
 
+PARTS = ("refresh", "sync")
 REPLACED = 0.1  # of the edges
 NEW_NODES = 0.3  # of the edges that come: those of nodes that come with them
 MEASURED, MOST_MEASURED = 0.3, 1_500  # of the edges that come
@@ -150,11 +153,18 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="where its files are")
     parser.add_argument("--minutes", type=float, default=4.0, help="of a full training (default: 4)")
     parser.add_argument("--seed", type=int, default=0, help="of everything random (default: 0)")
+    parser.add_argument(
+        "--parts", nargs="+", choices=PARTS, default=PARTS, help="what to measure (default: both); sync starts a Neo4j"
+    )
     settings_options(parser)
     json_option(parser)
     options = parser.parse_args(words)
     settings = settings_of([*options.set, f"training.minutes={options.minutes}"], options.seed)
-    figures = refresh_figures(read_data_set(options.folder), settings, options.cache)
+    figures = (
+        refresh_figures(read_data_set(options.folder), settings, options.cache) if "refresh" in options.parts else {}
+    )
+    if "sync" in options.parts:
+        figures |= sync_figures(options.folder, options.minutes)
     print_figures(figures)
     write_json(figures, options.json)
 
