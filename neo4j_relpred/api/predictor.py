@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from neo4j_relpred.api.administration import Administration
 from neo4j_relpred.api.jobs import Jobs
-from neo4j_relpred.api.refreshing import RefreshReport
+from neo4j_relpred.api.refresh_report import RefreshReport
 from neo4j_relpred.api.reviewing import Reviewing
 from neo4j_relpred.api.versions import Versions
 from neo4j_relpred.api.workspace import Progress, Workspace, silent
