@@ -160,9 +160,9 @@ def main(words: Sequence[str] | None = None) -> None:
     json_option(parser)
     options = parser.parse_args(words)
     settings = settings_of([*options.set, f"training.minutes={options.minutes}"], options.seed)
-    figures = (
-        refresh_figures(read_data_set(options.folder), settings, options.cache) if "refresh" in options.parts else {}
-    )
+    figures: dict[str, float] = {}
+    if "refresh" in options.parts:
+        figures |= refresh_figures(read_data_set(options.folder), settings, options.cache)
     if "sync" in options.parts:
         figures |= sync_figures(options.folder, options.minutes)
     print_figures(figures)

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from neo4j_relpred.api.cautions import MOST_NAMED, decides_split
+from neo4j_relpred.api.refreshing import learnt_by
 from neo4j_relpred.api.workspace import Progress, Workspace
 from neo4j_relpred.config import PromotionSettings, Settings
 from neo4j_relpred.data.knowledge_graph import IntArray, KnowledgeGraph, both_directions, closed
@@ -72,7 +73,7 @@ def compare_with_live(
     if version.about.get("encoder") != candidate.about["encoder"] or width not in (0, vectors.shape[1]):
         return unopposed("other-encoder", f"{version.label} reads texts by another encoder.", version.label)
     common = set(data.relations) & set(live.relations)
-    test = split.test[_among(data.relations, common)[split.test[:, 1]]]
+    test = _unseen(workspace, data, split.test[_among(data.relations, common)[split.test[:, 1]]], live)
     if not len(test):
         return unopposed("nothing-in-common", f"{version.label} knows no type of the test triples.", version.label)
     decisions = _decisions(workspace, data, common)
@@ -89,6 +90,13 @@ def compare_with_live(
     caveats = _caveats(settings, data, version, live.relations)
     extent = _extent(verdict, len(decisions), settings.promotion)
     return replace(verdict, against=version.label, caveats=(*caveats, *extent))
+
+
+def _unseen(workspace: Workspace, data: Snapshot, test: IntArray, live: Checkpoint) -> IntArray:
+    """The test triples that the live version has not learnt from; all, where it knows every one or cannot say."""
+    learnt = learnt_by(workspace, data, live)
+    unseen = test if learnt is None else test[~learnt.holds(test)]
+    return unseen if len(unseen) else test
 
 
 def _asked(workspace: Workspace, checkpoint: Checkpoint, questions: _Questions) -> tuple[Answered, list[ScoredTriple]]:

@@ -18,7 +18,7 @@ from neo4j_relpred.model.grown import Start, grown
 from neo4j_relpred.model.registry import ModelVersion
 from neo4j_relpred.training.tower import with_entity_width
 
-__all__ = ["Beginning", "beginning"]
+__all__ = ["Beginning", "beginning", "learnt_by"]
 
 ENOUGH = 0.5  # of the edges to hold out, that the weights have not learnt
 SHAPE = {"gnn", "gnn_layers", "hidden", "entity_width", "gate", "structure_rank"}  # settings that weights go by
@@ -46,7 +46,7 @@ def beginning(
     if before is None:
         return Beginning(settings)
     version, checkpoint = before
-    learnt = _learnt(workspace, data, checkpoint)
+    learnt = learnt_by(workspace, data, checkpoint)
     if unlike := _unlike(workspace, vectors, version, checkpoint) or _too_much(settings, data, learnt):
         return Beginning(settings, warnings=(f"{version.label} {unlike}: this training began from scratch.",))
     entities, relations = _places(data.ids, checkpoint.entities), _places(data.relations, checkpoint.relations)
@@ -65,7 +65,7 @@ def _unlike(workspace: Workspace, vectors: Tensor, version: ModelVersion, checkp
     return "" if now == then else f"has another shape ({', '.join(name for name in now if now[name] != then[name])})"
 
 
-def _learnt(workspace: Workspace, data: Snapshot, checkpoint: Checkpoint) -> KnowledgeGraph | None:
+def learnt_by(workspace: Workspace, data: Snapshot, checkpoint: Checkpoint) -> KnowledgeGraph | None:
     """The edges that a version learnt from, as far as they are in the graph now; None where it does not say."""
     if checkpoint.learnt is None:
         return None
