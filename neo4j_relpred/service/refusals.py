@@ -24,7 +24,7 @@ KEYS = (
     *("described", "edges", "labels", "other", "outgoing", "properties"),
     *("by", "decided", "dry_run", "key", "note", "order", "reason", "run"),
     *("confirm_shrink", "device", "fresh", "go_on", "job_id", "minutes", "model_name", "precision", "publish"),
-    *("retrain", "seed", "take_over"),
+    *("seed", "take_over"),
 )
 
 

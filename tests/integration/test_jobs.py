@@ -148,7 +148,7 @@ def test_a_publication_is_submitted_once_by_its_id(place: Town) -> None:
     assert ask(place.driver, listed) == [{"run": done["runId"], "kind": "publish"}]
 
 
-def test_a_refresh_tells_what_it_found(place: Town) -> None:
+def test_a_sync_tells_what_it_found(place: Town) -> None:
     (row,) = ask(place.driver, "CALL relpred.sync.trigger({publish: false}) YIELD status, result RETURN status, result")
     assert row["status"] == "done"
     assert row["result"]["changed_nodes"] == 0

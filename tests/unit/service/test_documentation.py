@@ -90,7 +90,7 @@ def test_every_key_of_a_decision_and_of_a_run_is_described() -> None:
 
 
 def test_every_key_of_a_job_and_of_a_version_is_described() -> None:
-    submitted = (job_bodies.TrainJobBody, job_bodies.PublishJobBody, job_bodies.RefreshJobBody, job_bodies.JobListBody)
+    submitted = (job_bodies.TrainJobBody, job_bodies.PublishJobBody, job_bodies.SyncJobBody, job_bodies.JobListBody)
     assert keys_between("## Jobs", "### What is told of a job") == {
         key for body in submitted for key in body.model_fields
     }

@@ -45,10 +45,10 @@ def test_settings_of_a_publication_and_its_options_go_their_ways(client: TestCli
     assert predictor.jobs.submitted == [("publish", options, {"publishing": {"top_k": 5}})]
 
 
-def test_a_refresh_is_submitted_and_nothing_but_what_it_knows(client: TestClient, predictor: FakePredictor) -> None:
-    post(client, "refresh", retrain=True)
-    assert predictor.jobs.submitted == [("refresh", {"retrain": True, "publish": True}, {})]
-    answer = client.post("/v1/jobs/refresh", json={"minutes": 3})
+def test_a_sync_is_submitted_and_nothing_but_what_it_knows(client: TestClient, predictor: FakePredictor) -> None:
+    post(client, "sync", publish=False)
+    assert predictor.jobs.submitted == [("sync", {"publish": False}, {})]
+    answer = client.post("/v1/jobs/sync", json={"minutes": 3})
     assert answer.status_code == 422
     assert "unknown key minutes" in answer.json()["message"]
 
