@@ -22,6 +22,7 @@ __all__ = [
     "ErrorBody",
     "EstimateRowBody",
     "EvidenceRowBody",
+    "FailureRowBody",
     "HealthBody",
     "HostRefused",
     "JobRowBody",
@@ -36,6 +37,7 @@ __all__ = [
     "RunRowBody",
     "ScoredTripleBody",
     "ServiceFailed",
+    "SyncRowBody",
     "TokenRefused",
     "UndoRowBody",
     "WireMismatch",
@@ -194,6 +196,44 @@ class ModelRowBody(BaseModel):
     trained_at: str
     figures: dict[str, float]
     training: dict[str, Any]
+
+
+class SyncRowBody(BaseModel):
+    """How the daemon is, and how far predictions are behind the graph. `last_sync` holds figures; {} before the first.
+
+    `problem` says what is wrong with it; null when it is well.
+    """
+
+    state: str
+    problem: str | None
+    lag_seconds: float | None = None
+    pending: int = 0
+    failing: int = 0
+    model: str | None = None
+    paused_by: str | None = None
+    training: str | None = None
+    training_share: float = 0.0
+    training_result: str | None = None
+    synced_at: str | None = None
+    last_sync: dict[str, float] = {}
+    next_sync: str | None = None
+    next_refresh: str | None = None
+    next_retrain: str | None = None
+    error_code: str | None = None
+    error_hint: str | None = None
+    failures_in_a_row: int = 0
+    host: str | None = None
+    beat_at: str | None = None
+
+
+class FailureRowBody(BaseModel):
+    """A node that the last sync left out. `again_at`: when it is tried again; null when it is not any more."""
+
+    item: str
+    step: str
+    error: str
+    tries: int
+    again_at: str | None
 
 
 class UndoRowBody(BaseModel):

@@ -32,6 +32,7 @@ from neo4j_relpred.service.metrics import Metrics
 from neo4j_relpred.service.model_routes import add_models
 from neo4j_relpred.service.question_routes import add_questions
 from neo4j_relpred.service.refusals import MANUAL, answer_error, invalid_request
+from neo4j_relpred.service.sync_routes import add_syncs, state_here
 from neo4j_relpred.service.tokens import TokenFile
 from neo4j_relpred.service.worker import ModelWorker, Predictor, Worker
 from neo4j_relpred.wire import (
@@ -68,7 +69,8 @@ def create_app(
     # Decisions wait neither for the model nor for an undo, which may write for as long as a publication does.
     desk = Worker(predictor, settings.queue_size, "relpred-desk")
     undoing = Worker(predictor, settings.queue_size, "relpred-undo")
-    metrics = Metrics(model, {"model": model, "desk": desk, "undo": undoing})
+    queues = {"model": model, "desk": desk, "undo": undoing}
+    metrics = Metrics(model, queues, lambda: state_here(predictor))
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -94,6 +96,7 @@ def create_app(
     _add_runs(app, desk, undoing, deadline_seconds)
     add_jobs(app, predictor, REFUSALS)
     add_models(app, desk, REFUSALS, deadline_seconds)
+    add_syncs(app, desk, REFUSALS, deadline_seconds)
     app.add_exception_handler(RelpredError, _told)
     app.add_exception_handler(RequestValidationError, _told)
     app.add_exception_handler(HTTPException, _told)

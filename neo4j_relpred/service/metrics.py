@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, generate_latest
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from neo4j_relpred.data.daemon_state import DaemonState
 from neo4j_relpred.service.worker import ModelWorker, Worker
 
 __all__ = ["Metrics"]
@@ -16,9 +17,11 @@ BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.
 
 
 class Metrics:
-    """Counts requests; looks at the workers and at the process only when it is read."""
+    """Counts requests; looks at the workers, the daemon's file and the process only when it is read."""
 
-    def __init__(self, model: ModelWorker, queues: Mapping[str, Worker]) -> None:
+    def __init__(
+        self, model: ModelWorker, queues: Mapping[str, Worker], daemon: Callable[[], DaemonState | None]
+    ) -> None:
         self._registry = CollectorRegistry()
         self._requests = Counter(
             "relpred_requests", "Requests that ended.", ["route", "status"], registry=self._registry
@@ -31,6 +34,7 @@ class Metrics:
             registry=self._registry,
         )
         self._registry.register(_Workers(model, queues))
+        self._registry.register(_Daemon(daemon))
         ProcessCollector(registry=self._registry)
 
     def request(self, route: str, status: int, seconds: float) -> None:
@@ -59,3 +63,26 @@ class _Workers(Collector):
         yield GaugeMetricFamily("relpred_model_loaded", "1 when there is a model to ask.", model.model is not None)
         yield CounterMetricFamily("relpred_model_loads", "Versions loaded, the first one among them.", model.loads)
         yield CounterMetricFamily("relpred_model_load_failures", "Tries to load that failed.", model.load_failures)
+
+
+class _Daemon(Collector):
+    """What the daemon wrote beside the models; nothing where none ever did."""
+
+    def __init__(self, read: Callable[[], DaemonState | None]) -> None:
+        self._read = read
+
+    def collect(self) -> Iterator[Metric]:
+        state = self._read()
+        if state is None:
+            return
+        lag = state.lag_seconds()
+        if lag is not None:
+            told = "How old a change may be that predictions do not show yet."
+            yield GaugeMetricFamily("relpred_sync_lag_seconds", told, lag)
+        yield GaugeMetricFamily("relpred_sync_pending", "Nodes that wait for the next sync.", state.pending)
+        yield GaugeMetricFamily("relpred_sync_failing", "Nodes that the last sync left out.", state.failing)
+        failures = state.failures_in_a_row
+        yield GaugeMetricFamily(
+            "relpred_sync_failures_in_a_row", "Tries that failed since the last good one.", failures
+        )
+        yield GaugeMetricFamily("relpred_sync_up", "1 when the daemon is well, else 0.", state.problem() is None)

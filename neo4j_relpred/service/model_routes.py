@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from neo4j_relpred.service.answers import answered, waited
 from neo4j_relpred.service.bodies import encoded
-from neo4j_relpred.service.strict import Strict
+from neo4j_relpred.service.strict import EmptyBody, Strict
 from neo4j_relpred.service.worker import Predictor, Worker
 from neo4j_relpred.wire import ModelRowBody
 
@@ -19,10 +19,6 @@ if TYPE_CHECKING:
     from neo4j_relpred.model.registry import ModelVersion
 
 __all__ = ["add_models"]
-
-
-class EmptyBody(Strict):
-    """Nothing is to be said."""
 
 
 class VersionBody(Strict):

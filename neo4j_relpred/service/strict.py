@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-__all__ = ["Name", "Strict", "one_of"]
+__all__ = ["EmptyBody", "Name", "Strict", "one_of"]
 
 Name = Annotated[str, Field(min_length=1, max_length=4_096)]
 
@@ -16,6 +16,10 @@ class Strict(BaseModel):
     """No conversions, no unknown keys."""
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+
+class EmptyBody(Strict):
+    """Nothing is to be said."""
 
 
 def one_of(*groups: Sequence[str]) -> ConfigDict:

@@ -21,7 +21,10 @@ from neo4j_relpred.wire import NotReady, ServiceFailed
 
 if TYPE_CHECKING:
     from neo4j_relpred.api.jobs import Job, JobKind
+    from neo4j_relpred.config import Settings
+    from neo4j_relpred.data.daemon_state import DaemonState
     from neo4j_relpred.data.explanation import Explanation
+    from neo4j_relpred.graph.daemons import Failure, Orders
     from neo4j_relpred.graph.decisions import Decision, Wish
     from neo4j_relpred.graph.live import LiveNode
     from neo4j_relpred.graph.pending import Order, Pending
@@ -30,7 +33,7 @@ if TYPE_CHECKING:
     from neo4j_relpred.model.registry import ModelVersion
     from neo4j_relpred.scoring.cost import Cost
 
-__all__ = ["Alike", "JobBoard", "ModelWorker", "Predictor", "Reviews", "Worker"]
+__all__ = ["Alike", "Daemons", "JobBoard", "ModelWorker", "Predictor", "Reviews", "Worker"]
 
 Q = TypeVar("Q")
 T = TypeVar("T")
@@ -93,8 +96,35 @@ class JobBoard(Protocol):
         """Stops one of them."""
 
 
+class Daemons(Protocol):
+    """What the service needs of the node by which daemons are told."""
+
+    def read(self) -> DaemonState | None:
+        """How the daemon is that leads or led last."""
+
+    def orders(self) -> Orders:
+        """What daemons are told."""
+
+    def failures(self) -> list[Failure]:
+        """The nodes that the last sync left out."""
+
+    def pause(self, by: str) -> None:
+        """Lets daemons do nothing."""
+
+    def resume(self) -> None:
+        """Takes a pause back."""
+
+
 class Predictor(Protocol):
     """What the service needs of the facade. Only the threads of workers call it, those of the model only one."""
+
+    @property
+    def settings(self) -> Settings:
+        """Those of the facade."""
+
+    @property
+    def daemons(self) -> Daemons:
+        """What daemons say and are told."""
 
     @property
     def review(self) -> Reviews:

@@ -15,10 +15,12 @@ import pytest
 from starlette.testclient import TestClient
 
 from neo4j_relpred.api.jobs import Job, JobKind
-from neo4j_relpred.config import ServiceSettings
+from neo4j_relpred.config import ServiceSettings, Settings
+from neo4j_relpred.data.daemon_state import DaemonState
 from neo4j_relpred.data.explanation import Clue, Explanation, FiredRule, NamedNode
 from neo4j_relpred.data.snapshot import Node
 from neo4j_relpred.errors import InvalidQuery, JobNotFound, RunNotFound, UnknownEntity, VersionNotFound
+from neo4j_relpred.graph.daemons import Failure, Orders
 from neo4j_relpred.graph.decisions import Decision, Wish
 from neo4j_relpred.graph.live import LiveEdge, LiveNode
 from neo4j_relpred.graph.pending import Order, Pending
@@ -119,10 +121,35 @@ class FakeJobs:
         return self.jobs[job_id]
 
 
+class FakeDaemons:
+    """The node of a daemon that a test may have run."""
+
+    def __init__(self) -> None:
+        self.state: DaemonState | None = None
+        self.paused_by: str | None = None
+        self.left_out: list[Failure] = []
+
+    def read(self) -> DaemonState | None:
+        return self.state
+
+    def orders(self) -> Orders:
+        return Orders(self.paused_by, ())
+
+    def failures(self) -> list[Failure]:
+        return self.left_out
+
+    def pause(self, by: str) -> None:
+        self.paused_by = self.paused_by or by
+
+    def resume(self) -> None:
+        self.paused_by = None
+
+
 class FakePredictor:
     """Knows Ada, Bob and Cid; every answer is as the test wants it. `gate` closed holds the model's thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, home: Path = Path("nowhere")) -> None:
+        self.settings = Settings(home=home, model_name="main")
         self.nodes = {"4:x:1": "Person/ada", "4:x:2": "Person/bob", "4:x:3": "Person/cid"}
         self.answers: list[ScoredTriple] = []
         self.looks = 0
@@ -138,6 +165,7 @@ class FakePredictor:
         self.version = 1
         self.review = FakeReviews()
         self.jobs = FakeJobs()
+        self.daemons = FakeDaemons()
         self.versions = {1: True, 2: False}
         self.ledger = [
             Run("r2", "publish", "main", "publishing", AT),
@@ -260,8 +288,8 @@ def _loggers_speak(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def predictor() -> FakePredictor:
-    return FakePredictor()
+def predictor(tmp_path: Path) -> FakePredictor:
+    return FakePredictor(tmp_path / "home")
 
 
 @pytest.fixture

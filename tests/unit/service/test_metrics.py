@@ -3,6 +3,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from starlette.testclient import TestClient
 
 from neo4j_relpred.config import ServiceSettings
+from neo4j_relpred.data.daemon_state import DaemonState, write_state
 from neo4j_relpred.errors import CheckpointCorrupt, ModelNotFound
 from neo4j_relpred.service import worker as worker_module
 from neo4j_relpred.service.app import create_app
@@ -149,3 +152,20 @@ def test_no_label_is_a_word_of_a_question_a_run_or_a_token(
     labels = {label for _, labels in read for label in labels if label[0] != "le"}
     assert {name for name, _ in labels} == set(allowed)
     assert [(name, value) for name, value in labels if value not in allowed[name]] == []
+
+
+SYNC = ("up", "lag_seconds", "pending", "failing", "failures_in_a_row")
+
+
+def test_a_daemon_is_measured_by_its_file_where_there_is_one(client: TestClient, predictor: FakePredictor) -> None:
+    assert [name for name, _ in Read(client) if name.startswith("relpred_sync_")] == []
+    now = datetime.now(UTC).isoformat()
+    state = DaemonState("main", "here", 7, "syncing", now, now, now, pending=3, failing=2, failures_in_a_row=1)
+    write_state(predictor.settings.home, state)
+    read = Read(client)
+    assert [read.of(f"relpred_sync_{name}") for name in SYNC] == [1, None, 3, 2, 1]  # no lag before the first sync
+    stuck = replace(state, current_to=now, moved_at="2026-01-01T00:00:00+00:00")
+    write_state(predictor.settings.home, stuck)
+    read = Read(client)
+    assert read.of("relpred_sync_up") == 0
+    assert 0 <= (read.of("relpred_sync_lag_seconds") or -1) < 60
