@@ -31,14 +31,17 @@ __all__ = [
     "NoSuchRoute",
     "NodeBody",
     "NotReady",
+    "PublishEstimateRowBody",
     "ReadinessBody",
     "RequestTooSlow",
     "ReviewRowBody",
     "RunRowBody",
     "ScoredTripleBody",
     "ServiceFailed",
+    "SettingRowBody",
     "SyncRowBody",
     "TokenRefused",
+    "TrainEstimateRowBody",
     "UndoRowBody",
     "WireMismatch",
 ]
@@ -185,6 +188,39 @@ class JobRowBody(BaseModel):
     result: dict[str, Any]
     error: ErrorBody | None
     notes: list[str]
+
+
+class TrainEstimateRowBody(BaseModel):
+    """What a training would take. `parts`: bytes by what lowers them; `free`: bytes that the service's machine has."""
+
+    nodes: int
+    relationships: int
+    bytes_min: int
+    bytes_max: int
+    memory: str
+    parts: dict[str, int]
+    free: int | None
+    seconds: float
+
+
+class PublishEstimateRowBody(BaseModel):
+    """What a publication would ask. `share`: of the questions, how many the time allows."""
+
+    questions: int
+    candidates: int
+    settled: int
+    bytes_min: int
+    bytes_max: int
+    memory: str
+    seconds: float
+    share: float
+
+
+class SettingRowBody(BaseModel):
+    """A setting of the service. The value of a secret is `set` or `unset`."""
+
+    key: str
+    value: Any
 
 
 class ModelRowBody(BaseModel):

@@ -13,6 +13,7 @@ from neo4j_relpred.api.administration import Administration
 from neo4j_relpred.api.answering import Answering
 from neo4j_relpred.api.explaining import explain
 from neo4j_relpred.api.finetuning import Finetuned, finetune
+from neo4j_relpred.api.foresight import TrainingEstimate, training_estimate
 from neo4j_relpred.api.jobs import Jobs
 from neo4j_relpred.api.publishing import Consent, Publishing
 from neo4j_relpred.api.reviewing import Reviewing
@@ -134,6 +135,10 @@ class RelationPredictor:
         data = snapshot or self.snapshot(progress)
         with self._workspace.begun.noted(Begun(data.content_hash, {"kind": "refresh" if go_on else "retrain"})):
             return train(self._workspace, data, progress, go_on=go_on, fresh=fresh)
+
+    def training_estimate(self, minutes: float | None = None) -> TrainingEstimate:
+        """What a training on the graph as it stands would take; nodes and edges are only counted."""
+        return training_estimate(self._workspace, self.client, minutes)
 
     def begun(self) -> Begun | None:
         """The training that was begun last and has neither ended nor failed: it runs, or was killed."""

@@ -24,6 +24,7 @@ from neo4j_relpred.config.sections import (
     TextSettings,
     TrainingSettings,
 )
+from neo4j_relpred.config.shown import shown_settings
 from neo4j_relpred.config.templates import template_parts
 
 __all__ = [
@@ -47,5 +48,6 @@ __all__ = [
     "TrainingSettings",
     "as_overrides",
     "load_settings",
+    "shown_settings",
     "template_parts",
 ]

@@ -14,9 +14,10 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from neo4j_relpred import __version__
-from neo4j_relpred.config import LOOPBACK_HOSTS, ServiceSettings
+from neo4j_relpred.config import LOOPBACK_HOSTS, ServiceSettings, shown_settings
 from neo4j_relpred.errors import InvalidQuery, RelpredError
 from neo4j_relpred.service.answers import ASK_LESS, answered, waited
+from neo4j_relpred.service.bodies import encoded
 from neo4j_relpred.service.decision_bodies import (
     AcceptBody,
     Errand,
@@ -27,11 +28,12 @@ from neo4j_relpred.service.decision_bodies import (
     WithdrawBody,
 )
 from neo4j_relpred.service.guard import Guard, Rules
-from neo4j_relpred.service.job_routes import add_jobs
+from neo4j_relpred.service.job_routes import add_estimates, add_jobs
 from neo4j_relpred.service.metrics import Metrics
 from neo4j_relpred.service.model_routes import add_models
 from neo4j_relpred.service.question_routes import add_questions
 from neo4j_relpred.service.refusals import MANUAL, answer_error, invalid_request
+from neo4j_relpred.service.strict import EmptyBody
 from neo4j_relpred.service.sync_routes import add_syncs, state_here
 from neo4j_relpred.service.tokens import TokenFile
 from neo4j_relpred.service.worker import ModelWorker, Predictor, Worker
@@ -44,6 +46,7 @@ from neo4j_relpred.wire import (
     ReadinessBody,
     ReviewRowBody,
     RunRowBody,
+    SettingRowBody,
     UndoRowBody,
 )
 
@@ -91,10 +94,12 @@ def create_app(
     )
     _add_probes(app, model)
     _add_metrics(app, metrics)
+    _add_settings(app, predictor)
     add_questions(app, model, REFUSALS, deadline_seconds)
     _add_decisions(app, desk, deadline_seconds)
     _add_runs(app, desk, undoing, deadline_seconds)
     add_jobs(app, predictor, REFUSALS)
+    add_estimates(app, model, desk, REFUSALS, deadline_seconds)
     add_models(app, desk, REFUSALS, deadline_seconds)
     add_syncs(app, desk, REFUSALS, deadline_seconds)
     app.add_exception_handler(RelpredError, _told)
@@ -134,6 +139,14 @@ def _add_metrics(app: FastAPI, metrics: Metrics) -> None:
     async def metrics_for_prometheus() -> Response:
         """Counters and gauges in the text format of Prometheus."""
         return Response(metrics.text(), media_type=CONTENT_TYPE_PLAIN_0_0_4)
+
+
+def _add_settings(app: FastAPI, predictor: Predictor) -> None:
+    @app.post("/v1/config/show", response_model=list[SettingRowBody], responses=REFUSALS)
+    async def config_show(_: EmptyBody, request: Request) -> Response:
+        """Lists the settings of the service; of a secret only whether it is set."""
+        shown = shown_settings(predictor.settings)
+        return answered(request, [encoded({"key": key, "value": value}) for key, value in shown.items()])
 
 
 def _add_decisions(app: FastAPI, desk: Worker, deadline_seconds: float) -> None:

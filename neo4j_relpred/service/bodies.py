@@ -35,6 +35,7 @@ __all__ = [
     "encoded",
     "encoded_rows",
     "entities",
+    "readable_range",
 ]
 
 MOST_DESCRIBED = 100
@@ -280,12 +281,16 @@ class EstimateBody(AskingBody):
         """The estimate as one line of JSON."""
         cost = predictor.cost(self.question, self.relation, self.number)
         seconds, measured = pace.seconds(self.question, self.number, cost.candidates)
-        told = {"memory": f"[{_readable(cost.bytes_min)} ... {_readable(cost.bytes_max)}]", "seconds": seconds}
+        told = {"memory": readable_range(cost.bytes_min, cost.bytes_max), "seconds": seconds}
         return encoded(asdict(cost) | told | {"basis": "measured" if measured else "rough"})
 
 
+def readable_range(least: int, most: int) -> str:
+    """Two numbers of bytes as people read them, the way GDS writes them."""
+    return _readable(least) if least == most else f"[{_readable(least)} ... {_readable(most)}]"
+
+
 def _readable(size: int) -> str:
-    """A number of bytes as people read it, the way GDS writes it."""
     for unit in ("Bytes", "KiB", "MiB"):
         if size < 1024:
             return f"{size} {unit}"

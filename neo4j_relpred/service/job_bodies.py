@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
 from neo4j_relpred.errors import InvalidQuery
+from neo4j_relpred.service.bodies import encoded, readable_range
 from neo4j_relpred.service.strict import Name, Strict
-from neo4j_relpred.service.worker import JobBoard
-from neo4j_relpred.wire import MOST_ROWS
+from neo4j_relpred.service.worker import JobBoard, Predictor
+from neo4j_relpred.wire import MOST_ROWS, PublishEstimateRowBody, TrainEstimateRowBody
 
 if TYPE_CHECKING:
     from neo4j_relpred.api.jobs import Job, JobKind
@@ -26,14 +28,18 @@ class _Submission(Strict):
     job_id: JobId | None = Field(None, description="A job that has this id already is given back, not done twice.")
     model_name: Name | None = Field(None, description="The model that is meant; refused where it is another one.")
 
+    def require_model(self, there: str) -> None:
+        """Raises InvalidQuery when another model is meant than the one that is there."""
+        if self.model_name not in (None, there):
+            raise InvalidQuery(
+                f"This service has the model {there!r}, and no other.",
+                hint="Leave the name out, or start a service with other settings (model_name).",
+            )
+
     def _submitted(
         self, jobs: JobBoard, kind: JobKind, options: dict[str, Any], overrides: dict[str, dict[str, Any]]
     ) -> Job:
-        if self.model_name not in (None, jobs.model_name):
-            raise InvalidQuery(
-                f"This service has the model {jobs.model_name!r}, and no other.",
-                hint="Leave the name out, or start a service with other settings (model_name).",
-            )
+        self.require_model(jobs.model_name)
         said = {name: value for name, value in options.items() if value is not None}
         changed = {part: {n: v for n, v in values.items() if v is not None} for part, values in overrides.items()}
         return jobs.submit(kind, said, {part: values for part, values in changed.items() if values}, self.job_id)
@@ -53,6 +59,22 @@ class TrainJobBody(_Submission):
         overrides = {"training": {"minutes": self.minutes, "seed": self.seed, "device": self.device}}
         return self._submitted(jobs, "train", {"fresh": self.fresh, "go_on": self.go_on}, overrides)
 
+    def estimated(self, predictor: Predictor) -> bytes:
+        """What it would take, and nothing is submitted."""
+        self.require_model(predictor.settings.model_name)
+        found = predictor.training_estimate(self.minutes)
+        row = TrainEstimateRowBody(
+            nodes=found.nodes,
+            relationships=found.relationships,
+            bytes_min=found.least_bytes,
+            bytes_max=found.most_bytes,
+            memory=readable_range(found.least_bytes, found.most_bytes),
+            parts=dict(found.parts),
+            free=found.free_bytes,
+            seconds=found.seconds,
+        )
+        return encoded(row.model_dump())
+
 
 class PublishJobBody(_Submission):
     """Sweep, and leave exactly the predicted edges that come of it in the graph."""
@@ -71,6 +93,24 @@ class PublishJobBody(_Submission):
         options = {name: getattr(self, name) for name in names}
         overrides = {"publishing": {"top_k": self.top_k, "minutes": self.minutes}}
         return self._submitted(jobs, "publish", options, overrides)
+
+    def estimated(self, predictor: Predictor) -> bytes:
+        """What it would ask, and nothing is submitted."""
+        self.require_model(predictor.settings.model_name)
+        found = predictor.estimate()
+        if self.minutes is not None:
+            found = replace(found, minutes=self.minutes)
+        row = PublishEstimateRowBody(
+            questions=found.questions,
+            candidates=found.triples,
+            settled=found.settled,
+            bytes_min=found.memory_bytes,
+            bytes_max=found.memory_bytes,
+            memory=readable_range(found.memory_bytes, found.memory_bytes),
+            seconds=found.seconds,
+            share=found.share,
+        )
+        return encoded(row.model_dump())
 
 
 class SyncJobBody(_Submission):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from fastapi import FastAPI, Request
 from starlette.responses import Response
 
-from neo4j_relpred.service.answers import answered
+from neo4j_relpred.service.answers import answered, waited
 from neo4j_relpred.service.bodies import encoded
 from neo4j_relpred.service.job_bodies import (
     JobBody,
@@ -19,16 +19,19 @@ from neo4j_relpred.service.job_bodies import (
     TrainJobBody,
     job_row,
 )
-from neo4j_relpred.service.worker import Predictor
-from neo4j_relpred.wire import JobRowBody
+from neo4j_relpred.service.worker import ModelWorker, Predictor, Worker
+from neo4j_relpred.wire import JobRowBody, PublishEstimateRowBody, TrainEstimateRowBody
 
 if TYPE_CHECKING:
     from neo4j_relpred.api.jobs import Job
 
-__all__ = ["add_jobs"]
+__all__ = ["add_estimates", "add_jobs"]
 
 
-def add_jobs(app: FastAPI, predictor: Predictor, refusals: dict[int | str, dict[str, Any]]) -> None:
+Refusals = dict[int | str, dict[str, Any]]
+
+
+def add_jobs(app: FastAPI, predictor: Predictor, refusals: Refusals) -> None:
     """Adds them to the application."""
 
     async def answer(request: Request, work: Callable[[], list[Job]]) -> Response:
@@ -67,3 +70,19 @@ def add_jobs(app: FastAPI, predictor: Predictor, refusals: dict[int | str, dict[
     async def cancel(body: JobBody, request: Request) -> Response:
         """Stops a job. What it wrote stays; the live model stays what it is."""
         return await answer(request, lambda: [predictor.jobs.cancel(body.job_id)])
+
+
+def add_estimates(app: FastAPI, model: ModelWorker, desk: Worker, refusals: Refusals, deadline_seconds: float) -> None:
+    """Adds what tells beforehand what a job would take. A training needs the graph for it, a publication the model."""
+
+    @app.post("/v1/jobs/train/estimate", response_model=list[TrainEstimateRowBody], responses=refusals)
+    async def estimate_train(body: TrainJobBody, request: Request) -> Response:
+        """Tells what a training would read and take, and submits none."""
+        rows = await waited(request, desk, lambda predictor: [body.estimated(predictor)], deadline_seconds)
+        return answered(request, rows)
+
+    @app.post("/v1/jobs/publish/estimate", response_model=list[PublishEstimateRowBody], responses=refusals)
+    async def estimate_publish(body: PublishJobBody, request: Request) -> Response:
+        """Tells what a publication would ask and take, and submits none."""
+        rows = await waited(request, model, lambda predictor: [body.estimated(predictor)], deadline_seconds)
+        return answered(request, rows)

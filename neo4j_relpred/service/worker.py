@@ -20,6 +20,7 @@ from neo4j_relpred.triples import EntityId, Query, QuestionKind, Relation, Score
 from neo4j_relpred.wire import NotReady, ServiceFailed
 
 if TYPE_CHECKING:
+    from neo4j_relpred.api.foresight import TrainingEstimate
     from neo4j_relpred.api.jobs import Job, JobKind
     from neo4j_relpred.config import Settings
     from neo4j_relpred.data.daemon_state import DaemonState
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from neo4j_relpred.graph.writer import PublicationReport
     from neo4j_relpred.model.registry import ModelVersion
     from neo4j_relpred.scoring.cost import Cost
+    from neo4j_relpred.scoring.estimate import Estimate
 
 __all__ = ["Alike", "Daemons", "JobBoard", "ModelWorker", "Predictor", "Reviews", "Worker"]
 
@@ -172,6 +174,12 @@ class Predictor(Protocol):
 
     def explain(self, triple: Triple) -> Explanation:
         """Why a triple is scored as it is."""
+
+    def estimate(self) -> Estimate:
+        """What a publication would ask."""
+
+    def training_estimate(self, minutes: float | None = None) -> TrainingEstimate:
+        """What a training would take."""
 
     def models(self) -> list[ModelVersion]:
         """All versions of the model, oldest first."""

@@ -14,6 +14,7 @@ from typing import Any, Literal
 import pytest
 from starlette.testclient import TestClient
 
+from neo4j_relpred.api.foresight import TrainingEstimate
 from neo4j_relpred.api.jobs import Job, JobKind
 from neo4j_relpred.config import ServiceSettings, Settings
 from neo4j_relpred.data.daemon_state import DaemonState
@@ -28,6 +29,7 @@ from neo4j_relpred.graph.runs import Run
 from neo4j_relpred.graph.writer import PublicationReport
 from neo4j_relpred.model.registry import ModelVersion
 from neo4j_relpred.scoring.cost import Cost
+from neo4j_relpred.scoring.estimate import Estimate, TypeEstimate
 from neo4j_relpred.service.app import create_app
 from neo4j_relpred.triples import Evidence, Query, QuestionKind, ScoredTriple, Triple
 
@@ -234,6 +236,15 @@ class FakePredictor:
         ends = NamedNode(triple.head, "Ada"), NamedNode("Person/cid", "Cid"), NamedNode(triple.tail, "Bob")
         rule = FiredRule("friends of friends", (), None, (ends,), 12, 0.5, "(h)-[:`KNOWS`]->(x1)-[:`KNOWS`]->(t)")
         return Explanation(scored(triple.head, triple.relation, triple.tail), (Clue("rules", 0.75, "much"),), (rule,))
+
+    def estimate(self) -> Estimate:
+        self._enter()
+        types = (TypeEstimate("KNOWS", 100, 40, 30), TypeEstimate("LIKES", 20, 0, 10))
+        return Estimate.of(types, 9_000, 7, 0.5, 3_000_000, 0.5)
+
+    def training_estimate(self, minutes: float | None = None) -> TrainingEstimate:
+        self.threads.add(threading.current_thread().name)
+        return TrainingEstimate(3, 4, {"graph": 2_000, "tower": 5_000_000}, 1_000, None, 60 * (minutes or 10))
 
     def models(self) -> list[ModelVersion]:
         report = {"entities": {"mrr": 0.5, "hits": {"10": 0.75}}, "relations": {"hits": {"1": 0.875}}}

@@ -77,3 +77,40 @@ def test_what_cannot_be_is_refused_before_it_is_submitted(
 ) -> None:
     assert client.post("/v1/jobs/train", json=body).status_code == 422
     assert predictor.jobs.submitted == []
+
+
+def test_what_a_training_would_take_is_told_and_nothing_submitted(client: TestClient, predictor: FakePredictor) -> None:
+    (row,) = post(client, "train/estimate", minutes=2, seed=7, job_id="nightly", model_name="main")
+    assert row == {
+        "nodes": 3,
+        "relationships": 4,
+        "bytes_min": 1_000,
+        "bytes_max": 5_002_000,
+        "memory": "[1000 Bytes ... 4 MiB]",
+        "parts": {"graph": 2_000, "tower": 5_000_000},
+        "free": None,
+        "seconds": 120,
+    }
+    assert predictor.jobs.submitted == []
+    assert predictor.threads == {"relpred-desk"}  # it waits for no question
+    assert client.post("/v1/jobs/train/estimate", json={"model_name": "other"}).status_code == 422
+
+
+def test_what_a_publication_would_ask_is_told_and_nothing_submitted(
+    client: TestClient, predictor: FakePredictor
+) -> None:
+    (row,) = post(client, "publish/estimate", precision=0.9)
+    assert row == {
+        "questions": 120,
+        "candidates": 3_200,
+        "settled": 7,
+        "bytes_min": 3_000_000,
+        "bytes_max": 3_000_000,
+        "memory": "2 MiB",
+        "seconds": 60.0,
+        "share": 0.5,
+    }
+    assert post(client, "publish/estimate", minutes=1)[0]["share"] == 1.0
+    assert predictor.jobs.submitted == []
+    assert predictor.threads == {"relpred-model"}  # it asks the model to see how long that takes
+    assert client.post("/v1/jobs/publish/estimate", json={"model_name": "other"}).status_code == 422
