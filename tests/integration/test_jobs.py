@@ -148,6 +148,24 @@ def test_a_publication_is_submitted_once_by_its_id(place: Town) -> None:
     assert ask(place.driver, listed) == [{"run": done["runId"], "kind": "publish"}]
 
 
+def test_what_a_job_would_take_is_told_by_the_names_of_the_job(place: Town) -> None:
+    (row,) = ask(place.driver, "CALL relpred.train.estimate({minutes: 3, randomSeed: 3, async: true})")
+    graph = "MATCH (n) WHERE none(l IN labels(n) WHERE l STARTS WITH 'Relpred') RETURN count(n) AS number"
+    assert row["nodeCount"] == ask(place.driver, graph)[0]["number"]
+    edges = "MATCH ()-[r]->() WHERE NOT type(r) STARTS WITH 'PREDICTED_' RETURN count(r) AS number"
+    assert row["relationshipCount"] == ask(place.driver, edges)[0]["number"]
+    assert 0 < row["bytesMin"] < row["bytesMax"] < row["bytesFree"]
+    assert row["bytesMax"] == sum(row["mapView"].values())
+    assert row["requiredMemory"].startswith("[")
+    evaluation = place.settings.evaluation
+    assert row["estimatedSeconds"] == 60 * (3 + evaluation.baseline_minutes + evaluation.minutes)
+    (row,) = ask(place.driver, "CALL relpred.publish.estimate({threshold: 0.6})")
+    assert (row["questions"] > 0, row["candidates"] > row["questions"], row["estimatedSeconds"] > 0) == (True,) * 3
+    assert (row["share"], row["bytesMin"]) == (1.0, row["bytesMax"])
+    with pytest.raises(ClientError, match="has the model 'default'"):
+        ask(place.driver, "CALL relpred.publish.estimate({modelName: 'other'})")
+
+
 def test_a_sync_tells_what_it_found(place: Town) -> None:
     (row,) = ask(place.driver, "CALL relpred.sync.trigger({publish: false}) YIELD status, result RETURN status, result")
     assert row["status"] == "done"

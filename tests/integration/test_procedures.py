@@ -77,6 +77,7 @@ def test_every_procedure_says_its_mode_and_what_it_does(driver: Driver) -> None:
         "RETURN name, mode, description, signature ORDER BY name",
     )
     assert [one["name"] for one in found] == [
+        "relpred.config.show",
         "relpred.explain",
         "relpred.health",
         "relpred.job.cancel",
@@ -93,17 +94,23 @@ def test_every_procedure_says_its_mode_and_what_it_does(driver: Driver) -> None:
             for mode in ("estimate", "stats", "stream", "write")
         ),
         "relpred.publish",
+        "relpred.publish.estimate",
         "relpred.review.accept",
         "relpred.review.list",
         "relpred.review.reject",
         "relpred.review.withdraw",
         "relpred.run.list",
         "relpred.run.undo",
+        "relpred.sync.failures",
+        "relpred.sync.pause",
+        "relpred.sync.resume",
+        "relpred.sync.status",
         "relpred.sync.trigger",
         "relpred.train",
+        "relpred.train.estimate",
         "relpred.userLog",
     ]
-    writing = {"accept", "cancel", "publish", "reject", "trigger", "undo", "withdraw", "write"}
+    writing = {"accept", "cancel", "pause", "publish", "reject", "resume", "trigger", "undo", "withdraw", "write"}
     for one in found:
         assert one["mode"] == ("WRITE" if one["name"].rpartition(".")[2] in writing else "READ")
         assert re.fullmatch(r"[A-Z][^.]+\.", one["description"])

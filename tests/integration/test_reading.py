@@ -18,6 +18,7 @@ from neo4j_relpred.graph.names import quoted
 from neo4j_relpred.graph.proposal import propose
 from neo4j_relpred.graph.reader import read_snapshot
 from neo4j_relpred.graph.schema import check_settings, discover_schema
+from neo4j_relpred.graph.size import GraphSize, graph_size
 from neo4j_relpred.triples import Triple
 from tests.integration.graphs import ask
 
@@ -255,3 +256,32 @@ def test_a_key_that_is_a_date_is_refused_with_a_remedy(driver: neo4j.Driver, cli
     ask(driver, "CREATE (:Day {on: $day})-[:NEXT]->(:Day {on: $day})", day=date(2020, 1, 1))
     with pytest.raises(InvalidSettings, match="strings or numbers"):
         read_snapshot(client, settings(keys={"Day": "on"}))
+
+
+@pytest.mark.parametrize(
+    ("chosen", "more"),
+    [
+        ({}, 0),
+        ({"relations": ("WORKS_AT",)}, 0),
+        ({"labels": ("Person", "Company")}, 0),
+        ({"labels": ("Person",)}, 1),  # two begin at a person and two end at one, but one does both
+        ({"labels": ("Company", "Firm")}, 3),  # a node with both counts for each
+        ({"around": ("Company:acme",), "hops": 1}, 0),
+        ({"query": "MATCH (p:Person) RETURN p"}, 0),
+    ],
+)
+def test_as_much_is_counted_as_would_be_read(
+    driver: neo4j.Driver, client: Neo4jClient, chosen: dict[str, Any], more: int
+) -> None:
+    ask(driver, PEOPLE + "CREATE (ada)-[:PREDICTED_KNOWS]->(acme), (:RelpredRun {id: 'r1'}) SET acme:Firm")
+    likes = "(ada)-[:LIKES]->(bob), (ada)-[:LIKES]->(acme), (acme)-[:LIKES]->(bob), (acme)-[:LIKES]->(acme)"
+    ask(driver, f"MATCH (ada {{id: 'ada'}}), (bob {{id: 'bob'}}), (acme {{id: 'acme'}}) CREATE {likes}")
+    wish = settings(**chosen)
+    counted, read = graph_size(client, wish), read_snapshot(client, wish)
+    assert (counted.nodes, counted.types) == (len(read.ids), len(read.relations))
+    assert counted.relationships == read.edges.num_rows + more
+
+
+def test_of_nothing_nothing_is_counted(client: Neo4jClient) -> None:
+    for wish in (settings(), settings(labels=("Person",)), settings(query="MATCH (n:Person) RETURN n")):
+        assert graph_size(client, wish) == GraphSize(0, 0, 0)

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import BaseModel
+from starlette.testclient import TestClient
 
 from neo4j_relpred import errors, wire
 from neo4j_relpred.config import ServiceSettings
+from neo4j_relpred.data.daemon_state import DaemonState, write_state
 from neo4j_relpred.errors import RelpredError
-from neo4j_relpred.service import bodies, decision_bodies, job_bodies
+from neo4j_relpred.service import bodies, decision_bodies, job_bodies, sync_routes
 from neo4j_relpred.service.app import DEADLINE_SECONDS, create_app
 from neo4j_relpred.service.explain_bodies import ExplainBody
 from neo4j_relpred.service.worker import Predictor
+from tests.unit.service.conftest import FakePredictor
 
 PAGE = (Path(__file__).parents[3] / "docs" / "reference" / "http.md").read_text(encoding="utf-8")
 
@@ -94,8 +98,33 @@ def test_every_key_of_a_job_and_of_a_version_is_described() -> None:
     assert keys_between("## Jobs", "### What is told of a job") == {
         key for body in submitted for key in body.model_fields
     }
-    assert keys_between("### What is told of a job", "## Versions of the model") == set(wire.JobRowBody.model_fields)
-    assert keys_between("## Versions of the model", "## Errors") == set(wire.ModelRowBody.model_fields)
+    assert keys_between("### What is told of a job", "### What a job would take") == set(wire.JobRowBody.model_fields)
+    assert keys_between("### What a job would take", "## Versions of the model") == {
+        *wire.TrainEstimateRowBody.model_fields,
+        *wire.PublishEstimateRowBody.model_fields,
+    }
+    assert keys_between("## Versions of the model", "## The daemon") == set(wire.ModelRowBody.model_fields)
+
+
+def test_every_key_of_the_daemon_is_described() -> None:
+    told = {*sync_routes.PauseBody.model_fields, *sync_routes.FailuresBody.model_fields}
+    assert keys_between("## The daemon", "### What is told of the daemon") == told
+    assert keys_between("### What is told of the daemon", "### What is told of a failure") == set(
+        wire.SyncRowBody.model_fields
+    )
+    assert keys_between("### What is told of a failure", "## Settings") == set(wire.FailureRowBody.model_fields)
+
+
+def test_every_metric_is_described(predictor: FakePredictor) -> None:
+    now = datetime.now(UTC).isoformat()
+    write_state(predictor.settings.home, DaemonState("main", "here", 7, "waiting", now, now, now, current_to=now))
+    app = create_app(predictor, ServiceSettings())
+    with TestClient(app, base_url="http://127.0.0.1:7475") as client:
+        client.get("/healthz")
+        text = client.get("/metrics").text
+    measured = set(re.findall("^# TYPE (relpred_[a-z_]+)", text, re.MULTILINE))
+    told = set(re.findall("^\\| `(relpred_[a-z_]+)` \\|", PAGE, re.MULTILINE))
+    assert told == {name for name in measured if not name.endswith("_created")}
 
 
 def test_the_deadline_and_the_most_rows_are_as_told() -> None:

@@ -117,14 +117,14 @@ def test_a_pause_names_who_paused_until_it_is_taken_back(
 
 def test_nodes_that_were_left_out_are_listed(client: TestClient, predictor: FakePredictor) -> None:
     predictor.daemons.left_out = [
-        Failure("Person/ada", "encode", "not-finite", 3, "2026-11-29T12:30:00+00:00"),
-        Failure("Person/bob", "encode", "not-finite", 7, None),
+        Failure("Person/ada", "encode", "NotFinite", 3, "2026-11-29T12:30:00+00:00"),
+        Failure("Person/bob", "encode", "NotFinite", 7, None),
     ]
     rows = asked(client, "failures")
     assert rows[0] == {
         "item": "Person/ada",
         "step": "encode",
-        "error": "not-finite",
+        "error": "NotFinite",
         "tries": 3,
         "again_at": "2026-11-29T12:30:00+00:00",
     }

@@ -98,6 +98,36 @@ public final class Errand {
         return new Errand("/v1/models/drop", Map.of("version", version), Effect.ONCE);
     }
 
+    /** Says what a training or a publication would take. */
+    public static Errand estimate(String kind, Map<String, Object> options) {
+        return new Errand("/v1/jobs/" + kind + "/estimate", options, Effect.NONE);
+    }
+
+    /** Tells how the daemon is. */
+    public static Errand syncStatus() {
+        return new Errand("/v1/sync/status", Map.of(), Effect.NONE);
+    }
+
+    /** Lets the daemon do nothing for now. */
+    public static Errand syncPause(String by) {
+        return new Errand("/v1/sync/pause", Map.of("by", by), Effect.SAME);
+    }
+
+    /** Lets the daemon go on. */
+    public static Errand syncResume() {
+        return new Errand("/v1/sync/resume", Map.of(), Effect.SAME);
+    }
+
+    /** Lists the nodes that the last sync left out. */
+    public static Errand syncFailures(long topK) {
+        return new Errand("/v1/sync/failures", Map.of("top_k", topK), Effect.NONE);
+    }
+
+    /** Lists the settings of the service. */
+    public static Errand settings() {
+        return new Errand("/v1/config/show", Map.of(), Effect.NONE);
+    }
+
     private static Errand decision(String route, TripleName triple, String by, String note) {
         Map<String, Object> body = triple.parts();
         body.put("by", by);

@@ -91,6 +91,15 @@ final class Json {
         throw unreadable("the field " + field + " is not a whole number");
     }
 
+    static Long wholeOrNull(Map<String, Object> object, String field) {
+        return object.get(field) == null ? null : whole(object, field);
+    }
+
+    /** Whatever JSON has. */
+    static Object any(Map<String, Object> object, String field) {
+        return widened(object.get(field));
+    }
+
     /** The values are what JSON has: strings, numbers, truth values, lists and maps of them. */
     static Map<String, Object> object(Map<String, Object> object, String field) {
         if (object.get(field) instanceof Map<?, ?> map) {

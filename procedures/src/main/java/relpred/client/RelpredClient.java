@@ -84,6 +84,31 @@ public final class RelpredClient {
         return rows(errand, Optional.empty(), ModelInfo::of);
     }
 
+    /** What a training would take. */
+    public Stream<TrainingEstimate> trainingEstimate(Errand errand) {
+        return rows(errand, Optional.empty(), TrainingEstimate::of);
+    }
+
+    /** What a publication would ask. */
+    public Stream<PublishingEstimate> publishingEstimate(Errand errand) {
+        return rows(errand, Optional.empty(), PublishingEstimate::of);
+    }
+
+    /** How the daemon is, after an errand that tells it something. */
+    public Stream<SyncState> sync(Errand errand) {
+        return rows(errand, Optional.empty(), SyncState::of);
+    }
+
+    /** Nodes that the last sync left out. */
+    public Stream<SyncFailure> syncFailures(Errand errand) {
+        return rows(errand, Optional.empty(), SyncFailure::of);
+    }
+
+    /** The settings of the service. */
+    public Stream<Setting> settings(Errand errand) {
+        return rows(errand, Optional.empty(), Setting::of);
+    }
+
     /** Refuses to ask for more rows than a call may give. */
     public void checkTopK(long topK) {
         if (topK > settings.maxRows()) {

@@ -58,11 +58,27 @@ public final class Jobs {
         return done("train", TRAINING, configuration, TrainRow::new);
     }
 
+    @Procedure(name = "relpred.train.estimate", mode = Mode.READ)
+    @Description("Tells what a training would read and take, and trains nothing.")
+    public Stream<TrainEstimateRow> trainEstimate(
+            @Name(value = "configuration", defaultValue = "{}") Map<String, Object> configuration) {
+        var errand = Errand.estimate("train", options(TRAINING, configuration));
+        return client().trainingEstimate(errand).map(TrainEstimateRow::new);
+    }
+
     @Procedure(name = "relpred.publish", mode = Mode.WRITE)
     @Description("Leaves in the graph exactly the predicted edges that the model finds probable now.")
     public Stream<PublishRow> publish(
             @Name(value = "configuration", defaultValue = "{}") Map<String, Object> configuration) {
         return done("publish", PUBLISHING, configuration, PublishRow::new);
+    }
+
+    @Procedure(name = "relpred.publish.estimate", mode = Mode.READ)
+    @Description("Tells what a publication would ask and take, and publishes nothing.")
+    public Stream<PublishEstimateRow> publishEstimate(
+            @Name(value = "configuration", defaultValue = "{}") Map<String, Object> configuration) {
+        var errand = Errand.estimate("publish", options(PUBLISHING, configuration));
+        return client().publishingEstimate(errand).map(PublishEstimateRow::new);
     }
 
     @Procedure(name = "relpred.sync.trigger", mode = Mode.WRITE)
@@ -106,12 +122,25 @@ public final class Jobs {
 
     private <T> Stream<T> done(
             String kind, Map<String, String> own, Map<String, Object> configuration, Function<JobInfo, T> row) {
+        var given = given(own, configuration);
+        JobInfo job = only(client().jobs(Errand.submit(kind, given.renamed(names(own)))));
+        return Stream.of(row.apply(given.flag(ASYNC) ? job : ended(job).orThrow()));
+    }
+
+    private static Map<String, Object> options(Map<String, String> own, Map<String, Object> configuration) {
+        return given(own, configuration).renamed(names(own));
+    }
+
+    private static Configuration given(Map<String, String> own, Map<String, Object> configuration) {
+        return Configuration.of(
+                configuration,
+                Stream.concat(names(own).keySet().stream(), Stream.of(ASYNC)).toList());
+    }
+
+    private static Map<String, String> names(Map<String, String> own) {
         var names = new LinkedHashMap<>(COMMON);
         names.putAll(own);
-        var known = Stream.concat(names.keySet().stream(), Stream.of(ASYNC)).toList();
-        var given = Configuration.of(configuration, known);
-        JobInfo job = only(client().jobs(Errand.submit(kind, given.renamed(names))));
-        return Stream.of(row.apply(given.flag(ASYNC) ? job : ended(job).orThrow()));
+        return names;
     }
 
     private JobInfo ended(JobInfo submitted) {

@@ -2,9 +2,7 @@ package relpred.procedures;
 
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import java.util.stream.Stream;
-import org.neo4j.graphdb.Result;
 import org.neo4j.graphdb.Transaction;
 import org.neo4j.procedure.Context;
 import org.neo4j.procedure.Description;
@@ -22,7 +20,6 @@ import relpred.client.SettingsSource;
  * others who decide; mode WRITE keeps those out who may only read. The caller's transaction takes no lock for it.
  */
 public final class Review {
-    private static final String WHO = "dbms.showCurrentUser";
     private static final String RELATION = "relation";
     private static final String DECIDED = "decided";
     private static final String ORDER = "order";
@@ -100,24 +97,7 @@ public final class Review {
     }
 
     private String by(Configuration given) {
-        return given.text(BY).or(this::user).orElseThrow(() -> new IllegalArgumentException(
+        return given.text(BY).or(() -> Caller.name(transaction)).orElseThrow(() -> new IllegalArgumentException(
                 "Nobody is logged in who could be named as the one who decides. Say who does: {by: 'anna'}."));
-    }
-
-    /**
-     * Who is logged in; nobody on a server that asks for no login, which does not have the procedure that tells. It is
-     * looked for first, since a query that fails ends the caller's transaction. The security context itself cannot be
-     * injected without making the operator lift restrictions.
-     */
-    private Optional<String> user() {
-        return first("SHOW PROCEDURES EXECUTABLE YIELD name WHERE name = '" + WHO + "' RETURN name AS text")
-                .flatMap(there -> first("CALL " + WHO + "() YIELD username RETURN username AS text"))
-                .filter(name -> !name.isEmpty());
-    }
-
-    private Optional<String> first(String query) {
-        try (Result found = transaction.execute(query)) {
-            return found.stream().map(row -> (String) row.get("text")).findFirst();
-        }
     }
 }

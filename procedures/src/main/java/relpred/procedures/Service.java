@@ -7,6 +7,7 @@ import org.neo4j.procedure.Mode;
 import org.neo4j.procedure.Procedure;
 import org.neo4j.procedure.TerminationGuard;
 import org.neo4j.procedure.UserFunction;
+import relpred.client.Errand;
 import relpred.client.Health;
 import relpred.client.RelpredClient;
 import relpred.client.ServiceException;
@@ -23,6 +24,13 @@ public final class Service {
     @Description("Gives the version of the relpred procedures on this server.")
     public String version() {
         return Version.JAR;
+    }
+
+    @Procedure(name = "relpred.config.show", mode = Mode.READ)
+    @Description("Lists the settings of the service, but no secret.")
+    public Stream<SettingRow> settings() {
+        var client = new RelpredClient(SettingsSource.ofThisJar().read(), guard::check);
+        return client.settings(Errand.settings()).map(SettingRow::new);
     }
 
     @Procedure(name = "relpred.health", mode = Mode.READ)

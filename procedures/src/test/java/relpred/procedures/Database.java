@@ -27,6 +27,7 @@ final class Database {
                 .withProcedure(Review.class)
                 .withProcedure(Runs.class)
                 .withProcedure(Service.class)
+                .withProcedure(Sync.class)
                 .withFunction(Service.class)
                 .build();
         Runtime.getRuntime().addShutdownHook(new Thread(neo4j::close));

@@ -9,6 +9,7 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
@@ -117,6 +118,43 @@ class JobsTest {
         stub.on("/v1/jobs/train", 200, JOB.formatted("train", "cancelled", ENDED, "{}", "null"));
         assertTrue(refused("CALL relpred.train()").contains("The job j1 was cancelled."));
         assertTrue(refused("CALL relpred.train({minute: 1})").contains("Did you mean minutes?"));
+    }
+
+    @Test
+    void whatAJobWouldTakeIsToldAndNothingSubmitted() {
+        stub.on("/v1/jobs/train/estimate", 200, """
+                {"nodes": 30, "relationships": 40, "bytes_min": 1000, "bytes_max": 5000000000, \
+                "memory": "[1000 Bytes ... 4 GiB]", "parts": {"tower": 4000000000}, "free": null, "seconds": 690.0}
+                """);
+        stub.on("/v1/jobs/publish/estimate", 200, """
+                {"questions": 120, "candidates": 3200, "settled": 7, "bytes_min": 3000000, "bytes_max": 3000000, \
+                "memory": "2 MiB", "seconds": 60.0, "share": 0.5}
+                """);
+        var row = Database.run("CALL relpred.train.estimate({minutes: 3, async: true})").get(0);
+        assertEquals("{\"minutes\":3}", stub.lastBody);
+        assertEquals(
+                List.of(30L, 40L, 1000L, 5_000_000_000L, "[1000 Bytes ... 4 GiB]", 690.0),
+                List.of(
+                        row.get("nodeCount"),
+                        row.get("relationshipCount"),
+                        row.get("bytesMin"),
+                        row.get("bytesMax"),
+                        row.get("requiredMemory"),
+                        row.get("estimatedSeconds")));
+        assertEquals(Map.of("tower", 4_000_000_000L), row.get("mapView"));
+        assertNull(row.get("bytesFree"));
+        row = Database.run("CALL relpred.publish.estimate({threshold: 0.5})").get(0);
+        assertEquals("{\"min_probability\":0.5}", stub.lastBody);
+        assertEquals(
+                List.of(120L, 3200L, 7L, "2 MiB", 60.0, 0.5),
+                List.of(
+                        row.get("questions"),
+                        row.get("candidates"),
+                        row.get("settled"),
+                        row.get("requiredMemory"),
+                        row.get("estimatedSeconds"),
+                        row.get("share")));
+        assertTrue(refused("CALL relpred.train.estimate({minute: 1})").contains("Did you mean minutes?"));
     }
 
     @Test

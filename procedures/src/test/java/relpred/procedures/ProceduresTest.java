@@ -286,6 +286,23 @@ class ProceduresTest {
     }
 
     @Test
+    void theSettingsOfTheServiceAreRows() {
+        stub.on("/v1/config/show", 200, """
+                {"key": "graph.password", "value": "set"}
+                {"key": "graph.keys", "value": {"Person": "id"}}
+                {"key": "graph.names", "value": ["name", "title"]}
+                {"key": "model.hidden", "value": 192}
+                {"key": "training.memory_gb", "value": null}
+                """);
+        var rows = run("CALL relpred.config.show() YIELD key, value RETURN key, value");
+        assertEquals("set", rows.get(0).get("value"));
+        assertEquals(Map.of("Person", "id"), rows.get(1).get("value"));
+        assertEquals(List.of("name", "title"), rows.get(2).get("value"));
+        assertEquals(192L, rows.get(3).get("value"));
+        assertNull(rows.get(4).get("value"));
+    }
+
+    @Test
     void theVersionIsThatOfTheBuild() {
         assertEquals(
                 Version.JAR, run("RETURN relpred.version() AS version").get(0).get("version"));
@@ -298,6 +315,7 @@ class ProceduresTest {
                 + "RETURN name, mode, description, admin ORDER BY name");
         assertEquals(
                 List.of(
+                        "relpred.config.show READ",
                         "relpred.explain READ",
                         "relpred.health READ",
                         "relpred.job.cancel WRITE",
@@ -325,14 +343,20 @@ class ProceduresTest {
                         "relpred.predict.triples.stream READ",
                         "relpred.predict.triples.write WRITE",
                         "relpred.publish WRITE",
+                        "relpred.publish.estimate READ",
                         "relpred.review.accept WRITE",
                         "relpred.review.list READ",
                         "relpred.review.reject WRITE",
                         "relpred.review.withdraw WRITE",
                         "relpred.run.list READ",
                         "relpred.run.undo WRITE",
+                        "relpred.sync.failures READ",
+                        "relpred.sync.pause WRITE",
+                        "relpred.sync.resume WRITE",
+                        "relpred.sync.status READ",
                         "relpred.sync.trigger WRITE",
                         "relpred.train READ",
+                        "relpred.train.estimate READ",
                         "relpred.userLog READ"),
                 procedures.stream()
                         .map(row -> row.get("name") + " " + row.get("mode"))
