@@ -18,11 +18,13 @@ from neo4j_relpred.errors import InvalidSettings
 from neo4j_relpred.logs import begin_log
 from neo4j_relpred.service.app import DEADLINE_SECONDS, create_app
 from neo4j_relpred.service.worker import Predictor
+from neo4j_relpred.systemd import notify
 
 __all__ = ["run_service"]
 
 SLACK = 256  # connections beside those that wait in the queue: probes, and idle ones kept for later
 KEEP_ALIVE_SECONDS = 30
+BEAT_SECONDS = 10  # between two signs of life for systemd
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +51,8 @@ def run_service(settings: Settings, predictor: Predictor) -> None:
             limit_concurrency=service.queue_size + SLACK,
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=math.ceil(DEADLINE_SECONDS),
+            timeout_notify=BEAT_SECONDS,
+            callback_notify=_beat,
         )
         server = _Server(config)
         log.info("service starts host=%s port=%d token=%s", service.host, service.port, service.token_file is not None)
@@ -56,6 +60,10 @@ def run_service(settings: Settings, predictor: Predictor) -> None:
     if server.killed_by is not None:
         raise SystemExit(128 + server.killed_by)
     log.info("service ended")
+
+
+async def _beat() -> None:
+    notify("READY=1\nWATCHDOG=1")
 
 
 class _Server(uvicorn.Server):

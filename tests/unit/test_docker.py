@@ -1,11 +1,15 @@
-"""No container runs here: what the files of docker/ name must exist, and what they repeat must agree."""
+"""No container and no unit runs here: what the files of docker/ name must exist, and what they repeat must agree."""
 
 from __future__ import annotations
 
+import configparser
 import importlib
 import importlib.util
 import re
 import shlex
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,6 +19,9 @@ import pytest
 
 import neo4j_relpred
 from neo4j_relpred.config import Settings, load_settings
+from neo4j_relpred.data.daemon_state import BEAT_SECONDS as DAEMON_BEAT_SECONDS
+from neo4j_relpred.errors import DependencyMissing, GraphUnavailable, InvalidSettings, ModelNotFound, SnapshotCorrupt
+from neo4j_relpred.service.run import BEAT_SECONDS
 
 ROOT = Path(__file__).parents[2]
 DOCKER = ROOT / "docker"
@@ -42,6 +49,16 @@ def conf() -> dict[str, str]:
     return dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
 
 
+def units() -> dict[str, configparser.ConfigParser]:
+    """The units of systemd, by name."""
+    found = {}
+    for file in sorted((DOCKER / "systemd").iterdir()):
+        found[file.name] = configparser.ConfigParser(interpolation=None)
+        found[file.name].optionxform = str  # type: ignore[assignment,method-assign]  # the documented way to keep case
+        found[file.name].read_string(file.read_text(encoding="utf-8"))
+    return found
+
+
 def commands() -> list[list[str]]:
     found = []
     for service in load_compose()["services"].values():
@@ -50,6 +67,7 @@ def commands() -> list[list[str]]:
         found += [words] if kind == "CMD" else []
     dockerfile = (DOCKER / "Dockerfile").read_text(encoding="utf-8")
     found += [re.findall(r'"([^"]*)"', line) for line in re.findall(r"^\s*CMD (\[.*\])$", dockerfile, re.MULTILINE)]
+    found += [["relpred", *shlex.split(unit["Service"]["ExecStart"])[1:]] for unit in units().values()]
     readme = (DOCKER / "README.md").read_text(encoding="utf-8")
     found += [
         shlex.split(line)[line.split().index("relpred") :] for line in readme.splitlines() if " relpred --" in line
@@ -73,7 +91,7 @@ def test_every_command_is_there(words: list[str]) -> None:
 
 
 def test_there_are_as_many_commands_as_we_think() -> None:
-    assert len(commands()) == 7  # two services and their probes, two of the image, one of the README
+    assert len(commands()) == 9  # two services and their probes, two of the image, two units, one of the README
 
 
 def test_ports_and_names_agree(compose: dict[str, Any], settings: Settings, conf: dict[str, str]) -> None:
@@ -150,3 +168,43 @@ def test_the_image_is_built_from_files_that_are_there() -> None:
         assert (ROOT / name).exists()
     assert "USER relpred\n" in dockerfile
     assert "UV_TORCH_BACKEND=${TORCH_BACKEND}" in dockerfile
+
+
+def test_units_differ_in_what_they_run_and_in_how_long_a_stop_may_take() -> None:
+    service, daemon = (units()[f"relpred-{name}.service"] for name in ("service", "daemon"))
+    differing = {
+        key
+        for section in service.sections()
+        for key in service[section]
+        if service[section][key] != daemon[section][key]
+    }
+    assert differing == {"Description", "ExecStart", "TimeoutStopSec"}
+    for unit in (service, daemon):
+        assert unit["Service"]["Type"] == "notify"
+        assert float(unit["Service"]["WatchdogSec"]) > 2 * max(BEAT_SECONDS, DAEMON_BEAT_SECONDS)
+
+
+def test_what_units_and_containers_say_twice_agrees(compose: dict[str, Any]) -> None:
+    for name in ("service", "daemon"):
+        unit, container = units()[f"relpred-{name}.service"]["Service"], compose["services"][name]
+        assert shlex.split(unit["ExecStart"])[1:] == container["command"][1:]
+        assert unit["TimeoutStopSec"] == container["stop_grace_period"]
+        assert f"/var/lib/{unit['StateDirectory']}" == str(load_settings(DOCKER / "relpred.toml").home)
+
+
+def test_exit_codes_that_need_a_person_are_those_of_errors_that_no_restart_helps() -> None:
+    codes = {int(code) for code in units()["relpred-daemon.service"]["Service"]["RestartPreventExitStatus"].split()}
+    errors_of_a_person = (InvalidSettings, SnapshotCorrupt, DependencyMissing)
+    assert codes == {error.exit_code for error in errors_of_a_person}
+    assert GraphUnavailable.exit_code not in codes
+    assert ModelNotFound.exit_code not in codes
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="there is no systemd on this machine")
+def test_systemd_understands_the_units(tmp_path: Path) -> None:
+    for file in (DOCKER / "systemd").iterdir():
+        text = file.read_text(encoding="utf-8").replace("/opt/relpred/bin/relpred", sys.executable)
+        (tmp_path / file.name).write_text(text, encoding="utf-8")
+    files = sorted(map(str, tmp_path.iterdir()))
+    verified = subprocess.run(["systemd-analyze", "verify", "--man=no", *files], capture_output=True, text=True)
+    assert (verified.returncode, verified.stdout + verified.stderr) == (0, "")

@@ -23,6 +23,7 @@ from neo4j_relpred.service.alive import problem
 from neo4j_relpred.service.run import run_service
 from neo4j_relpred.service.worker import Predictor
 
+ROOT = Path(__file__).parents[3]
 CHILD = """
 import sys, time
 from neo4j_relpred.config import ServiceSettings, Settings
@@ -61,7 +62,7 @@ def service(port: int) -> Iterator[subprocess.Popen[str]]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])},
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
     ) as child:
         until = time.monotonic() + 30
         while problem(f"http://127.0.0.1:{port}/readyz") is not None:
@@ -92,6 +93,17 @@ def test_the_first_signal_lets_running_requests_end(service: subprocess.Popen[st
     lines = [json.loads(line) for line in errors.splitlines()]  # JSON, for this is no terminal
     assert ("/v1/tails", 200) in {(line.get("route"), line.get("status")) for line in lines}
     assert {line["level"] for line in lines} == {"INFO"}
+
+
+def test_systemd_hears_that_it_is_up_and_that_it_lives(port: int, tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(tmp_path / "notify"))
+        systemd.settimeout(30)
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), "NOTIFY_SOCKET": str(tmp_path / "notify")}
+        with subprocess.Popen([sys.executable, "-c", CHILD, str(port)], env=environment) as child:
+            assert systemd.recv(100).split(b"\n") == [b"READY=1", b"WATCHDOG=1"]
+            child.terminate()
+            assert child.wait(timeout=10) == 0
 
 
 def test_a_caller_who_has_read_enough_may_hang_up(service: subprocess.Popen[str], port: int) -> None:
