@@ -8,6 +8,7 @@ import re
 import shlex
 import tomllib
 from collections.abc import Iterator
+from dataclasses import fields
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple, cast
@@ -142,6 +143,15 @@ def test_every_column_on_disk_is_documented() -> None:
 
     documented = {word for span in spans(REFERENCE / "checkpoint.md") for word in re.split(r"[,\s]+", span)}
     assert {*NODE_SCHEMA.names, *EDGE_SCHEMA.names, *SCHEMA.names} - documented == set()
+
+
+def test_every_key_of_the_file_of_the_daemon_is_documented() -> None:
+    from neo4j_relpred.data.daemon_state import DaemonState
+
+    page = text_of(ROOT / "docs" / "guide" / "operations.md")
+    table = page[page.index("\n### How it is\n") : page.index("\n## A training that was interrupted\n")]
+    told = {key for keys in re.findall(r"^\| (`.+?`) \|", table, re.MULTILINE) for key in re.findall("`(.+?)`", keys)}
+    assert told == {field.name for field in fields(DaemonState)}
 
 
 def test_every_decision_is_in_the_list() -> None:
