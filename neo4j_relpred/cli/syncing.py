@@ -13,13 +13,11 @@ import click
 from neo4j_relpred.cli.lazy import Opened
 from neo4j_relpred.cli.show import json_option, print_json, table
 from neo4j_relpred.data.daemon_state import DaemonState, read_state
-from neo4j_relpred.graph.client import Neo4jClient
-from neo4j_relpred.graph.daemons import DaemonBoard
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from neo4j_relpred.graph.daemons import Errand
+    from neo4j_relpred.graph.daemons import DaemonBoard, Errand
 
 __all__ = ["sync"]
 
@@ -127,6 +125,9 @@ def _ask(opened: Opened, errand: Errand) -> None:
 @contextmanager
 def _board(opened: Opened) -> Iterator[DaemonBoard]:
     """What daemons are told by, without the facade: it would load a model's libraries for one read."""
+    from neo4j_relpred.graph.client import Neo4jClient
+    from neo4j_relpred.graph.daemons import DaemonBoard
+
     settings = opened.settings()
     client = Neo4jClient.open(settings.graph)
     try:
