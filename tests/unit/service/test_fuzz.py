@@ -103,4 +103,4 @@ def test_every_answer_is_as_the_description_says(predictor: FakePredictor, token
 def test_a_fault_is_found(predictor: FakePredictor, token_file: Path) -> None:
     predictor.error = ValueError("a fault")
     findings = asked_everything(predictor, token_file, 6, seed=1)
-    assert ("POST /v1/tails", "Server error") in {(operation, title) for operation, title, _ in findings.told}
+    assert "Server error" in {title for _, title, _ in findings.told}  # by whichever question came first
