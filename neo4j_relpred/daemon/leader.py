@@ -190,8 +190,11 @@ class Leader:
         if RESUME in jobs and (begun := self._predictor.begun()) is not None:
             kind = str(begun.options.get("kind", RETRAIN))
             self._trainings.start(kind, {**self._options(kind), "resume": True})
-        elif RETRAIN in jobs or without_model:
-            if jobs and not self._trainings.running:
+        elif RETRAIN in jobs or (without_model and jobs and not self._trainings.running):
+            if self._trainings.running == REFRESH:  # both were due at the same time, and it was told first
+                self._due.add(RETRAIN)
+                self._not_before[RETRAIN] = time.monotonic() + POLL_SECONDS
+            else:
                 self._trainings.start(RETRAIN, self._options(RETRAIN))
         elif REFRESH in jobs:
             self._trainings.start(REFRESH, self._options(REFRESH))
@@ -209,9 +212,7 @@ class Leader:
         began = now()
         self._tell("syncing")
         try:
-            report = self._predictor.sync(
-                publish=self._settings.publish, progress=lambda stage, share: self._voice.moved()
-            )
+            report = self._predictor.sync(publish=self._settings.publish, progress=self._moved)
         except Exception as error:
             in_a_row = self._voice.failed(SYNC, error)
             passing = isinstance(error, PublicationStopped) or (isinstance(error, RelpredError) and error.retryable)
@@ -228,6 +229,12 @@ class Leader:
             self._due.add(SYNC)
         self._predictor.daemons.leave_out(self._fence, report.failing)
         self._tell("waiting")
+
+    def _moved(self, _stage: str, _share: float) -> None:
+        """A long sync tells the graph again and again that it goes on."""
+        self._voice.moved()
+        if time.monotonic() - self._told_at > BEAT_SECONDS:
+            self._tell("syncing")
 
     def _trained(self, kind: str, job: Job, *, forgive: bool = True) -> None:
         """Takes down how a training ended. One that failed is tried again where that can help."""

@@ -80,10 +80,21 @@ def _zone(name: str) -> tzinfo:
         ) from error
 
 
+class _OncePerTime(CronTrigger):  # type: ignore[misc]  # the base is not typed
+    """In the night in which the clock goes back, a time that comes twice counts once."""
+
+    def get_next_fire_time(self, previous: datetime | None, now: datetime) -> datetime | None:
+        found: datetime | None = super().get_next_fire_time(previous, now)
+        if found is None or previous is None or found.replace(tzinfo=None) != previous.replace(tzinfo=None):
+            return found
+        later = (found.astimezone(UTC) + timedelta(seconds=1)).astimezone(self.timezone)
+        return self.get_next_fire_time(None, later)
+
+
 def _cron(name: str, text: str, zone: tzinfo) -> Any:
     fields = text.split()
     try:
-        trigger = CronTrigger.from_crontab(" ".join([*fields[:4], *map(_days_by_name, fields[4:])]), timezone=zone)
+        trigger = _OncePerTime.from_crontab(" ".join([*fields[:4], *map(_days_by_name, fields[4:])]), timezone=zone)
     except ValueError as error:
         raise InvalidSettings(
             f"{name} {text!r} is not five cron fields: {error}.",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
 import socket
@@ -15,6 +14,7 @@ from typing import Any
 from neo4j_relpred.config import Settings
 from neo4j_relpred.data.daemon_state import DaemonState, write_state
 from neo4j_relpred.errors import RelpredError
+from neo4j_relpred.systemd import notify
 
 __all__ = ["Voice", "now", "ready"]
 
@@ -57,7 +57,7 @@ class Voice:
             except OSError as error:
                 log.warning("state not written error=%s", error.strerror)
             if self.state.problem() is None or self.state.failures_in_a_row:
-                _notify("WATCHDOG=1")
+                notify("WATCHDOG=1")
 
     def failed(self, job: str, error: BaseException) -> int:
         """Takes down a failure; how many there were in a row by now."""
@@ -79,18 +79,9 @@ class Voice:
 
 def ready() -> None:
     """Tells systemd that the daemon is up."""
-    _notify("READY=1")
+    notify("READY=1")
 
 
 def now() -> str:
     """The time as states have it."""
     return datetime.now(UTC).isoformat(timespec="milliseconds")
-
-
-def _notify(word: str) -> None:
-    """The protocol of sd_notify(3): one datagram to the socket that the environment names."""
-    address = os.environ.get("NOTIFY_SOCKET")
-    if not address:
-        return
-    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
-        sender.sendto(word.encode(), "\0" + address[1:] if address.startswith("@") else address)

@@ -77,22 +77,6 @@ class TrainJobBody(_Submission):
         )
         return encoded(row.model_dump())
 
-    def estimated(self, predictor: Predictor) -> bytes:
-        """What it would take, and nothing is submitted."""
-        self.require_model(predictor.settings.model_name)
-        found = predictor.training_estimate(self.minutes)
-        row = TrainEstimateRowBody(
-            nodes=found.nodes,
-            relationships=found.relationships,
-            bytes_min=found.least_bytes,
-            bytes_max=found.most_bytes,
-            memory=readable_range(found.least_bytes, found.most_bytes),
-            parts=dict(found.parts),
-            free=found.free_bytes,
-            seconds=found.seconds,
-        )
-        return encoded(row.model_dump())
-
 
 class PublishJobBody(_Submission):
     """Sweep, and leave exactly the predicted edges that come of it in the graph."""
