@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import threading
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,10 @@ class Callers:
     errors: list[str] = field(default_factory=list)
     stop: threading.Event = field(default_factory=threading.Event)
 
+    def hear(self, model: str) -> bool:
+        """Whether the last answer was of this model."""
+        return self.models[-1] == model
+
     def ask(self, number: int) -> None:
         with Client(f"http://127.0.0.1:{self.port}", patience_seconds=0.0) as client:
             while not self.stop.is_set():
@@ -64,7 +69,7 @@ def test_no_request_fails_while_versions_take_over(town: Town, free: int) -> Non
                 words, name = (("rollback",), "default@1") if swap % 2 else (("promote", "2"), "default@2")
                 until(lambda: len(callers.models) > 0)
                 assert town.cli("model", *words).code == 0
-                until(lambda name=name: callers.models[-1] == name)
+                until(partial(callers.hear, name))
         finally:
             callers.stop.set()
             for thread in threads:
