@@ -16,8 +16,9 @@ from neo4j_relpred.data.knowledge_graph import IntArray
 from neo4j_relpred.model.asked import Asked
 from neo4j_relpred.model.choosing import Said, choose
 from neo4j_relpred.model.features import Columns
-from neo4j_relpred.model.parts import Parts, Weights
+from neo4j_relpred.model.parts import LEAST, Parts, Weights
 from neo4j_relpred.model.pools import Pool, answer_pool
+from neo4j_relpred.model.rough import with_rows
 from neo4j_relpred.model.walks import walk_shares, walked
 from neo4j_relpred.model.words import WORD_FEATURES
 
@@ -55,6 +56,22 @@ class Members(Parts):
     def apart(self) -> Members:
         """The same for another thread: each keeps what it worked out for the queries that it asked last."""
         return replace(self)._sharing(self, "unit_context", "text_lengths", "sample")
+
+    def heir_of(self, other: Members, anew: IntArray) -> Members:
+        """Takes over what `other` has worked out for a graph that differs in little; `anew` are the nodes encoded anew.
+
+        Those may stand behind the others. Vectors of the structure member and texts of the other nodes are the same.
+        """
+        there, rows = other.__dict__, torch.from_numpy(anew)
+        for name in ("rough_structure", "sample") if self.trained else ():
+            if name in there:
+                self.__dict__[name] = there[name]
+        if "rough_unit" in there:
+            self.__dict__["rough_unit"] = there["rough_unit"].with_rows(rows, self.unit_of(rows))
+        for name, table in (("lengths", self.encoded), ("text_lengths", self.text)):
+            if name in there:
+                self.__dict__[name] = with_rows(there[name], rows, table[rows].norm(dim=-1).clamp_min(LEAST))
+        return self
 
     def _sharing(self, other: Members, *names: str) -> Members:
         """Takes over what was worked out for the whole graph."""

@@ -23,6 +23,7 @@ __all__ = ["Parts", "Weights"]
 
 FloatArray = npt.NDArray[np.float32]
 REVERSE_SAMPLE = 2_000  # entities over which a reverse score is normalised
+LEAST = 1e-12  # length of a vector: the zero vector has none to be divided by
 FEWER = 512  # of them in a large graph, which has more candidates to normalise
 
 
@@ -84,7 +85,7 @@ class Parts:
     def lengths(self) -> Tensor:
         """(entities,): of encoded nodes, never 0."""
         lengths: Tensor = self.encoded.norm(dim=-1)
-        return lengths.clamp_min(1e-12)
+        return lengths.clamp_min(LEAST)
 
     def unit_of(self, nodes: Tensor) -> Tensor:
         """(n, hidden): some rows of `unit`, which is not made for them: a large graph does better without."""
@@ -95,7 +96,7 @@ class Parts:
     def text_lengths(self) -> Tensor:
         """(entities,): of the vectors of texts, never 0."""
         lengths: Tensor = self.text.norm(dim=-1)
-        return lengths.clamp_min(1e-12)
+        return lengths.clamp_min(LEAST)
 
     def unit_text(self, nodes: Tensor) -> Tensor:
         """(…) nodes -> (…, text width): their texts as unit vectors."""

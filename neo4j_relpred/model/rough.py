@@ -3,6 +3,8 @@
 # mypy: disable-error-code="untyped-decorator"
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -11,7 +13,7 @@ from torch import Tensor
 
 from neo4j_relpred.text.processor import multiplies_int8
 
-__all__ = ["RoughTable"]
+__all__ = ["RoughTable", "with_rows"]
 
 MOST = 127  # in a byte
 FINER = 254  # what is left of a number after rounding, in steps of which so many make one
@@ -31,6 +33,16 @@ class RoughTable:
         if self._vectors is None:
             self._bytes, self._scale = _rounded(vectors)
 
+    def with_rows(self, rows: Tensor, vectors: Tensor) -> RoughTable:
+        """The same with other vectors (r, k) in some rows (r,), or with more of them behind the last."""
+        table = copy.copy(self)
+        if self._vectors is not None:
+            table._vectors = with_rows(self._vectors, rows, vectors)
+            return table
+        found, scale = _rounded(vectors)
+        table._bytes, table._scale = with_rows(self._bytes, rows, found), with_rows(self._scale, rows, scale)
+        return table
+
     def scores(self, query: Tensor, rows: Tensor | None = None) -> Tensor:
         """(q, k) -> (q, n), or (q, rows) with some of the rows."""
         if self._vectors is not None:
@@ -45,6 +57,14 @@ class RoughTable:
         whole, rest = torch._int_mm(torch.cat([coarse, fine]), self._bytes.T).chunk(2)
         # whole numbers so small that floats hold them
         return _columns(whole.float().add_(rest, alpha=1 / FINER).mul_(self._scale).mul_(scale[:, None]), rows)
+
+
+def with_rows(table: Tensor, rows: Tensor, values: Tensor) -> Tensor:
+    """A copy of a table (n, ...) with other values in some rows (r,), or with more of them behind the last."""
+    more = max(0, int(rows.max()) + 1 - len(table)) if len(rows) else 0
+    copied = torch.cat([table, table.new_empty(more, *table.shape[1:])])
+    copied[rows] = values
+    return copied
 
 
 def _columns(scores: Tensor, rows: Tensor | None) -> Tensor:

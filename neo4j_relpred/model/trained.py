@@ -117,23 +117,22 @@ class TrainedModel:
         graph = members.graph.with_triples(edges, members.graph.num_entities + 1)
         vectors = torch.cat([members.text, centred(vector[None], self.centre)])
         words = members.words.with_node(name, text) if members.words is not None else None
-        encoded = members.encoded
+        encoded, new = members.encoded, np.array([graph.num_entities - 1])
         if members.tower is not None:
-            new = np.array([graph.num_entities - 1])
             encoded = torch.cat([encoded, encode_all(members.tower, graph, vectors, members.settings, new)])
-        return replace(self, members=replace(members, graph=graph, text=vectors, encoded=encoded, words=words))
+        grown = replace(members, graph=graph, text=vectors, encoded=encoded, words=words)
+        return replace(self, members=grown.heir_of(members, new))
 
     def without(self, triples: IntArray) -> TrainedModel:
         """The model as if these triples (n, 3) were not in the graph; their ends are encoded anew."""
         members = self.members
         gone = replace(members.graph, triples=closed(triples, members.graph.symmetric))
         kept = members.graph.triples[~gone.holds(members.graph.triples)]
-        graph, encoded = replace(members.graph, triples=kept), members.encoded
+        graph, encoded, ends = replace(members.graph, triples=kept), members.encoded, np.unique(triples[:, [0, 2]])
         if members.tower is not None:
-            ends = np.unique(triples[:, [0, 2]])
             encoded = encoded.clone()
             encoded[torch.from_numpy(ends)] = encode_all(members.tower, graph, members.text, members.settings, ends)
-        return replace(self, members=replace(members, graph=graph, encoded=encoded))
+        return replace(self, members=replace(members, graph=graph, encoded=encoded).heir_of(members, ends))
 
     def answer_entities(
         self,

@@ -68,6 +68,8 @@ def shares_of_each(
         for own, chosen in zip(features, rows, strict=True):
             yield evidence_shares(reasoner, own, asked, chosen, columns)
         return
+    if not rows:
+        return
     # nothing tells candidates of one query from those of another
     places = np.concatenate(rows)
     lines = np.repeat(np.arange(len(rows)), [len(chosen) for chosen in rows])

@@ -18,7 +18,7 @@ from neo4j_relpred.model.chunks import chunk_bytes, chunks_by_relation
 from neo4j_relpred.model.trained import EntityAnswers
 from neo4j_relpred.scoring.affected import Heads, affected
 from neo4j_relpred.scoring.estimate import Estimate, TypeEstimate
-from neo4j_relpred.scoring.evidence import ENTITY_COLUMNS, RELATION_COLUMNS, evidence_shares, explain, shares_of_each
+from neo4j_relpred.scoring.evidence import ENTITY_COLUMNS, RELATION_COLUMNS, explain, shares_of_each
 from neo4j_relpred.scoring.explaining import explained
 from neo4j_relpred.scoring.limits import PRECISION_FLOOR, limit
 from neo4j_relpred.scoring.serving import Serving
@@ -231,12 +231,11 @@ class Scorer:
         fits = tails[answers.candidates] & self._open(relation, heads, answers)
         probabilities = np.where(fits, answers.probabilities, 0.0)
         least = settings.min_probability if settings.precision is None else PRECISION_FLOOR
-        for line in np.flatnonzero(probabilities.max(1) >= least).tolist():
-            order = np.argsort(-probabilities[line], kind="stable")[: settings.top_k]
-            order = order[probabilities[line, order] >= least]
-            asked = np.array([relation])
-            reasoner, features = model.entity_reasoner, proposal.features[line]
-            shares = evidence_shares(reasoner, features, asked, order, ENTITY_COLUMNS)
+        lines = np.flatnonzero(probabilities.max(1) >= least)
+        orders = [_best(row, row >= least, settings.top_k) for row in probabilities[lines]]
+        features, asked = proposal.features[lines], np.array([relation])
+        reasons = shares_of_each(model.entity_reasoner, features, asked, orders, ENTITY_COLUMNS)
+        for line, order, shares in zip(lines.tolist(), orders, reasons, strict=True):
             for rank, (place, share) in enumerate(zip(order.tolist(), shares, strict=True), start=1):
                 values = float(answers.logits[line, place]), float(probabilities[line, place]), rank
                 tail = int(answers.candidates[line, place])
@@ -300,7 +299,7 @@ class Scorer:
         return serving.row(triple.head), serving.relation_row(triple.relation), serving.row(triple.tail)
 
 
-def _best(logits: npt.NDArray[np.float64], keep: npt.NDArray[np.bool_], top_k: int) -> IntArray:
+def _best(scores: npt.NDArray[np.float64], keep: npt.NDArray[np.bool_], top_k: int) -> IntArray:
     """Places of the best candidates that are kept."""
-    order: IntArray = np.argsort(-logits, kind="stable")
+    order: IntArray = np.argsort(-scores, kind="stable")
     return order[keep[order]][:top_k]

@@ -36,6 +36,10 @@ class Callers:
     errors: list[str] = field(default_factory=list)
     stop: threading.Event = field(default_factory=threading.Event)
 
+    def hear(self, model: str) -> bool:
+        """Whether the last answer was of this model."""
+        return self.models[-1] == model
+
     def ask(self, number: int) -> None:
         with Client(f"http://127.0.0.1:{self.port}", patience_seconds=0.0) as client:
             while not self.stop.is_set():
@@ -44,10 +48,6 @@ class Callers:
                     self.models.append(found[0].model)
                 except Exception as error:
                     self.errors.append(repr(error))
-
-
-def answers_by(callers: Callers, name: str) -> bool:
-    return callers.models[-1] == name
 
 
 def second_version(town: Town) -> Path:
@@ -69,7 +69,7 @@ def test_no_request_fails_while_versions_take_over(town: Town, free: int) -> Non
                 words, name = (("rollback",), "default@1") if swap % 2 else (("promote", "2"), "default@2")
                 until(lambda: len(callers.models) > 0)
                 assert town.cli("model", *words).code == 0
-                until(partial(answers_by, callers, name))
+                until(partial(callers.hear, name))
         finally:
             callers.stop.set()
             for thread in threads:

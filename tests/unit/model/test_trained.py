@@ -168,6 +168,20 @@ def test_a_new_node_with_nothing_but_text_is_answered(trained: TrainedModel) -> 
     assert np.isfinite(grown.answer_relations(np.array([60]), np.array([4])).logits).all()
 
 
+def test_what_was_worked_out_is_handed_on_as_far_as_it_holds(trained: TrainedModel, world: World) -> None:
+    trained = replace(trained, members=replace(trained.members, room=1_000_000))
+    trained.answer_entities(SIBLING, ANCHORS)  # works it out
+    query = torch.randn(3, trained.members.encoded.shape[1])
+    grown = trained.with_node(world.text[3], np.array([[60, PARENT, 4]]))
+    for other in (grown, trained.without(trained.graph.triples[[3, 40]])):
+        assert other.members.__dict__["rough_structure"] is trained.members.__dict__["rough_structure"]
+        afresh = replace(other.members)
+        for name in ("lengths", "text_lengths"):
+            torch.testing.assert_close(other.members.__dict__[name], getattr(afresh, name))
+        handed = other.members.__dict__["rough_unit"].scores(query)
+        torch.testing.assert_close(handed, afresh.rough_unit.scores(query))
+
+
 def test_a_new_node_does_not_change_how_others_are_encoded(trained: TrainedModel) -> None:
     grown = trained.with_node(torch.zeros(trained.members.text.shape[1]), NOTHING)
     assert torch.equal(grown.members.encoded[:-1], trained.members.encoded)

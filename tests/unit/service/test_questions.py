@@ -54,8 +54,8 @@ def test_a_node_whose_keys_are_told_is_asked_about_by_them(client: TestClient, p
     seen = {"labels": ["Person"], "keys": {"uid": "ada", "code": None}}
     client.post("/v1/tails", json={"heads": [ADA | {"seen": seen}, BOB], "relation": "KNOWS"})
     assert predictor.seen == {ADA["element_id"]: (seen["labels"], seen["keys"])}
-    others: list[dict[str, object]] = [{"labels": ["Person"]}, {"keys": {}}, {**seen, "keys": {"uid": 1.5}}]
-    for wrong in others:
+    refusals: list[object] = [{"labels": ["Person"]}, {"keys": {}}, seen | {"keys": {"uid": 1.5}}]
+    for wrong in refusals:
         refused = client.post("/v1/tails", json={"head": ADA | {"seen": wrong}, "relation": "KNOWS"})
         assert error_of(refused) == (422, "invalid-query")
 

@@ -29,7 +29,7 @@ final class Keys {
             var keys = new HashMap<String, Object>();
             for (String name : properties) {
                 Object value = node.getProperty(name, null);
-                if (value == null || told(value)) {
+                if (told(value)) {
                     keys.put(name, value);
                 }
             }
