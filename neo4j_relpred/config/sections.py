@@ -1,13 +1,15 @@
-"""The one list of settings. Descriptions become docs/reference/settings.md and the comments of `relpred init`."""
+"""The one list of settings; those of service and daemon are in config.staying. Descriptions become docs/reference/settings.md and the comments of `relpred init`."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
+from neo4j_relpred.config.section import Section
+from neo4j_relpred.config.staying import DaemonSettings, ServiceSettings
 from neo4j_relpred.config.templates import template_parts
 
 __all__ = [
@@ -42,12 +44,6 @@ Precision = Literal["auto", "fp32", "bf16", "fp16"]
 ChangeDetection = Literal["scan", "watermark", "cdc"]
 
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
-
-
-class Section(BaseModel):
-    """A part of the settings: unknown keys are errors."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class GraphSettings(Section):
@@ -316,34 +312,6 @@ class PublishingSettings(Section):
     keep_sets: int = Field(5, ge=1, description="Published sets kept on disk for undo.")
     keep_idle_runs: int = Field(
         100, ge=1, description="Runs kept in the ledger that found nothing to change; the others stay for ever."
-    )
-
-
-class ServiceSettings(Section):
-    """The HTTP service."""
-
-    host: str = Field("127.0.0.1", description="Address to bind; anything but loopback needs token_file.")
-    port: int = Field(7475, ge=1, le=65535, description="Port to bind.")
-    queue_size: int = Field(32, ge=1, description="Waiting requests; further ones get 429.")
-    max_body_bytes: int = Field(1_000_000, ge=1_000, description="Largest request body.")
-    token_file: Path | None = Field(None, description="File with the bearer token, one per line while rotating.")
-
-
-class DaemonSettings(Section):
-    """The schedule."""
-
-    interval_minutes: float = Field(5.0, gt=0, description="Time between two looks for changes.")
-    refresh_cron: str = Field(
-        "0 3 * * *", description="When to go on training from the live weights, as five cron fields; '' for never."
-    )
-    retrain_cron: str = Field("0 3 * * 0", description="When to train anew, in the same way; it replaces a refresh.")
-    timezone: str = Field("UTC", description="Time zone of both.")
-    publish: bool = Field(True, description="Whether a sync publishes its predictions.")
-    lease_seconds: float = Field(
-        15.0, ge=1, description="How long a daemon that no longer moves keeps another one from taking over."
-    )
-    stuck_minutes: float = Field(
-        30.0, gt=0, description="A daemon whose work shows no progress for so long counts as stuck."
     )
 
 
