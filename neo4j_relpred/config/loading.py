@@ -11,7 +11,8 @@ from typing import Any
 from pydantic import SecretStr, ValidationError
 from pydantic_settings import SettingsConfigDict
 
-from neo4j_relpred.config.sections import Section, Settings
+from neo4j_relpred.config.section import Section
+from neo4j_relpred.config.sections import Settings
 from neo4j_relpred.errors import InvalidSettings, did_you_mean
 
 __all__ = ["as_overrides", "load_settings"]

@@ -1,4 +1,7 @@
-"""The one list of settings; those of service and daemon are in config.staying. Descriptions become docs/reference/settings.md and the comments of `relpred init`."""
+"""The one list of settings; those of what stays are in config.staying.
+
+Descriptions become docs/reference/settings.md and the comments of `relpred init`.
+"""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ import pytest
 from pydantic import SecretStr
 
 from neo4j_relpred.config import Settings, load_settings
-from neo4j_relpred.config.sections import Section
+from neo4j_relpred.config.section import Section
 from neo4j_relpred.errors import InvalidSettings
 
 
