@@ -37,7 +37,7 @@ from neo4j_relpred.training.holdout import (
     relation_data,
 )
 from neo4j_relpred.training.lesson import Lesson, fingerprint
-from neo4j_relpred.training.memory import Size, give_back, refuse_too_large
+from neo4j_relpred.training.memory import HELD_SHARE, Size, give_back, refuse_too_large
 from neo4j_relpred.training.plan import plan_training, untrained
 from neo4j_relpred.training.rejections import with_rejected_entities, with_rejected_relations
 from neo4j_relpred.training.relation_head import fit_relation_head
@@ -51,6 +51,7 @@ __all__ = ["Progress", "fit"]
 Progress = Callable[[str, float], None]
 HEAD_SHARE = 0.15  # of what the reasoners leave; the members share the rest
 SHARES = {"structure": 0.47, "tower": 0.53}
+REFRESH_HELD_SHARE = 0.65  # instead of HELD_SHARE: members know most already, reasoners begin with nothing
 SLACK = 1.6  # over the pace of the entity reasoner, for the features of pairs
 LEAST_TRIPLES = 20
 WORTH_TRIPLES = 10_000  # from these on, a process of its own for the structure member is worth its start
@@ -103,7 +104,8 @@ def fit(
     questions, pairs = Questions.of_entities(holdout, train.num_relations, rng), Questions.of_relations(holdout, rng)
     rules = mine_rules(train, model.rule_length)
     progress("rules", 1.0)
-    affordable, free = _planned(stage, rules, questions, budget)
+    share = HELD_SHARE if start is None else REFRESH_HELD_SHARE
+    affordable, free = _planned(stage, rules, questions, budget, share)
     pairs = pairs.first(-(-len(pairs) * affordable // len(questions)))
     questions = questions.first(affordable)
     members = _fit_members(stage, rules, budget, free * (1 - HEAD_SHARE), start)
@@ -161,13 +163,13 @@ def _refuse(lesson: Lesson, model: ModelSettings, settings: TrainingSettings) ->
     return size
 
 
-def _planned(stage: _Stage, rules: Rules, questions: Questions, budget: Budget) -> tuple[int, float]:
+def _planned(stage: _Stage, rules: Rules, questions: Questions, budget: Budget, share: float) -> tuple[int, float]:
     """How many questions the reasoners have time for, and the seconds that they leave; as it was kept, if it was."""
     state = stage.unfinished.take("plan")
     if state is not None:
         return state.about["affordable"], state.about["free"]
     members = untrained(stage.graph, stage.text, rules, stage.words, stage.model)
-    plan = plan_training(members, questions, stage.settings, budget, stage.workers)
+    plan = plan_training(members, questions, stage.settings, budget, stage.workers, share)
     affordable, free = plan.questions, max(0.0, budget.left - plan.reasoner_seconds - plan.between_seconds)
     give_back()
     stage.unfinished.write("plan", State({}, {"affordable": affordable, "free": free}))

@@ -46,9 +46,17 @@ class Plan:
 
 
 def plan_training(
-    members: Members, questions: Questions, settings: TrainingSettings, budget: Budget, workers: int = 1
+    members: Members,
+    questions: Questions,
+    settings: TrainingSettings,
+    budget: Budget,
+    workers: int = 1,
+    share: float = HELD_SHARE,
 ) -> Plan:
-    """By the pace of untrained members: what they cost does not depend on the weights."""
+    """By the pace of untrained members: what they cost does not depend on the weights.
+
+    share: of the time, that reasoners may take.
+    """
     model, width = members.settings, 2 * members.graph.num_relations
     pilot = questions.first(PILOT)
     few = max(1, len(pilot) // 8)
@@ -61,10 +69,10 @@ def plan_training(
     one_pass = max(two - one, one / 10)  # without what a fit takes once
     slope = max(all_seconds - few_seconds, 0.0) / max(1, len(pilot) - few)
     fits = FIT_SLACK * passes(len(questions)) * EPOCHS * one_pass / len(pilot)
-    allowed = HELD_SHARE * budget.left - few_seconds
+    allowed = share * budget.left - few_seconds
     room = HELD_BYTES * len(pilot) // held.features.nbytes
     affordable = min(len(questions), max(len(pilot), min(room, int(allowed / max(slope + fits, 1e-9)))))
-    reasoners = min(few_seconds + affordable * (slope + fits), HELD_SHARE * budget.left)
+    reasoners = min(few_seconds + affordable * (slope + fits), share * budget.left)
     weighing = few_seconds + slope * min(WEIGHED, len(questions))
     return Plan(affordable, reasoners, weighing + _encoding_seconds(members))
 
