@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -37,7 +38,7 @@ from neo4j_relpred.training.holdout import (
     relation_data,
 )
 from neo4j_relpred.training.lesson import Lesson, fingerprint
-from neo4j_relpred.training.memory import HELD_SHARE, Size, give_back, refuse_too_large
+from neo4j_relpred.training.memory import Size, give_back, refuse_too_large
 from neo4j_relpred.training.plan import plan_training, untrained
 from neo4j_relpred.training.rejections import with_rejected_entities, with_rejected_relations
 from neo4j_relpred.training.relation_head import fit_relation_head
@@ -51,7 +52,6 @@ __all__ = ["Progress", "fit"]
 Progress = Callable[[str, float], None]
 HEAD_SHARE = 0.15  # of what the reasoners leave; the members share the rest
 SHARES = {"structure": 0.47, "tower": 0.53}
-REFRESH_HELD_SHARE = 0.65  # instead of HELD_SHARE: members know most already, reasoners begin with nothing
 SLACK = 1.6  # over the pace of the entity reasoner, for the features of pairs
 LEAST_TRIPLES = 20
 WORTH_TRIPLES = 10_000  # from these on, a process of its own for the structure member is worth its start
@@ -99,13 +99,11 @@ def fit(
     text = centred(vectors, centre)
     stage = _Stage(train, text, lesson.words, lesson.rejected, workers, model, settings, progress, kept)
     holdout = holdout[np.random.default_rng([settings.seed, 5]).permutation(len(holdout))]
-    base_rate = _base_rate(train, holdout)
     rng = np.random.default_rng([settings.seed, 7])
     questions, pairs = Questions.of_entities(holdout, train.num_relations, rng), Questions.of_relations(holdout, rng)
     rules = mine_rules(train, model.rule_length)
     progress("rules", 1.0)
-    share = HELD_SHARE if start is None else REFRESH_HELD_SHARE
-    affordable, free = _planned(stage, rules, questions, budget, share)
+    affordable, free = _planned(stage, rules, questions, budget)
     pairs = pairs.first(-(-len(pairs) * affordable // len(questions)))
     questions = questions.first(affordable)
     members = _fit_members(stage, rules, budget, free * (1 - HEAD_SHARE), start)
@@ -115,11 +113,13 @@ def fit(
         "entities",
         lambda: _entity_queries(stage, members, questions, linked=not links_tell(train, holdout)),
         lambda: budget.part(max(0.0, budget.left - free * HEAD_SHARE)),
+        start,
     )
     # What the entity reasoner left goes to the relation head, and its pace tells what relation queries will need.
     needed = SLACK * entities.pace * len(pairs) * train.num_relations
     head = _fit_head(stage, budget.part(budget.left - min(0.5 * budget.left, needed)), start)
-    relations = _reasoned(stage, "relations", lambda: _relation_queries(stage, members, head, pairs), budget.rest)
+    held = partial(_relation_queries, stage, members, head, pairs)
+    relations = _reasoned(stage, "relations", held, budget.rest, start)
     progress("relation reasoner", 1.0)
     trained = TrainedModel(
         members=replace(members),  # without what was worked out while asking
@@ -128,7 +128,7 @@ def fit(
         relation_reasoner=relations.reasoner,
         entity_calibration=entities.calibration,
         relation_calibration=relations.calibration,
-        base_rate=base_rate,
+        base_rate=_base_rate(train, holdout),
         centre=centre,
     )
     check_model(trained)
@@ -163,13 +163,13 @@ def _refuse(lesson: Lesson, model: ModelSettings, settings: TrainingSettings) ->
     return size
 
 
-def _planned(stage: _Stage, rules: Rules, questions: Questions, budget: Budget, share: float) -> tuple[int, float]:
+def _planned(stage: _Stage, rules: Rules, questions: Questions, budget: Budget) -> tuple[int, float]:
     """How many questions the reasoners have time for, and the seconds that they leave; as it was kept, if it was."""
     state = stage.unfinished.take("plan")
     if state is not None:
         return state.about["affordable"], state.about["free"]
     members = untrained(stage.graph, stage.text, rules, stage.words, stage.model)
-    plan = plan_training(members, questions, stage.settings, budget, stage.workers, share)
+    plan = plan_training(members, questions, stage.settings, budget, stage.workers)
     affordable, free = plan.questions, max(0.0, budget.left - plan.reasoner_seconds - plan.between_seconds)
     give_back()
     stage.unfinished.write("plan", State({}, {"affordable": affordable, "free": free}))
@@ -249,17 +249,20 @@ class _Reasoned:
     pace: float
 
 
-def _reasoned(stage: _Stage, name: str, held: Callable[[], HeldOut], budget: Callable[[], Budget]) -> _Reasoned:
-    """What is kept of a reasoner that was done, or a new one."""
+def _reasoned(
+    stage: _Stage, name: str, held: Callable[[], HeldOut], budget: Callable[[], Budget], start: Start | None
+) -> _Reasoned:
+    """What is kept of a reasoner that was done, or one fitted now."""
     width, kind = 2 * stage.graph.num_relations, stage.model.reasoner
     state = stage.unfinished.take(name)
     if state is not None:
         reasoner = Reasoners.of_state(kind, width, state.about["base"], state.part("reasoner"))
         values = {key: tensor.numpy().copy() for key, tensor in state.part("calibration").items()}
         return _Reasoned(reasoner, Calibration(**values), state.about["pace"])
+    lent = {"entities": start.entity_reasoner, "relations": start.relation_reasoner}[name] if start else None
     data, part = held(), budget()
     before = part.used
-    reasoner, calibration = fit_on_folds(data, stage.model, stage.settings, part, width)
+    reasoner, calibration = fit_on_folds(data, stage.model, stage.settings, part, width, lent)
     pace = (part.used - before) / max(1, data.real.size)
     tensors = {f"reasoner/{key}": tensor for key, tensor in reasoner.state_dict().items()}
     for field in fields(calibration):

@@ -46,17 +46,9 @@ class Plan:
 
 
 def plan_training(
-    members: Members,
-    questions: Questions,
-    settings: TrainingSettings,
-    budget: Budget,
-    workers: int = 1,
-    share: float = HELD_SHARE,
+    members: Members, questions: Questions, settings: TrainingSettings, budget: Budget, workers: int = 1
 ) -> Plan:
-    """By the pace of untrained members: what they cost does not depend on the weights.
-
-    share: of the time, that reasoners may take.
-    """
+    """By the pace of untrained members: what they cost does not depend on the weights."""
     model, width = members.settings, 2 * members.graph.num_relations
     pilot = questions.first(PILOT)
     few = max(1, len(pilot) // 8)
@@ -69,10 +61,10 @@ def plan_training(
     one_pass = max(two - one, one / 10)  # without what a fit takes once
     slope = max(all_seconds - few_seconds, 0.0) / max(1, len(pilot) - few)
     fits = FIT_SLACK * passes(len(questions)) * EPOCHS * one_pass / len(pilot)
-    allowed = share * budget.left - few_seconds
+    allowed = HELD_SHARE * budget.left - few_seconds
     room = HELD_BYTES * len(pilot) // held.features.nbytes
     affordable = min(len(questions), max(len(pilot), min(room, int(allowed / max(slope + fits, 1e-9)))))
-    reasoners = min(few_seconds + affordable * (slope + fits), share * budget.left)
+    reasoners = min(few_seconds + affordable * (slope + fits), HELD_SHARE * budget.left)
     weighing = few_seconds + slope * min(WEIGHED, len(questions))
     return Plan(affordable, reasoners, weighing + _encoding_seconds(members))
 
