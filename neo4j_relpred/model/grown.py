@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from neo4j_relpred.data.knowledge_graph import IntArray
+from neo4j_relpred.model.reasoner import Reasoner, Reasoners
 from neo4j_relpred.model.relation_head import RelationHead
 from neo4j_relpred.model.structure import ComplEx
 from neo4j_relpred.model.tower import Tower
@@ -33,6 +34,8 @@ class Start:
     structure: ComplEx | None
     tower: Tower | None
     head: RelationHead
+    entity_reasoner: Reasoners
+    relation_reasoner: Reasoners
     centre: Tensor
 
 
@@ -51,11 +54,20 @@ def grown(model: TrainedModel, entities: IntArray, relations: IntArray, seed: in
     def head(_count: int, types: int) -> RelationHead:
         return RelationHead(types, width, **model.head.uses)
 
+    def reasoner(live: Reasoners) -> Reasoners:
+        def make(_count: int, types: int) -> Reasoners:
+            size, number = len(live.mean), len(live.networks)
+            return Reasoners(Reasoner(settings.reasoner, size, 2 * types, live.base) for _ in range(number))
+
+        return _laid_out(live, make, *places, seed)
+
     with torch.random.fork_rng(devices=()):
         return Start(
             None if members.structure is None else _laid_out(members.structure, structure, *places, seed),
             None if members.tower is None else _laid_out(members.tower, tower, *places, seed),
             _laid_out(model.head, head, *places, seed),
+            reasoner(model.entity_reasoner),
+            reasoner(model.relation_reasoner),
             model.centre,
         )
 

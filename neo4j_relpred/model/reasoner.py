@@ -110,17 +110,17 @@ class Reasoners(nn.Module):
     @property
     def base(self) -> int | None:
         """See Reasoner."""
-        return self._each()[0].base
+        return self.each()[0].base
 
     @property
     def alone(self) -> bool:
         """Whether a candidate's logit depends on nothing but its own features."""
-        return all(network.kind == "mlp" for network in self._each())
+        return all(network.kind == "mlp" for network in self.each())
 
     @property
     def mean(self) -> Tensor:
         """(f,): the mean of each feature over candidates."""
-        return torch.stack([network.mean for network in self._each()]).mean(0)
+        return torch.stack([network.mean for network in self.each()]).mean(0)
 
     def forward(self, features: Tensor, relations: Tensor, real: Tensor) -> Tensor:
         """As of Reasoner."""
@@ -128,13 +128,14 @@ class Reasoners(nn.Module):
             size = max(1, ROWS // features.shape[1])
             blocks = zip(features.split(size), relations.split(size), strict=True)
             return torch.cat([self._stacked.mean_of(*block) for block in blocks])
-        return torch.stack([network(features, relations, real) for network in self._each()]).mean(0)
+        return torch.stack([network(features, relations, real) for network in self.each()]).mean(0)
 
     @cached_property
     def _stacked(self) -> _Stacked:
-        return _Stacked(self._each())
+        return _Stacked(self.each())
 
-    def _each(self) -> list[Reasoner]:
+    def each(self) -> list[Reasoner]:
+        """The networks."""
         return [network for network in self.networks if isinstance(network, Reasoner)]
 
 

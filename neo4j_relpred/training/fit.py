@@ -102,7 +102,6 @@ def fit(
     text = centred(vectors, centre)
     stage = _Stage(train, text, lesson.words, lesson.rejected, workers, model, settings, progress, kept, curves)
     holdout = holdout[np.random.default_rng([settings.seed, 5]).permutation(len(holdout))]
-    base_rate = _base_rate(train, holdout)
     rng = np.random.default_rng([settings.seed, 7])
     questions, pairs = Questions.of_entities(holdout, train.num_relations, rng), Questions.of_relations(holdout, rng)
     rules = mine_rules(train, model.rule_length)
@@ -117,11 +116,13 @@ def fit(
         "entities",
         lambda: _entity_queries(stage, members, questions, linked=not links_tell(train, holdout)),
         lambda: budget.part(max(0.0, budget.left - free * HEAD_SHARE)),
+        start,
     )
     # What the entity reasoner left goes to the relation head, and its pace tells what relation queries will need.
     needed = SLACK * entities.pace * len(pairs) * train.num_relations
     head = _fit_head(stage, budget.part(budget.left - min(0.5 * budget.left, needed)), start)
-    relations = _reasoned(stage, "relations", lambda: _relation_queries(stage, members, head, pairs), budget.rest)
+    held = partial(_relation_queries, stage, members, head, pairs)
+    relations = _reasoned(stage, "relations", held, budget.rest, start)
     progress("relation reasoner", 1.0)
     trained = TrainedModel(
         members=replace(members),  # without what was worked out while asking
@@ -130,7 +131,7 @@ def fit(
         relation_reasoner=relations.reasoner,
         entity_calibration=entities.calibration,
         relation_calibration=relations.calibration,
-        base_rate=base_rate,
+        base_rate=_base_rate(train, holdout),
         centre=centre,
     )
     check_model(trained)
@@ -251,18 +252,21 @@ class _Reasoned:
     pace: float
 
 
-def _reasoned(stage: _Stage, name: str, held: Callable[[], HeldOut], budget: Callable[[], Budget]) -> _Reasoned:
-    """What is kept of a reasoner that was done, or a new one."""
+def _reasoned(
+    stage: _Stage, name: str, held: Callable[[], HeldOut], budget: Callable[[], Budget], start: Start | None
+) -> _Reasoned:
+    """What is kept of a reasoner that was done, or one fitted now."""
     width, kind = 2 * stage.graph.num_relations, stage.model.reasoner
     state = stage.unfinished.take(name)
     if state is not None:
         reasoner = Reasoners.of_state(kind, width, state.about["base"], state.part("reasoner"))
         values = {key: tensor.numpy().copy() for key, tensor in state.part("calibration").items()}
         return _Reasoned(reasoner, Calibration(**values), state.about["pace"])
+    lent = {"entities": start.entity_reasoner, "relations": start.relation_reasoner}[name] if start else None
     data, part = held(), budget()
     before = part.used
     watched = partial(stage.curves.add, f"reasoner of {name}")
-    reasoner, calibration = fit_on_folds(data, stage.model, stage.settings, part, width, watched)
+    reasoner, calibration = fit_on_folds(data, stage.model, stage.settings, part, width, watched, lent)
     pace = (part.used - before) / max(1, data.real.size)
     tensors = {f"reasoner/{key}": tensor for key, tensor in reasoner.state_dict().items()}
     for field in fields(calibration):

@@ -26,7 +26,7 @@ from neo4j_relpred.model.calibration import Calibration
 from neo4j_relpred.model.chunks import ask_by_relation, queries_at_once
 from neo4j_relpred.model.features import FEATURE_NAMES
 from neo4j_relpred.model.members import Members
-from neo4j_relpred.model.reasoner import Reasoners
+from neo4j_relpred.model.reasoner import Reasoner, Reasoners
 from neo4j_relpred.model.relation_head import RelationHead
 from neo4j_relpred.model.relations import RELATION_BASE, RELATION_FEATURES, relation_features
 from neo4j_relpred.training.budget import Budget
@@ -238,10 +238,12 @@ def fit_on_folds(
     budget: Budget,
     num_groups: int,
     report: Callable[[float], None] = lambda loss: None,
+    start: Reasoners | None = None,
 ) -> tuple[Reasoners, Calibration]:
     """Reasoners fitted on all of it and without each fold, and the calibration fitted on logits of folds not seen.
 
-    `budget` is shared out by how many queries each fit sees. `report` gets the losses of the fit on all of it.
+    `budget` is shared out by how many queries each fit sees. `report` gets the losses of the fit on all of it. A
+    refresh goes on from the networks of `start`.
     """
     kind = model.reasoner
     parts, seen = _folds(len(held))
@@ -253,7 +255,9 @@ def fit_on_folds(
         rows, others = np.flatnonzero(fold == number), np.flatnonzero(fold != number)
         if not len(rows) or not len(others):
             continue
-        reasoner = fit_reasoner(held.to_fit(others), kind, num_groups, settings, budget.part(seconds))
+        reasoner = fit_reasoner(
+            held.to_fit(others), kind, num_groups, settings, budget.part(seconds), start=_one_of(start, number)
+        )
         fitted.append(reasoner)
         size = queries_at_once(held.real.shape[1])
         for first in range(0, len(rows), size):
@@ -262,7 +266,8 @@ def fit_on_folds(
             with torch.no_grad():
                 logits[block] = reasoner(data.features, data.relations, data.real).numpy()
     check_numbers(logits, "logits of a reasoner for queries that it did not see")
-    fitted.append(fit_reasoner(held.to_fit(), kind, num_groups, settings, budget.rest(), report=report))
+    last = _one_of(start, -1)
+    fitted.append(fit_reasoner(held.to_fit(), kind, num_groups, settings, budget.rest(), report=report, start=last))
     together = Reasoners(fitted).train(mode=False)
     if len(held) < FOLDS:
         return together, Calibration.plain(num_groups)
@@ -270,3 +275,9 @@ def fit_on_folds(
     labels, groups = held.labels[chosen].astype(float), held.groups[chosen]
     evidence = logits[chosen], held.real[chosen], labels, groups
     return together, complete(fit_calibration(*evidence, num_groups), *evidence, held.known[chosen])
+
+
+def _one_of(start: Reasoners | None, number: int) -> Reasoner | None:
+    """The network that a fit goes on from: there may be fewer of them than fits."""
+    each = [] if start is None else start.each()
+    return each[number % len(each)] if each else None

@@ -76,7 +76,7 @@ def _arrays(lesson: Lesson, start: Start | None) -> Iterator[tuple[str, npt.NDAr
             yield f"{kind.name}.tokens", bags.tokens
     if start is not None:
         yield "centre", start.centre.numpy()
-        for name in ("structure", "tower", "head"):
+        for name in ("structure", "tower", "head", "entity_reasoner", "relation_reasoner"):
             part = getattr(start, name)
             for key, value in part.state_dict().items() if part is not None else ():
                 yield f"{name}.{key}", value.numpy()

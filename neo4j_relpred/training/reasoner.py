@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from neo4j_relpred.config import ReasonerKind, TrainingSettings
+from neo4j_relpred.model.grown import lend
 from neo4j_relpred.model.reasoner import Reasoner
 from neo4j_relpred.text.processor import device_of
 from neo4j_relpred.training.budget import Budget, Schedule
@@ -21,6 +22,7 @@ LEARNING_RATE = 2e-3, 4e-3  # few queries are learnt by heart at a high rate, ma
 FEW, MANY = 1_000, 2_000  # queries
 EPOCHS = 10
 CORRECTION = 1 / 8  # of the learning rate where a logit is corrected: it is good already
+GOING_ON = 1 / 4  # of the learning rate for a reasoner that is gone on with
 BATCH = 32  # queries; fewer where each has more than CELLS / BATCH candidates
 CELLS = 19_200
 LEAST_STEPS = 150  # so that a handful of queries is seen often enough
@@ -69,11 +71,13 @@ def fit_reasoner(
     budget: Budget,
     passes: int = EPOCHS,
     report: Callable[[float], None] = lambda loss: None,
+    start: Reasoner | None = None,
 ) -> Reasoner:
     """So many passes, more over few queries, fewer when the budget ends before; the learning rate falls to zero.
 
     A base (see Reasoner) is corrected gently: a few thousand queries can teach a network to trust it less than it
-    deserves. `report` gets the mean loss of each pass.
+    deserves. So is `start`, a reasoner that is gone on with where it has the same shape. `report` gets the mean loss of
+    each pass.
     """
     device = device_of(settings.device, "training.device")
     torch.manual_seed(settings.seed + 3)
@@ -83,6 +87,8 @@ def fit_reasoner(
         rate *= CORRECTION
     model = Reasoner(kind, data.features.shape[2], num_relations, data.base)
     model.fit_scale(data.features, data.real)
+    if lend(start, model):
+        rate *= GOING_ON
     model, data = model.to(device), data.to(device)
     optimizer = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=0.01)
     model.train()

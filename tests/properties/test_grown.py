@@ -39,14 +39,22 @@ def model_over(graph: KnowledgeGraph, gnn: Gnn = "compgcn") -> TrainedModel:
     head.counts.copy_(torch.arange(graph.num_relations))
     text = text_for(graph)
     members = Members(graph, text, mine_rules(graph, 0), structure, tower, torch.zeros(count, 8), settings, count)
-    reasoners = Reasoners([Reasoner("mlp", len(FEATURE_NAMES), width)])
+    reasoners = Reasoners(Reasoner("mlp", len(FEATURE_NAMES), width) for _ in range(2))
+    for network in reasoners.each():
+        torch.nn.init.normal_(network.by_relation.weight)
     plain = Calibration.plain(width)
     return TrainedModel(members, head, reasoners, reasoners, plain, plain, 1.0, torch.zeros(TEXT_WIDTH))
 
 
 def weights(start: Start | TrainedModel) -> dict[str, torch.Tensor]:
     members = start if isinstance(start, Start) else start.members
-    modules = {"structure": members.structure, "tower": members.tower, "head": start.head}
+    modules = {
+        "structure": members.structure,
+        "tower": members.tower,
+        "head": start.head,
+        "entity reasoner": start.entity_reasoner,
+        "relation reasoner": start.relation_reasoner,
+    }
     return {
         f"{name}.{key}": value
         for name, module in modules.items()
@@ -68,11 +76,15 @@ def said(start: Start, graph: KnowledgeGraph, text: torch.Tensor, settings: Mode
     asked = start.tower.query(encoded[heads], relations)
     one, other = (side.ravel() for side in np.meshgrid(np.arange(count), np.arange(count), indexing="ij"))
     pairs = pair_inputs(graph, one, other, np.full(len(one), -1))
+    features = torch.linspace(-1, 1, len(FEATURE_NAMES)).repeat(2 * kinds, 1, 1)
+    asked_for = torch.arange(2 * kinds)[:, None]
+    reasoned = start.entity_reasoner(features, asked_for, torch.ones(2 * kinds, 1, dtype=torch.bool))
     return [
         start.structure(heads, relations).reshape(count, kinds, count),
         start.tower.scores(asked, encoded).reshape(count, kinds, count),
         start.head(pairs, text).reshape(count, count, kinds),
         start.head.counts,
+        reasoned.reshape(2, kinds),
     ]
 
 
@@ -100,10 +112,10 @@ def test_in_another_order_all_scores_move_along(graph: KnowledgeGraph, gnn: Gnn,
     moved = graph_of(graph.num_entities, graph.num_relations, triples, symmetric)
     same = grown(model, np.arange(graph.num_entities), np.arange(graph.num_relations))
     settings, text = model.members.settings, model.members.text
-    structure, tower, head, counts = said(same, graph, text, settings)
+    structure, tower, head, counts, reasoned = said(same, graph, text, settings)
     there = said(grown(model, nodes, kinds), moved, text[nodes], settings)
     every = [structure[nodes][:, kinds][..., nodes], tower[nodes][:, kinds][..., nodes]]
-    every += [head[nodes][:, nodes][..., kinds], counts[kinds]]
+    every += [head[nodes][:, nodes][..., kinds], counts[kinds], reasoned[:, kinds]]
     for ours, theirs in zip(every, there, strict=True):
         torch.testing.assert_close(theirs, ours, rtol=1e-4, atol=1e-4)
 
@@ -127,13 +139,14 @@ def test_what_comes_and_goes_leaves_the_others_as_they_were(
     text[to_node] = model.members.text[:count]
     same = grown(model, np.arange(count + 1), np.arange(kinds))
     settings = model.members.settings
-    structure, tower, head, counts = said(same, lone, model.members.text, settings)
+    structure, tower, head, counts, reasoned = said(same, lone, model.members.text, settings)
     new = said(start, larger, text, settings)
     for ours, theirs in ((structure, new[0]), (tower, new[1])):
         kept = theirs[to_node][:, to_kind][..., to_node]
         torch.testing.assert_close(kept, ours[:count, :, :count], rtol=1e-4, atol=1e-4)
     torch.testing.assert_close(new[2][to_node][:, to_node][..., to_kind], head[:count, :count], rtol=1e-4, atol=1e-4)
     torch.testing.assert_close(new[3][to_kind], counts)
+    torch.testing.assert_close(new[4][:, to_kind], reasoned)
 
 
 def test_what_is_new_begins_as_in_a_training_from_scratch() -> None:
