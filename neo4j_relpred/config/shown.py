@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from neo4j_relpred.config.sections import Section
+from neo4j_relpred.config.section import Section
 
 __all__ = ["shown_settings"]
 
