@@ -117,9 +117,9 @@ def learnt_from(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Lesson, Start | N
     """What every training is given from now on."""
     given: list[tuple[Lesson, Start | None, TrainingSettings]] = []
 
-    def spy(lesson: Lesson, model: Any, settings: TrainingSettings, progress: Any, start: Any, unfinished: Any) -> Any:
+    def spy(lesson: Lesson, model: Any, settings: TrainingSettings, progress: Any, start: Any, *others: Any) -> Any:
         given.append((lesson, start, settings))
-        return fit(lesson, model, settings, progress, start, unfinished)
+        return fit(lesson, model, settings, progress, start, *others)
 
     monkeypatch.setattr(training_module, "fit", spy)
     return given
