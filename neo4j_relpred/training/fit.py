@@ -111,13 +111,8 @@ def fit(
     questions = questions.first(affordable)
     members = _fit_members(stage, rules, budget, free * (1 - HEAD_SHARE), start)
     members = replace(members, weights=weigh(members, holdout))
-    entities = _reasoned(
-        stage,
-        "entities",
-        lambda: _entity_queries(stage, members, questions, linked=not links_tell(train, holdout)),
-        lambda: budget.part(max(0.0, budget.left - free * HEAD_SHARE)),
-        start,
-    )
+    asked = partial(_entity_queries, stage, members, questions, linked=not links_tell(train, holdout))
+    entities = _reasoned(stage, "entities", asked, lambda: budget.part(max(0.0, budget.left - free * HEAD_SHARE)), start)
     # What the entity reasoner left goes to the relation head, and its pace tells what relation queries will need.
     needed = SLACK * entities.pace * len(pairs) * train.num_relations
     head = _fit_head(stage, budget.part(budget.left - min(0.5 * budget.left, needed)), start)
