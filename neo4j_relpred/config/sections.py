@@ -293,8 +293,8 @@ class PublishingSettings(Section):
     )
     only_changed: bool = Field(
         False,
-        description="Ask only about heads that changed since the last publication (text, labels, edges), and those that "
-        "may be answered by what changed; the others keep their predicted edges. All are asked where that one was of "
+        description="Ask only about heads that changed since the last publication (text, labels, edges), and those "
+        "that what changed may answer; the others keep their predicted edges. All are asked where that one was of "
         "another model or by other settings. A sync of the daemon always does so.",
     )
     batch_rows: int = Field(2_000, ge=1, description="Edges in one transaction.")

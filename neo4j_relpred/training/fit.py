@@ -112,7 +112,7 @@ def fit(
     members = _fit_members(stage, rules, budget, free * (1 - HEAD_SHARE), start)
     members = replace(members, weights=weigh(members, holdout))
     asked = partial(_entity_queries, stage, members, questions, linked=not links_tell(train, holdout))
-    entities = _reasoned(stage, "entities", asked, lambda: budget.part(max(0.0, budget.left - free * HEAD_SHARE)), start)
+    entities = _reasoned(stage, "entities", asked, partial(_before_the_head, budget, free), start)
     # What the entity reasoner left goes to the relation head, and its pace tells what relation queries will need.
     needed = SLACK * entities.pace * len(pairs) * train.num_relations
     head = _fit_head(stage, budget.part(budget.left - min(0.5 * budget.left, needed)), start)
@@ -131,6 +131,11 @@ def fit(
     )
     check_model(trained)
     return trained
+
+
+def _before_the_head(budget: Budget, free: float) -> Budget:
+    """All that is left but the share of the relation head."""
+    return budget.part(max(0.0, budget.left - free * HEAD_SHARE))
 
 
 def _entity_queries(stage: _Stage, members: Members, questions: Questions, *, linked: bool) -> HeldOut:
