@@ -6,6 +6,7 @@ import getpass
 import socket
 from contextlib import contextmanager
 from dataclasses import asdict
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import click
@@ -48,7 +49,9 @@ def status(opened: Opened, as_json: bool) -> None:
     elif state is None:
         click.echo("No daemon has run for this model yet: `relpred daemon` starts one.")
     else:
-        table("", ("", ""), [(name, value) for name, value in _rows(state) if value], numbers=())
+        for name, value in _rows(state):
+            if value:
+                click.echo(f"{name:<16}{value}")
 
 
 @sync.command()
@@ -145,21 +148,26 @@ def _rows(state: DaemonState) -> list[tuple[str, str]]:
         f"{state.pending:,} nodes wait for the next sync" if state.pending else "",
         f"{state.failing:,} nodes were left out (`relpred sync failures`)" if state.failing else "",
     ]
-    failure = f"{state.error_code} in {state.error_in}, {state.error_at}; {state.failures_in_a_row} in a row"
+    failure = f"{state.error_code} in {state.error_in}, {_at(state.error_at)}; {state.failures_in_a_row} in a row"
     return [
         ("daemon", f"{state.state}{'' if problem is None else ' - ' + problem}"),
-        ("runs as", f"process {state.pid} on {state.host}, since {state.started_at}"),
+        ("runs as", f"process {state.pid} on {state.host}, since {_at(state.started_at)}"),
         ("leader", state.leader or ""),
         ("paused by", state.paused_by or ""),
         ("behind by", "" if lag is None else f"at most {lag:.0f} s"),
         ("queue", "; ".join(filter(None, left)) or ("nothing waits" if state.synced_at else "")),
-        ("last sync", f"{state.synced_at}: {last}" if state.synced_at else "none yet"),
+        ("last sync", f"{_at(state.synced_at)}: {last}" if state.synced_at else "none yet"),
         ("model", state.live or ""),
         ("training now", f"{state.training} ({state.training_share:.0%})" if state.training else ""),
         ("last training", state.training_result or ""),
         ("last error", failure if state.error_code else ""),
         ("what to do", state.error_hint or ""),
-        ("next sync", state.next_sync or ""),
-        ("next refresh", state.next_refresh or ""),
-        ("next retraining", state.next_retrain or ""),
+        ("next sync", _at(state.next_sync)),
+        ("next refresh", _at(state.next_refresh)),
+        ("next retraining", _at(state.next_retrain)),
     ]
+
+
+def _at(time: str | None) -> str:
+    """A time as the clock of whoever looks at it shows it."""
+    return f"{datetime.fromisoformat(time).astimezone():%Y-%m-%d %H:%M:%S %Z}" if time else ""
