@@ -1,4 +1,4 @@
-"""`relpred sync status` tells how the daemon is by the file that it writes, with no graph at hand and no model loaded."""
+"""`relpred sync status` tells how the daemon is by the file that it writes: no graph at hand, no model loaded."""
 
 from __future__ import annotations
 
