@@ -190,12 +190,11 @@ class Leader:
         if RESUME in jobs and (begun := self._predictor.begun()) is not None:
             kind = str(begun.options.get("kind", RETRAIN))
             self._trainings.start(kind, {**self._options(kind), "resume": True})
+        if RETRAIN in jobs and self._trainings.running == REFRESH:  # both were due, and the lesser one began
+            self._due.add(RETRAIN)
+            self._not_before[RETRAIN] = time.monotonic() + POLL_SECONDS
         elif RETRAIN in jobs or (without_model and jobs and not self._trainings.running):
-            if self._trainings.running == REFRESH:  # both were due at the same time, and it was told first
-                self._due.add(RETRAIN)
-                self._not_before[RETRAIN] = time.monotonic() + POLL_SECONDS
-            else:
-                self._trainings.start(RETRAIN, self._options(RETRAIN))
+            self._trainings.start(RETRAIN, self._options(RETRAIN))
         elif REFRESH in jobs:
             self._trainings.start(REFRESH, self._options(REFRESH))
         if without_model:
@@ -251,8 +250,9 @@ class Leader:
         if not forgive or (self._predictor.live_model() is None and not error.retryable):
             raise error
         if error.retryable:
-            self._due.add(kind)
-            self._not_before[kind] = time.monotonic() + pause_seconds(in_a_row)
+            again = RESUME if job.options.get("resume") else kind
+            self._due.add(again)
+            self._not_before[again] = time.monotonic() + pause_seconds(in_a_row)
 
     def _tell(self, state: str) -> None:
         """Says how it is to the file and to the graph."""

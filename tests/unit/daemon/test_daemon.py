@@ -246,6 +246,17 @@ def test_a_training_that_was_killed_is_gone_on_with_while_syncs_go_on(settings: 
     assert predictor.calls.count("refresh resumed") == 1
 
 
+def test_a_killed_training_that_somebody_else_goes_on_with_is_looked_at_again_and_not_begun_anew(
+    settings: Settings,
+) -> None:
+    predictor = FakePredictor(*[nothing] * 6)
+    predictor.killed = Begun("hash", {"kind": "retrain"})
+    predictor.jobs.outcomes = [{"options": {"resume": True}, "error": ("busy", "Somebody trains.", "Wait.")}]
+    predictor.doing[1] = lambda: setattr(predictor, "killed", None)
+    run_daemon(settings, lambda: predictor)
+    assert [call for call in predictor.calls if call != "sync"] == ["retrain resumed"]
+
+
 def test_what_was_missed_while_nobody_led_is_done_once(settings: Settings) -> None:
     predictor = FakePredictor(*[nothing] * 6)
     before = datetime.now(UTC) - timedelta(days=30)
