@@ -71,7 +71,7 @@ build: $(VENV)/.ready $(JAR) ## Wheel (with the jar in it) and jar, one version 
 
 lock: $(VENV)/.ready ## Renew requirements.lock from pyproject.toml.
 	$(VENV)/uv/bin/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
-	  --extra demo --extra dev --extra onnx --extra tune --extra finetune --upgrade pyproject.toml -o requirements.lock
+	  --extra demo --extra dev --extra onnx --extra tune --extra finetune --extra tensorboard --upgrade pyproject.toml -o requirements.lock
 
 clean:
 	rm -rf $(VENV) $(BUILD) procedures/target neo4j_relpred/demo/plugins dist
