@@ -181,8 +181,9 @@ class Publishing:
             return [TargetEdge.of(triple, label, run) for triple in swept.triples], basis
         asked = {relation: names - swept.left.get(relation, frozenset()) for relation, names in heads.items()}
         alive = {entity for row, entity in enumerate(loaded.serving.entities) if loaded.serving.alive[row]}
-        kept = {e.key: e for e in self._last_set() if e.head not in asked.get(e.relation, ())}
-        kept = {k: e for k, e in kept.items() if {e.head, e.tail} <= alive and not scorer.holds(e.triple)}
+        stay = [e for e in self._last_set() if e.head not in asked.get(e.relation, ()) and {e.head, e.tail} <= alive]
+        new = set(scorer.new(edge.triple for edge in stay))
+        kept = {edge.key: edge for edge in stay if edge.triple in new}
         both = limit([*swept.triples, *(edge.scored for edge in kept.values())], settings, scorer.symmetric).triples
         number = len(frozenset().union(*asked.values()))
         log.info("asked about %s nodes; %s edges of others stay", f"{number:,}", f"{len(kept):,}")
@@ -192,7 +193,7 @@ class Publishing:
 
     def _judged(self, candidates: Sequence[Triple], settings: PublishingSettings, run: str) -> list[TargetEdge]:
         label, scorer = self.answering.live().version.label, self._scorer_of(candidates)
-        new = [triple for triple in dict.fromkeys(candidates) if not scorer.holds(triple)]
+        new = scorer.new(dict.fromkeys(candidates))
         if len(new) < len(candidates):
             log.warning("%s candidates are given twice, or are relationships already", len(candidates) - len(new))
         least = settings.min_probability if settings.precision is None else PRECISION_FLOOR

@@ -81,9 +81,11 @@ class Scorer:
                 found[place] = [row for row in rows if row.probability >= min_probability]
         return found
 
-    def holds(self, triple: Triple) -> bool:
-        """Whether the graph has it. Raises UnknownEntity, UnknownRelation."""
-        return bool(self.serving.model.graph.holds(np.array([self._row(triple)]))[0])
+    def new(self, triples: Iterable[Triple]) -> list[Triple]:
+        """Those that the graph does not have. Raises UnknownEntity, UnknownRelation."""
+        given = list(triples)
+        rows = np.array([self._row(triple) for triple in given], np.int64).reshape(-1, 3)
+        return [triple for triple, held in zip(given, self.serving.model.graph.holds(rows), strict=True) if not held]
 
     def score(self, triples: Sequence[Triple]) -> list[ScoredTriple]:
         """Each triple as a tail query, at the base rate.
