@@ -56,7 +56,7 @@ class Voice:
                 write_state(self._home, self.state)
             except OSError as error:
                 log.warning("state not written error=%s", error.strerror)
-            if self.state.problem() is None or self.state.failures_in_a_row:
+            if not self.state.stuck():
                 notify("WATCHDOG=1")
 
     def failed(self, job: str, error: BaseException) -> int:

@@ -72,13 +72,17 @@ class DaemonState:
         """How old a change may be that predictions do not show yet; None before the first sync."""
         return None if self.current_to is None else max(0.0, _age(self.current_to, now))
 
+    def stuck(self, now: datetime | None = None) -> bool:
+        """Whether nothing has moved for long, though it may beat."""
+        return _age(self.moved_at, now) > self.stuck_seconds
+
     def problem(self, now: datetime | None = None) -> str | None:
         """What is wrong with it; None when it is well. Tells one that is stuck from one that is busy."""
         if self.state == STOPPED:
             return f"The daemon has stopped. {self._told()}".strip()
         if _age(self.beat_at, now) > LATE_SECONDS:
             return f"The daemon has said nothing for {_age(self.beat_at, now):.0f} seconds."
-        if _age(self.moved_at, now) > self.stuck_seconds:
+        if self.stuck(now):
             return f"The daemon is stuck ({self.state}): nothing has moved for {_age(self.moved_at, now):.0f} seconds."
         if self.failures_in_a_row >= MANY_FAILURES:
             return f"The last {self.failures_in_a_row} tries failed. {self._told()}".strip()

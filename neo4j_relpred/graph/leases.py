@@ -179,8 +179,9 @@ def _acquire(client: GraphClient, name: str, owner: str, seconds: float, patienc
         if rows[0]["free"]:
             return Fence(name, found.fence, seconds)
         if time.monotonic() >= until:
+            holds = "is publishing into this database" if name == PUBLISH else f"holds the lease {name!r}"
             raise Busy(
-                f"{found.owner} is publishing into this database, since {found.acquired_at:%Y-%m-%d %H:%M:%S %Z}.",
+                f"{found.owner} {holds}, since {found.acquired_at:%Y-%m-%d %H:%M:%S %Z}.",
                 hint="Wait for it. If it is no more, its lease ends by itself "
                 f"at {found.expires_at:%H:%M:%S %Z}, or by `relpred admin lease break {name}`.",
             )
