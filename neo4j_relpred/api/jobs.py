@@ -172,9 +172,12 @@ class Jobs:
         assert process.stdin is not None
         assert process.stdout is not None
         with process:
-            with contextlib.suppress(OSError):  # it may be gone already: its code says so below
+            try:
                 process.stdin.write(json.dumps(task) + "\n")
                 process.stdin.flush()
+            except OSError:  # it is gone already: its code says so below
+                with contextlib.suppress(OSError):
+                    process.stdin.close()  # else what it did not read is sent again at the end of the block
             for line in process.stdout:
                 if line.endswith("\n"):  # or it was ended in the midst of a word
                     self._note(job_id, json.loads(line))

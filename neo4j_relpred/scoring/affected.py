@@ -13,13 +13,14 @@ import numpy as np
 from neo4j_relpred.data.knowledge_graph import IntArray
 from neo4j_relpred.model.chunks import chunks_by_relation
 from neo4j_relpred.scoring.serving import Serving
-from neo4j_relpred.scoring.sweep import free_tails
+from neo4j_relpred.scoring.sweep import questions_of
 from neo4j_relpred.triples import EntityId, Relation
 
 __all__ = ["Heads", "affected"]
 
 Heads = Mapping[Relation, frozenset[EntityId]]
 MOST_NEIGHBORS = 50  # of a node with more of them, each hears little
+WORTH = 0.1  # probability from which on a head is worth asking whether it takes the node for an answer
 
 
 def affected(
@@ -55,15 +56,15 @@ def _neighbors(serving: Serving, rows: Iterable[int]) -> IntArray:
 
 
 def _who_may_ask(serving: Serving, relation: int, tails: IntArray, top_k: int) -> IntArray:
-    """Heads (n,) that the model would name first for these tails."""
+    """Heads (n,) that the model names first for these tails, where that is a question worth asking."""
     model = serving.model
-    tails = tails[free_tails(serving, relation)[tails]]
     step = model.graph.inverse(relation)
+    asked, _ = questions_of(serving, [step], {step: tails})
+    tails = np.concatenate([np.empty(0, np.int64), *(questions.heads for questions in asked)])
     found = [np.empty(0, np.int64)]
     for _, chosen in chunks_by_relation(np.full(len(tails), step), model.graph.num_entities, model.members):
         answers = model.answer_entities(step, tails[chosen])
-        logits = np.where(answers.real & serving.alive[answers.candidates], answers.logits, -np.inf)
-        best = np.argsort(-logits, axis=1, kind="stable")[:, :top_k]
-        named = np.take_along_axis(answers.candidates, best, 1)
-        found.append(named[np.take_along_axis(logits, best, 1) > -np.inf])
+        probable = np.where(answers.real & serving.alive[answers.candidates], answers.probabilities, 0.0)
+        best = np.argsort(-probable, axis=1, kind="stable")[:, :top_k]
+        found.append(np.take_along_axis(answers.candidates, best, 1)[np.take_along_axis(probable, best, 1) >= WORTH])
     return np.unique(np.concatenate(found))
