@@ -32,7 +32,7 @@ from neo4j_relpred.graph.writer import PublicationPlan, PublicationReport, model
 from neo4j_relpred.model.layout import FIRST_SET
 from neo4j_relpred.scoring.affected import Heads
 from neo4j_relpred.scoring.estimate import Estimate
-from neo4j_relpred.scoring.limits import PRECISION_FLOOR, limit
+from neo4j_relpred.scoring.limits import least_probability, limit
 from neo4j_relpred.scoring.scorer import Scorer
 from neo4j_relpred.triples import Relation, Triple
 
@@ -196,7 +196,7 @@ class Publishing:
         new = scorer.new(dict.fromkeys(candidates))
         if len(new) < len(candidates):
             log.warning("%s candidates are given twice, or are relationships already", len(candidates) - len(new))
-        least = settings.min_probability if settings.precision is None else PRECISION_FLOOR
+        least = least_probability(settings)
         found = [scored for scored in scorer.score(new) if scored.probability >= least]
         return [TargetEdge.of(scored, label, run) for scored in limit(found, settings, scorer.symmetric).triples]
 
@@ -228,7 +228,7 @@ class Publishing:
             return None
         changes = compare(before, self.answering.live().snapshot)
         text = {*changes.new, *changes.text, *({*about.get("withoutVector", ())} ^ {*now["withoutVector"]})}
-        found = scorer.affected(relations, {*text, *changes.neighborhood}, text, settings.top_k)
+        found = scorer.affected(relations, {*text, *changes.neighborhood}, text, least_probability(settings))
         pending = about.get("pending", {})
         return {relation: names | frozenset(pending.get(relation, ())) for relation, names in found.items()}
 

@@ -20,7 +20,8 @@ __all__ = ["Heads", "affected"]
 
 Heads = Mapping[Relation, frozenset[EntityId]]
 MOST_NEIGHBORS = 50  # of a node with more of them, each hears little
-WORTH = 0.1  # probability from which on a head is worth asking whether it takes the node for an answer
+MOST_NAMED = 20  # heads that a node that changed is taken to be an answer of, by each relation
+WORTH_SHARE = 0.2  # of the least probability that counts: a head that the node suits less need not be asked
 
 
 def affected(
@@ -28,12 +29,13 @@ def affected(
     relations: Iterable[Relation],
     changed: Collection[EntityId],
     text: Collection[EntityId] = (),
-    top_k: int = 5,
+    least: float = 0.5,
 ) -> Heads:
     """Heads to ask about, by relation.
 
     changed: nodes that are new, or whose text or edges changed; text: those of them whose text did. Each changed node
-    may become an answer of the `top_k` heads that it suits best. Nodes that are gone are left out.
+    may become an answer of heads that it suits. least: probability from which on an answer counts. Nodes that are gone
+    are left out.
     """
     rows = serving.rows
     own = np.array(sorted(rows[node] for node in changed if node in rows and serving.alive[rows[node]]), np.int64)
@@ -41,7 +43,7 @@ def affected(
     found = {}
     for relation in relations:
         row = serving.relation_row(relation)
-        heads = np.union1d(about, _who_may_ask(serving, row, own, top_k))
+        heads = np.union1d(about, _who_may_ask(serving, row, own, least))
         found[relation] = frozenset(serving.entities[head] for head in heads.tolist())
     return found
 
@@ -55,7 +57,7 @@ def _neighbors(serving: Serving, rows: Iterable[int]) -> IntArray:
     return np.union1d(triples[some[triples[:, 0]], 2], triples[some[triples[:, 2]], 0])
 
 
-def _who_may_ask(serving: Serving, relation: int, tails: IntArray, top_k: int) -> IntArray:
+def _who_may_ask(serving: Serving, relation: int, tails: IntArray, least: float) -> IntArray:
     """Heads (n,) that the model names first for these tails, where that is a question worth asking."""
     model = serving.model
     step = model.graph.inverse(relation)
@@ -65,6 +67,7 @@ def _who_may_ask(serving: Serving, relation: int, tails: IntArray, top_k: int) -
     for _, chosen in chunks_by_relation(np.full(len(tails), step), model.graph.num_entities, model.members):
         answers = model.answer_entities(step, tails[chosen])
         probable = np.where(answers.real & serving.alive[answers.candidates], answers.probabilities, 0.0)
-        best = np.argsort(-probable, axis=1, kind="stable")[:, :top_k]
-        found.append(np.take_along_axis(answers.candidates, best, 1)[np.take_along_axis(probable, best, 1) >= WORTH])
+        best = np.argsort(-probable, axis=1, kind="stable")[:, :MOST_NAMED]
+        suits = np.take_along_axis(probable, best, 1) >= WORTH_SHARE * least
+        found.append(np.take_along_axis(answers.candidates, best, 1)[suits])
     return np.unique(np.concatenate(found))

@@ -9,9 +9,14 @@ from dataclasses import dataclass
 from neo4j_relpred.config import PublishingSettings
 from neo4j_relpred.triples import Relation, ScoredTriple, Triple
 
-__all__ = ["PRECISION_FLOOR", "Limited", "limit"]
+__all__ = ["Limited", "least_probability", "limit"]
 
 PRECISION_FLOOR = 0.05  # less probable candidates are not looked at when a precision decides
+
+
+def least_probability(settings: PublishingSettings) -> float:
+    """Below which a candidate is not looked at."""
+    return settings.min_probability if settings.precision is None else PRECISION_FLOOR
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from neo4j_relpred.scoring.affected import Heads, affected
 from neo4j_relpred.scoring.estimate import Estimate, TypeEstimate
 from neo4j_relpred.scoring.evidence import ENTITY_COLUMNS, RELATION_COLUMNS, explain, shares_of_each
 from neo4j_relpred.scoring.explaining import explained
-from neo4j_relpred.scoring.limits import PRECISION_FLOOR, limit
+from neo4j_relpred.scoring.limits import least_probability, limit
 from neo4j_relpred.scoring.serving import Serving
 from neo4j_relpred.scoring.sweep import Swept, by_promise, free_tails, questions_of
 from neo4j_relpred.triples import EntityId, Evidence, Part, Query, Relation, ScoredTriple, Triple
@@ -209,10 +209,10 @@ class Scorer:
         return Swept(limit(found, settings, self.symmetric).triples, later)
 
     def affected(
-        self, relations: Iterable[Relation], changed: Collection[EntityId], text: Collection[EntityId], top_k: int
+        self, relations: Iterable[Relation], changed: Collection[EntityId], text: Collection[EntityId], least: float
     ) -> Heads:
         """What to ask again after a change, see `scoring.affected`."""
-        return affected(self.serving, relations, changed, text, top_k)
+        return affected(self.serving, relations, changed, text, least)
 
     def _rows_of(self, heads: Heads) -> dict[int, IntArray]:
         """The same by row; nodes that the serving model lacks are left out."""
@@ -232,7 +232,7 @@ class Scorer:
         answers = model.reason(relation, proposal, self.base_rate)
         fits = tails[answers.candidates] & self._open(relation, heads, answers)
         probabilities = np.where(fits, answers.probabilities, 0.0)
-        least = settings.min_probability if settings.precision is None else PRECISION_FLOOR
+        least = least_probability(settings)
         lines = np.flatnonzero(probabilities.max(1) >= least)
         orders = [_best(row, row >= least, settings.top_k) for row in probabilities[lines]]
         features, asked = proposal.features[lines], np.array([relation])

@@ -105,7 +105,7 @@ def _neighbours(place: Town, uid: str) -> set[str]:
 
 def test_a_node_that_was_deleted_and_made_again_is_found_again(place: Town) -> None:
     sync(place)
-    uid, _ = Counter(row[2] for row in predicted(place.driver).values()).most_common()[-1]
+    uid, _ = Counter(row[0] for row in predicted(place.driver).values()).most_common()[-1]
     (node,) = ask(
         place.driver,
         "MATCH (n:Thing {uid: $uid}) OPTIONAL MATCH (n)-[r]-() WHERE NOT type(r) STARTS WITH 'PREDICTED_' "
@@ -120,7 +120,9 @@ def test_a_node_that_was_deleted_and_made_again_is_found_again(place: Town) -> N
     assert about(place, uid) == set()
     load(place.driver, [{**node["values"], "kind": node["kind"]}], node["edges"])
     sync(place)
-    assert about(place, uid) == before
+    after = about(place, uid)
+    assert {row for row in after if row[0] == uid} == {row for row in before if row[0] == uid}
+    assert after <= before  # of nodes that did not change, those are asked whom it suits best
 
 
 def test_a_refresh_goes_on_from_the_live_version_and_also_when_its_shape_was_changed(place: Town) -> None:
