@@ -283,10 +283,11 @@ def test_words_that_are_nearly_commands_are_told_the_command(place: Town) -> Non
 def test_a_second_training_waits_its_turn_and_then_gives_up(place: Town) -> None:
     change(place, "timeout_seconds = 20", "timeout_seconds = 1")
     place.home.mkdir(exist_ok=True)
-    with FileLock(place.home / "lock"):
-        refused(place, "train", 9, "Another process")
-        refused(place, "publish", 9, "Another process")
-    assert place.cli("publish").code == 0
+    with FileLock(place.home / "publishing.lock"):
+        refused(place, "publish", 9, "Another process is publishing")
+    with FileLock(place.home / "training.lock"):
+        refused(place, "train", 9, "Another process is training")
+        assert place.cli("publish").code == 0  # goes on beside it
 
 
 def test_a_file_of_triples_that_is_none_is_named(place: Town, tmp_path: Path) -> None:

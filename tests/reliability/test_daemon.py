@@ -20,6 +20,8 @@ from neo4j_relpred.demo.server import EmbeddedNeo4j
 from tests.integration.graphs import Town, ask, predicted, trained_town
 from tests.reliability.daemons import change, daemon, marked, state_of, waited
 
+pytestmark = pytest.mark.usefixtures("on_line_5")
+
 
 @pytest.fixture
 def place(server: EmbeddedNeo4j, driver: neo4j.Driver, tmp_path: Path) -> Iterator[Town]:

@@ -148,6 +148,7 @@ def place(own: EmbeddedNeo4j, tmp_path: Path) -> Iterator[Town]:
     torch.set_flush_denormal(False)
 
 
+@pytest.mark.usefixtures("on_line_2026")
 def test_a_daemon_left_alone_among_faults_neither_swells_nor_loses_nor_doubles(
     place: Town, own: EmbeddedNeo4j, tmp_path: Path
 ) -> None:
