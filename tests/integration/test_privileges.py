@@ -10,9 +10,11 @@ from neo4j import exceptions as driver_errors
 from pydantic import SecretStr
 
 from neo4j_relpred.config import GraphSettings
+from neo4j_relpred.data.daemon_state import DaemonState
 from neo4j_relpred.demo.server import EmbeddedNeo4j
 from neo4j_relpred.errors import InvalidSettings, LoginRefused
 from neo4j_relpred.graph.client import Neo4jClient
+from neo4j_relpred.graph.daemons import Failure
 from neo4j_relpred.graph.decisions import Wish
 from neo4j_relpred.graph.privileges import ACCEPTED_PROPERTIES, EDGE_PROPERTIES, NODE_LABELS, grants
 from neo4j_relpred.triples import Triple
@@ -30,6 +32,9 @@ def test_the_script_names_all_that_publishing_and_reviewing_write_and_nothing_el
         triples = [Triple(edge[0], edge[1].removeprefix("PREDICTED_"), edge[2]) for edge in (first, second)]
         predictor.review.decide([Wish(triples[0], "accepted"), Wish(triples[1], "rejected")], by="anna")
         script = predictor.admin.grants("reader", "writer")
+        with predictor.daemons.leading(5.0) as fence:
+            predictor.daemons.say(fence, DaemonState("default", "h", 1, "waiting", "", "", ""))
+            predictor.daemons.leave_out(fence, [Failure("person1", "encode", "RuntimeError", 1, None)])
     (row,) = ask(
         town.driver,
         "MATCH ()-[e]->() WITH type(e) STARTS WITH 'PREDICTED_' AS ours, e.relpredKey IS NOT NULL AS accepted, e "
