@@ -69,7 +69,8 @@ class Answering:
 
     def poisoned(self) -> set[EntityId]:
         """Nodes whose text could not be encoded."""
-        return {self.live().snapshot.ids[row] for row in self.live().poison}
+        loaded = self.live()
+        return {loaded.snapshot.ids[row] for row in loaded.poison}
 
     def _stamp(self) -> Stamp:
         return self._version or self._workspace.registry.live_version(), self._workspace.snapshots.stamp

@@ -129,12 +129,16 @@ class Publishing:
 
     def pending(self) -> int:
         """Heads that the last sweep of what changed had no time to ask about."""
-        run = self.workspace.sets.live(self.workspace.settings.model_name)
+        return len({head for heads in self._last_about().get("pending", {}).values() for head in heads})
+
+    def _last_about(self) -> dict[str, Any]:
+        """What was said about the set that we published last; nothing where that is no longer kept whole."""
+        sets = self.workspace.sets
+        run = sets.live(self.workspace.settings.model_name)
         try:
-            about = {} if run is None else self.workspace.sets.about(run)
+            return {} if run is None else sets.about(run)
         except (RunNotFound, SnapshotCorrupt):
-            about = {}
-        return len({head for heads in about.get("pending", {}).values() for head in heads})
+            return {}
 
     def _remember(self, loaded: Loaded, target: TargetSet, run: str, settings: PublishingSettings) -> None:
         """Keeps how probable a version's first set was, for `model drift`."""
@@ -216,13 +220,8 @@ class Publishing:
         self, scorer: Scorer, relations: Sequence[Relation], settings: PublishingSettings, now: Mapping[str, Any]
     ) -> Heads | None:
         """What to ask since the last sweep; None where that cannot be told, so that all have to be asked."""
-        sets, snapshots = self.workspace.sets, self.workspace.snapshots
-        run = sets.live(self.workspace.settings.model_name)
-        try:
-            about = {} if run is None else sets.about(run)
-        except (RunNotFound, SnapshotCorrupt):
-            return None
-        before = snapshots.holding(about.get("snapshot", ""))
+        about = self._last_about()
+        before = self.workspace.snapshots.holding(about.get("snapshot", ""))
         if before is None or any(about.get(name) != now[name] for name in ("version", "asked")):
             log.info("all nodes are asked: the last set is of another model, other settings, or an older snapshot")
             return None

@@ -8,6 +8,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from neo4j_relpred.cli.charts import Interval, Series, intervals, lines
+from neo4j_relpred.cli.show import drift_words, gate_words
 
 if TYPE_CHECKING:
     from neo4j_relpred.api.versions import Drift
@@ -91,18 +92,7 @@ def _gate(gate: Mapping[str, Any] | None) -> str:
         for one in gate["measures"]
     ]
     columns = ("", "this one", gate["against"], "better by", "95 % interval", "tolerance", "questions")
-    cells = [
-        (
-            one["name"],
-            f"{one['candidate']:.3f}",
-            f"{one['live']:.3f}",
-            f"{one['difference']:+.3f}",
-            f"{one['low']:+.3f} to {one['high']:+.3f}",
-            f"{one['tolerance']:g}",
-            f"{one['count']:,}",
-        )
-        for one in every
-    ]
+    cells = [(*gate_words(one), f"{one['count']:,}") for one in every]
     chart = intervals("Difference with its interval; dashed: the tolerance", rows)
     table = _table(columns, cells) if cells else ""
     return f'<p class="{"" if gate["passed"] else "note"}">{escape(said)}</p>{chart}{table}{caveats}'
@@ -180,16 +170,7 @@ def _relations(report: Report) -> str:
 def _drift(drift: Drift | None) -> str:
     if drift is None:
         return ""
-    cells = [
-        (
-            one.name,
-            one.verdict,
-            f"{one.index:.3f}",
-            f"{one.chance:.3f}",
-            one.sentence,
-        )
-        for one in drift.rows
-    ]
+    cells = drift_words(drift)
     table = _table(("", "verdict", "stability index", "by chance", "most"), cells) if cells else ""
     return table + "".join(f"<p>{escape(note)}</p>" for note in drift.notes)
 

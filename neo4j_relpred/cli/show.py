@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from neo4j_relpred.triples import ScoredTriple
 
 __all__ = [
+    "drift_words",
+    "gate_words",
     "json_option",
     "print_json",
     "progress_bars",
@@ -218,19 +220,26 @@ def show_live(live: Sequence[LivePrecision]) -> None:
     table("What people decided", columns, rows, numbers=(1, 2, 3))
 
 
+def gate_words(measure: Mapping[str, Any]) -> tuple[str, ...]:
+    """One measure of the gate: both versions, their difference with its interval, and what is tolerated."""
+    return (
+        measure["name"],
+        f"{measure['candidate']:.3f}",
+        f"{measure['live']:.3f}",
+        f"{measure['difference']:+.3f}",
+        f"{measure['low']:+.3f} to {measure['high']:+.3f}",
+        f"{measure['tolerance']:g}",
+    )
+
+
+def drift_words(drift: Drift) -> list[tuple[str, ...]]:
+    """Name, verdict, index, what chance gives, and what moved most, of each distribution."""
+    return [(one.name, one.verdict, f"{one.index:.3f}", f"{one.chance:.3f}", one.sentence) for one in drift.rows]
+
+
 def show_gate(gate: Mapping[str, Any]) -> None:
     """What came of the comparison with the version that was live when this one was trained."""
-    rows = [
-        (
-            one["name"],
-            f"{one['candidate']:.3f}",
-            f"{one['live']:.3f}",
-            f"{one['difference']:+.3f}",
-            f"{one['low']:+.3f} to {one['high']:+.3f}",
-            f"{one['tolerance']:g}",
-        )
-        for one in gate["measures"]
-    ]
+    rows = [gate_words(one) for one in gate["measures"]]
     columns = ("", "this one", gate["against"], "better by", "95 % interval", "tolerance")
     if rows:
         table(f"Beside {gate['against']}, which was live", columns, rows, numbers=range(1, 6))
@@ -241,16 +250,7 @@ def show_gate(gate: Mapping[str, Any]) -> None:
 
 def show_drift(drift: Drift) -> None:
     """A line for each distribution, with what moved most in it."""
-    rows = [
-        (
-            one.name,
-            one.verdict,
-            f"{one.index:.3f}",
-            f"{one.chance:.3f}",
-            one.sentence,
-        )
-        for one in drift.rows
-    ]
+    rows = drift_words(drift)
     columns = ("", "verdict", "index", "by chance", "most")
     table(f"Since {drift.version} was trained, {drift.trained_at}", columns, rows, numbers=(2, 3))
     for note in drift.notes:

@@ -132,7 +132,7 @@ class Leader:
         """One sync, after a training where there is no model yet. Whatever fails is raised."""
         try:
             if self._predictor.live_model() is None:
-                self._trainings.start(RETRAIN, self._options(RETRAIN))
+                self._trainings.start(RETRAIN)
                 while (job := self._trainings.ended()) is None:
                     if stop_in(due, 0.2):
                         return
@@ -188,23 +188,19 @@ class Leader:
             jobs.add(SYNC)
         without_model = self._predictor.live_model() is None
         if RESUME in jobs and (begun := self._predictor.begun()) is not None:
-            kind = str(begun.options.get("kind", RETRAIN))
-            self._trainings.start(kind, {**self._options(kind), "resume": True})
+            self._trainings.start(str(begun.options.get("kind", RETRAIN)), resume=True)
         if RETRAIN in jobs and self._trainings.running == REFRESH:  # both were due, and the lesser one began
             self._due.add(RETRAIN)
             self._not_before[RETRAIN] = time.monotonic() + POLL_SECONDS
         elif RETRAIN in jobs or (without_model and jobs and not self._trainings.running):
-            self._trainings.start(RETRAIN, self._options(RETRAIN))
+            self._trainings.start(RETRAIN)
         elif REFRESH in jobs:
-            self._trainings.start(REFRESH, self._options(REFRESH))
+            self._trainings.start(REFRESH)
         if without_model:
             self._due |= jobs & {SYNC}
             self._not_before[SYNC] = time.monotonic() + POLL_SECONDS
         elif SYNC in jobs:
             self._sync()
-
-    def _options(self, kind: str) -> dict[str, object]:
-        return {"kind": kind}
 
     def _sync(self, *, forgive: bool = True) -> None:
         """One sync. An error that a retry can help, or that only a person can, is told, counted and forgiven."""

@@ -14,10 +14,11 @@ from typing import Any
 from neo4j_relpred.config import Settings
 from neo4j_relpred.daemon.leader import STOP, Leader, Predictor, pause_seconds, stop_in
 from neo4j_relpred.daemon.schedule import Schedule, make_schedule
-from neo4j_relpred.daemon.voice import Voice, ready
+from neo4j_relpred.daemon.voice import Voice
 from neo4j_relpred.data.daemon_state import BEAT_SECONDS, STANDING_BY, STOPPED
 from neo4j_relpred.errors import Busy, PublicationStopped, RelpredError
 from neo4j_relpred.logs import begin_log
+from neo4j_relpred.systemd import notify
 
 __all__ = ["run_daemon"]
 
@@ -57,7 +58,7 @@ def _run(
     scheduler.start()
     seconds = settings.daemon.lease_seconds
     log.info("daemon starts model=%s interval_minutes=%g", settings.model_name, settings.daemon.interval_minutes)
-    ready()
+    notify("READY=1")
     try:
         while True:
             pause = seconds / LOOK_SHARE

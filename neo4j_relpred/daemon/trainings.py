@@ -43,12 +43,15 @@ class Trainings:
         """Its kind; empty where there is none."""
         return self._kind
 
-    def start(self, kind: str, options: dict[str, object]) -> None:
-        """Starts one; nothing where one runs, since what that learns is as new."""
+    def start(self, kind: str, *, resume: bool = False) -> None:
+        """Starts one, over the data of one that was killed where it is to `resume`.
+
+        Nothing where one runs, since what that learns is as new.
+        """
         if self._kind:
             log.info("training not started kind=%s: %s is under way", kind, self._kind)
             return
-        self._kind, self._job = kind, self._jobs.submit("train", options, {}).id
+        self._kind, self._job = kind, self._jobs.submit("train", {"kind": kind, "resume": resume}, {}).id
         self._seen, self._moved = ("", 0.0), time.monotonic()
         log.info("training starts kind=%s", kind)
         self._voice.say(training=kind, training_share=0.0)

@@ -16,7 +16,7 @@ from neo4j_relpred.data.daemon_state import DaemonState, write_state
 from neo4j_relpred.errors import RelpredError
 from neo4j_relpred.systemd import notify
 
-__all__ = ["Voice", "now", "ready"]
+__all__ = ["Voice", "now"]
 
 log = logging.getLogger(__name__)
 
@@ -75,11 +75,6 @@ class Voice:
             changes |= dict.fromkeys(("error_at", "error_in", "error_code", "error_hint"))
             changes["failures_in_a_row"] = 0
         self.say(**changes)
-
-
-def ready() -> None:
-    """Tells systemd that the daemon is up."""
-    notify("READY=1")
 
 
 def now() -> str:
