@@ -23,6 +23,7 @@ _Raised = tuple[type[BaseException], BaseException, TracebackType | None] | tupl
 def begin_log(level: int) -> None:
     """Logs to standard error, from this level on. Handlers of others stay as they are."""
     logging.basicConfig(level=level, stream=sys.stderr)
+    logging.getLogger("apscheduler").setLevel(max(level, logging.WARNING))  # it would tell of every beat, twice
     for handler in logging.getLogger().handlers:
         if type(handler) is logging.StreamHandler and handler.stream is sys.stderr:
             handler.setFormatter(Lines() if sys.stderr.isatty() else JsonLines())

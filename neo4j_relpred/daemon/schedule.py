@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 import zoneinfo
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -21,6 +22,8 @@ from neo4j_relpred.errors import InvalidSettings, did_you_mean
 __all__ = ["REFRESH", "RETRAIN", "SYNC", "Schedule", "make_schedule"]
 
 SYNC, REFRESH, RETRAIN = "sync", "refresh", "retrain"
+LOOK_SECONDS = 5.0  # between two looks at the clock
+SET_BACK_SECONDS = 1.0  # by which a clock that goes back was set, and does not just run slow
 DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat", "sun")  # cron counts from Sunday, and twice
 
 
@@ -33,7 +36,7 @@ class Schedule:
 
     def scheduler(self, tick: Callable[[str], None], beat: Callable[[], None], beat_seconds: float) -> Any:
         """A scheduler, not started yet. Calls tick(job) when it is time; missed times count once, however late."""
-        scheduler = BackgroundScheduler(
+        scheduler = _Steady(
             jobstores={"default": MemoryJobStore()},
             executors={"default": ThreadPoolExecutor(1)},
             job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
@@ -50,6 +53,31 @@ class Schedule:
             return False
         due = self.triggers[job].get_next_fire_time(None, since + timedelta(seconds=1))
         return due is not None and due <= now
+
+
+class _Steady(BackgroundScheduler):  # type: ignore[misc]  # the base is not typed
+    """Keeps its intervals when the clock is set back; APScheduler would do nothing until the old time comes again.
+
+    It looks at the clock every few seconds, so a machine that slept is up to date soon, too.
+    """
+
+    _ahead = float("-inf")  # of the clock that people see, of the one that is never set
+
+    def _process_jobs(self) -> float:
+        ahead = time.time() - time.monotonic()
+        if ahead < self._ahead - SET_BACK_SECONDS:
+            for job in self.get_jobs():
+                job.reschedule(_begun_anew(job.trigger))
+        self._ahead = ahead
+        wait: float | None = super()._process_jobs()
+        return LOOK_SECONDS if wait is None else min(wait, LOOK_SECONDS)
+
+
+def _begun_anew(trigger: Any) -> Any:
+    """An interval counted from now; any other trigger as it is."""
+    if not isinstance(trigger, IntervalTrigger):
+        return trigger
+    return IntervalTrigger(seconds=trigger.interval.total_seconds(), timezone=trigger.timezone)
 
 
 def make_schedule(settings: DaemonSettings) -> Schedule:

@@ -82,7 +82,7 @@ class Soak:
 
     @property
     def faults(self) -> list[Callable[[], None]]:
-        return [self.cut, self.disk_full, self.poison, self.clock, self.restart]
+        return [self.cut, self.clock_ahead, self.disk_full, self.poison, self.clock_back, self.restart]
 
     def cut(self) -> None:
         """Every connection between daemon and server, in the midst of whatever they say."""
@@ -103,8 +103,12 @@ class Soak:
             text=POISON,
         )
 
-    def clock(self) -> None:
-        """An hour ahead, or back again."""
+    def clock_ahead(self) -> None:
+        """By an hour."""
+        self.process.send_signal(signal.SIGUSR1)
+
+    def clock_back(self) -> None:
+        """By the same hour."""
         self.process.send_signal(signal.SIGUSR1)
 
     def restart(self) -> None:

@@ -1,8 +1,13 @@
 from __future__ import annotations
 
+import queue
+import time
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
+import apscheduler.schedulers.base
+import apscheduler.triggers.interval
 import pytest
 
 from neo4j_relpred.config import DaemonSettings
@@ -107,3 +112,29 @@ def test_a_time_that_passed_while_nobody_was_there_was_missed() -> None:
     assert not schedule.missed(RETRAIN, sunday, sunday + timedelta(days=2))
     assert not schedule.missed(RETRAIN, None, sunday)
     assert not schedule.missed(REFRESH, sunday - timedelta(days=3), sunday)
+
+
+def test_a_clock_that_is_set_back_does_not_stop_the_intervals(monkeypatch: pytest.MonkeyPatch) -> None:
+    ahead = [3600.0]
+
+    class Clock(datetime):
+        @classmethod
+        def now(cls, tz: object = None) -> Any:
+            return datetime.now(UTC) + timedelta(seconds=ahead[0])
+
+    for module in (apscheduler.schedulers.base, apscheduler.triggers.interval):
+        monkeypatch.setattr(module, "datetime", Clock)
+    real = time.time
+    monkeypatch.setattr("neo4j_relpred.daemon.schedule.LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(time, "time", lambda: real() + ahead[0])
+    ticks: queue.SimpleQueue[str] = queue.SimpleQueue()
+    schedule = make_schedule(DaemonSettings(interval_minutes=0.001, refresh_cron="", retrain_cron=""))
+    scheduler = schedule.scheduler(ticks.put, lambda: None, 1_000)
+    scheduler.start()
+    try:
+        ticks.get(timeout=10)
+        ahead[0] = 0.0
+        for _ in range(5):  # more than could be on their way
+            ticks.get(timeout=10)
+    finally:
+        scheduler.shutdown()
