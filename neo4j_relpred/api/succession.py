@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -49,6 +50,13 @@ class Succession(Answering):
         if self._failed is not None and self._failed[0] == stamp:
             raise self._failed[1].with_traceback(None)
         return self._loaded
+
+    def _load(self, stamp: Stamp) -> Loaded:
+        loaded = super()._load(stamp)
+        gc.unfreeze()
+        gc.collect()
+        gc.freeze()  # millions of objects that stay: to look through them would stop questions for a third of a second
+        return loaded
 
     def _begun(self, stamp: Stamp) -> Future[Loaded]:
         coming: Future[Loaded] = Future()

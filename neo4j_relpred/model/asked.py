@@ -74,6 +74,11 @@ class Asked:
         return tails
 
     @cached_property
+    def range_share(self) -> float:
+        """Logarithm of how many edges the relation has."""
+        return float(np.log1p(np.float32(self.tails.sum())))
+
+    @cached_property
     def context_range(self) -> FloatArray:
         """(entities,): likeness of a node's edges to those of the answers, what the relation itself says left out."""
         unit = self._members.unit_context
@@ -201,6 +206,11 @@ class Asked:
         sample = self._members.unit_of(self._sample) / tower.log_temperature.exp()
         return _Reverse(len(entities), ask, self._normaliser(sample), encoded.shape[1])
 
+    def look_ahead(self, most: int) -> bool:
+        """Makes queries from the side of so many more candidates; False where all are made."""
+        structure, tower = self._members.structure is not None, self._members.tower is not None
+        return (structure and self._structure_reverse.fill(most)) or (tower and self._tower_reverse.fill(most))
+
     def _normaliser(self, sample: Tensor) -> Callable[[Tensor], Tensor]:
         """Scores of queries (q, k) with a sample (s, k), in bytes where the choice of candidates is."""
         if self._shares:
@@ -225,19 +235,31 @@ class _Reverse:
         """
         self._ask, self._score = ask, score
         self._vectors, self._totals = torch.empty(size, width), torch.full((size,), torch.nan)
+        self._filled = 0
 
     def totals(self, chosen: Tensor) -> Tensor:
         """Positions (q, c) -> the logarithms of their scores' sums (q, c)."""
         found = self._totals[chosen]
         lacking = found.isnan()
         if lacking.any():
-            missing = torch.unique(chosen[lacking])
-            vectors = self._ask(missing)
-            if self._vectors.shape[1]:
-                self._vectors[missing] = vectors
-            self._totals[missing] = torch.logsumexp(self._score(vectors), 1)
+            self._make(torch.unique(chosen[lacking]))
             found = self._totals[chosen]
         return found
+
+    def fill(self, most: int) -> bool:
+        """Makes those that nobody needed yet among the next so many; False at the end."""
+        first, self._filled = self._filled, min(self._filled + most, len(self._totals))
+        missing = first + self._totals[first : self._filled].isnan().nonzero()[:, 0]
+        if len(missing):
+            self._make(missing)
+        return first < self._filled
+
+    def _make(self, missing: Tensor) -> None:
+        """missing: positions (n,)."""
+        vectors = self._ask(missing)
+        if self._vectors.shape[1]:
+            self._vectors[missing] = vectors
+        self._totals[missing] = torch.logsumexp(self._score(vectors), 1)
 
     def vectors(self, chosen: Tensor) -> Tensor:
         """Positions (q, c) of which the totals were asked -> query vectors (q, c, k)."""

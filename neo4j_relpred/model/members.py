@@ -25,6 +25,7 @@ from neo4j_relpred.model.words import WORD_FEATURES
 __all__ = ["Members", "Proposal", "Weights", "standing"]
 
 FloatArray = npt.NDArray[np.float32]
+A_LITTLE = 200  # candidates: a question that comes meanwhile waits a millisecond
 ALWAYS_IN = 7  # best candidates of each member that always go on
 
 
@@ -92,7 +93,12 @@ class Members(Parts):
             del last[next(iter(last))]
         return asked
 
-    @torch.no_grad()
+    @torch.inference_mode()
+    def look_ahead(self) -> bool:
+        """Works out a little of what coming questions share, by relations that were asked; False when all is there."""
+        return any(asked.look_ahead(A_LITTLE) for asked in self._last_asked.values())
+
+    @torch.inference_mode()
     def propose(
         self,
         relation: int,
@@ -173,7 +179,7 @@ class Members(Parts):
         columns.set("answers", np.log1p(context[anchors, asked.relation]))
         columns.set("anchor_degree", np.log1p(degrees[anchors]))
         columns.set("context_range", asked.context_range[candidates])
-        columns.set("range_share", np.log1p(np.float32(asked.tails.sum()))[None].repeat(len(anchors)))
+        columns.set("range_share", np.full(len(anchors), asked.range_share, np.float32))
         if self.text.shape[1]:
             theirs, own = (torch.from_numpy(side) for side in (candidates, anchors))
             views = torch.stack([self.unit_text(own), asked.text_mean.expand(len(own), -1)], dim=2)  # (q, width, 2)

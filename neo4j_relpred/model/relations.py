@@ -24,7 +24,7 @@ STRUCTURE_WEIGHT = 0.5  # of the structure member beside the relation head, in i
 RELATION_FEATURES = tuple(name for names in RELATION_GROUPS.values() for name in names)
 
 
-@torch.no_grad()
+@torch.inference_mode()
 def relation_features(
     members: Members, head: RelationHead, heads: IntArray, tails: IntArray, asked: IntArray | None = None
 ) -> FloatArray:

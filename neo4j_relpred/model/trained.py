@@ -151,7 +151,7 @@ class TrainedModel:
         proposal = self.members.propose(relation, anchors, known, wanted)
         return self.reason(relation, proposal, base_rate)
 
-    @torch.no_grad()
+    @torch.inference_mode()
     def reason(self, relation: int, proposal: Proposal, base_rate: float = 1.0) -> EntityAnswers:
         """The reasoner's logits and the probabilities of a proposal."""
         size = len(proposal.candidates)
@@ -162,7 +162,7 @@ class TrainedModel:
         probabilities = self.entity_calibration.probabilities(logits, proposal.real, groups, proposal.known, base_rate)
         return EntityAnswers(proposal.candidates, logits, probabilities, proposal.real, proposal.base, proposal.pool)
 
-    @torch.no_grad()
+    @torch.inference_mode()
     def answer_relations(
         self, heads: IntArray, tails: IntArray, excluded: tuple[IntArray, IntArray] | None = None
     ) -> RelationAnswers:

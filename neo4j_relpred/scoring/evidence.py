@@ -28,7 +28,7 @@ RELATION_COLUMNS = {
 }
 
 
-@torch.no_grad()
+@torch.inference_mode()
 def evidence_shares(
     reasoner: Reasoners,
     features: npt.NDArray[np.float32],

@@ -145,6 +145,9 @@ class Predictor(Protocol):
     def element_id_of(self, entity: EntityId) -> str:
         """The node of an entity."""
 
+    def look_ahead(self) -> bool:
+        """Works out a little of what coming questions need; False when all is there."""
+
     def predict_each(
         self,
         queries: Sequence[Query],
@@ -335,12 +338,24 @@ class ModelWorker(Worker):
         self._next_look = 0.0
         self._failures = 0
         self.model: str | None = None
+        self._blind: str | None = None  # a model that cannot look ahead
         self.problem: RelpredError | None = None
         self.loads = self.load_failures = 0
 
     def _between(self) -> float:
         self._look()
-        return max(0.0, self._next_look - time.monotonic())
+        return 0.0 if self._looked_ahead() else max(0.0, self._next_look - time.monotonic())
+
+    def _looked_ahead(self) -> bool:
+        """Whether there is more to do before somebody asks. What fails here is told once, and spoils no answer."""
+        if self._waiting or self.model is None or self.model == self._blind:
+            return False
+        try:
+            return self._predictor.look_ahead()
+        except Exception as error:
+            log_failure("looking ahead", error)
+            self._blind = self.model
+            return False
 
     def _require(self) -> None:
         if self.model is None and self.problem is not None:

@@ -53,3 +53,15 @@ def test_without_room_only_the_last_one_is_kept(trained: TrainedModel) -> None:
     assert members.asked(0) is first
     members.asked(1)
     assert members.asked(0) is not first
+
+
+def test_looking_ahead_ends_and_changes_no_answer(roomy: Members) -> None:
+    other = replace(roomy, room=ROOM)
+    assert not other.look_ahead()  # nothing was asked yet
+    before = propose(other, 0)
+    assert sum(iter(other.look_ahead, False)) >= 1
+    ahead = propose(other, 0)
+    np.testing.assert_array_equal(before.candidates, ahead.candidates)
+    np.testing.assert_allclose(before.features, ahead.features, atol=1e-4)
+    for reverse in (other.asked(0)._structure_reverse, other.asked(0)._tower_reverse):
+        assert not reverse._totals.isnan().any()

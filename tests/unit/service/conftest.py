@@ -195,6 +195,9 @@ class FakePredictor:
                 return element_id
         raise UnknownEntity("There is no such entity.", hint="Was it deleted?")
 
+    def look_ahead(self) -> bool:
+        return False
+
     def predict_each(
         self,
         queries: Sequence[Query],

@@ -32,6 +32,7 @@ from neo4j_relpred.triples import ScoredTriple, Triple
 
 class Slow:
     def ready(self): return "main/1"
+    def look_ahead(self): return False
     def entities_of(self, element_ids, seen): return element_ids
     def element_id_of(self, entity): return entity
     def predicted_type(self, relation): return "PREDICTED_" + relation

@@ -146,6 +146,28 @@ def test_the_old_model_goes_on_when_the_new_one_cannot_be_loaded(client: TestCli
     eventually(lambda: client.get("/healthz").json()["problem"] is None)
 
 
+def test_idle_time_is_used_to_the_end_and_a_failure_there_spoils_nothing(
+    predictor: Fake, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    left = [5]
+
+    def look_ahead() -> bool:
+        left[0] -= 1
+        if predictor.version == 2:
+            raise ValueError
+        return left[0] > 0
+
+    monkeypatch.setattr(predictor, "look_ahead", look_ahead)
+    worker = ModelWorker(predictor, 2)
+    worker.start()
+    eventually(lambda: left[0] <= 0)
+    predictor.version = 2
+    eventually(lambda: worker.model == "main/2" and "looking ahead" in caplog.text)
+    assert worker.submit(lambda _: "answered").result(5) == "answered"
+    worker.close()
+    assert caplog.text.count("looking ahead") == 1
+
+
 def test_a_damaged_model_is_not_read_again_and_again(predictor: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
     tries: list[float] = []
 
