@@ -43,7 +43,7 @@ reliability: setup ## What must survive kills, cuts and races, at full length.
 	RELPRED_TEST_FULL=1 $(BIN)/python -m pytest tests/reliability
 
 soak: setup ## A daemon among faults, for half an hour.
-	RELPRED_TEST_FULL=1 RELPRED_TEST_SOAK_MINUTES=30 $(BIN)/python -m pytest -s tests/reliability/test_soak.py
+	RELPRED_TEST_FULL=1 RELPRED_TEST_SOAK_MINUTES=30 $(BIN)/python -m pytest --log-cli-level=WARNING tests/reliability/test_soak.py
 
 fuzz: $(VENV)/.ready ## The whole HTTP interface, driven by its own description, for ten minutes; SECONDS=60 for one.
 	RELPRED_TEST_FUZZ_SECONDS=$(SECONDS) $(BIN)/python -m pytest --log-cli-level=INFO tests/unit/service/test_fuzz.py

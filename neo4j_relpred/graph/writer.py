@@ -194,14 +194,14 @@ class _Publication:
             if others and not plan.take_over:
                 raise PublicationStopped(
                     f"{plan.graph.prefix}{relation} belongs to the model {others[0]!r}, not to {plan.model!r}.",
-                    hint="Publish other types, or take this one over with --take-over.",
+                    hint="Publish other types, or take this one over: --take-over, in Cypher {takeOver: true}.",
                 )
         present, wanted = sum(found.present for found in look.values()), len(self._target)
         if wanted < plan.publishing.shrink_guard * present and not plan.confirm_shrink:
             raise PublicationStopped(
                 f"The new set has {wanted} edges, the graph has {present}: less than the share of "
                 f"{plan.publishing.shrink_guard:g} in publishing.shrink_guard.",
-                hint="If that is what you want, say so with --confirm-shrink.",
+                hint="If that is what you want, say so: --confirm-shrink, in Cypher {confirmShrink: true}.",
             )
 
     def _foreseen(self, look: _Look) -> list[_LeftOut]:
