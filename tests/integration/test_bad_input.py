@@ -9,7 +9,6 @@ from pathlib import Path
 
 import neo4j
 import pytest
-import torch
 from filelock import FileLock
 
 from neo4j_relpred.demo.server import EmbeddedNeo4j
@@ -32,21 +31,19 @@ WEIGHTS, DESCRIPTION, MANIFEST = "weights.safetensors", "model.json", "manifest.
 
 
 @pytest.fixture
-def place(server: EmbeddedNeo4j, driver: neo4j.Driver, tmp_path: Path) -> Iterator[Town]:
-    yield trained_town(driver, server.bolt_uri, tmp_path / "town")
-    torch.set_flush_denormal(False)
+def place(server: EmbeddedNeo4j, driver: neo4j.Driver, tmp_path: Path) -> Town:
+    return trained_town(driver, server.bolt_uri, tmp_path / "town")
 
 
 @pytest.fixture
-def untrained(server: EmbeddedNeo4j, driver: neo4j.Driver, tmp_path: Path) -> Iterator[Callable[..., Town]]:
+def untrained(server: EmbeddedNeo4j, driver: neo4j.Driver, tmp_path: Path) -> Callable[..., Town]:
     """Makes a place with settings over an empty graph; keywords replace lines of the settings."""
 
     def make(**more: str) -> Town:
         return Town(driver, write_settings(tmp_path / "town", server.bolt_uri, more=more))
 
     empty(driver)
-    yield make
-    torch.set_flush_denormal(False)
+    return make
 
 
 def change(place: Town, old: str, new: str) -> None:
@@ -140,7 +137,6 @@ def test_without_the_jar_everything_but_the_calls_works_and_a_wrong_password_is_
         assert "wrong-horse" not in outcome.err
         monkeypatch.delenv("RELPRED_GRAPH__PASSWORD")
         refused(place, "publish", 7, "RELPRED_GRAPH__PASSWORD")
-    torch.set_flush_denormal(False)
 
 
 def test_an_empty_graph_is_called_empty(untrained: Callable[..., Town]) -> None:

@@ -8,13 +8,12 @@ import signal
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 
 import neo4j
 import pytest
-import torch
 
 from neo4j_relpred.api import RelationPredictor
 from neo4j_relpred.daemon import run_daemon
@@ -27,9 +26,8 @@ NO_ENCODER = '[text]\nencoder = ""\n[model]'
 
 
 @pytest.fixture
-def place(server: EmbeddedNeo4j, driver: neo4j.Driver, tmp_path: Path) -> Iterator[Town]:
-    yield trained_town(driver, server.bolt_uri, tmp_path / "town")
-    torch.set_flush_denormal(False)
+def place(server: EmbeddedNeo4j, driver: neo4j.Driver, tmp_path: Path) -> Town:
+    return trained_town(driver, server.bolt_uri, tmp_path / "town")
 
 
 def sync(place: Town) -> DaemonState:
@@ -53,7 +51,6 @@ def test_without_a_model_the_first_sync_trains_one(
     done = sync(place)
     assert (done.live, done.training_result) == ("default@1", "default@1 is live")
     assert done.created == len(predicted(clean_graph)) > 0
-    torch.set_flush_denormal(False)
 
 
 def test_what_changed_in_the_graph_changes_what_is_predicted(place: Town) -> None:
