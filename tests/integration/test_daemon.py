@@ -22,7 +22,7 @@ from neo4j_relpred.demo.server import EmbeddedNeo4j
 from tests.integration.graphs import Town, ask, child, load, predicted, town, trained_town, write_settings
 
 log = logging.getLogger(__name__)
-NO_ENCODER = '[text]\nencoder = ""\n[model]'
+NO_ENCODER = '[text]\nencoder = ""'
 
 
 @pytest.fixture
@@ -123,12 +123,13 @@ def test_a_node_that_was_deleted_and_made_again_is_found_again(place: Town) -> N
 
 
 def test_a_refresh_goes_on_from_the_live_version_and_also_when_its_shape_was_changed(place: Town) -> None:
+    place.config.write_text(place.config.read_text().replace("max_epochs = 30", "max_epochs = 3"))
     with place.predictor() as predictor:
         predictor.fit(go_on=True)
         assert [version.version for version in predictor.models()] == [1, 2]
         assert predictor.begun() is None
     text = place.config.read_text()
-    changes = {"hidden = 32": "hidden = 48", "structure_rank = 16": "structure_rank = 0", "[model]": NO_ENCODER}
+    changes = {"hidden = 32": "hidden = 48", "structure_rank = 16": "structure_rank = 0", "[text]": NO_ENCODER}
     for old, new in changes.items():
         text = text.replace(old, new)
     place.config.write_text(text)
