@@ -5,7 +5,9 @@ from __future__ import annotations
 import gc
 import os
 import sys
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -21,6 +23,25 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 for variable in [name for name in os.environ if name.startswith("RELPRED_") and not name.startswith("RELPRED_TEST_")]:
     del os.environ[variable]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Of several processes that miss a compiled loop, one compiles it; the others wait, and find it in the cache."""
+    if not hasattr(config, "workerinput"):
+        return
+    from filelock import FileLock
+    from numba.core.config import CACHE_DIR
+    from numba.core.dispatcher import Dispatcher
+
+    lock = FileLock(Path(CACHE_DIR or tempfile.gettempdir(), "compiling.lock"))
+    compile_or_load = Dispatcher.compile
+
+    def one_at_a_time(self: Dispatcher, signature: object) -> object:
+        with lock:
+            return compile_or_load(self, signature)
+
+    pytest.MonkeyPatch().setattr(Dispatcher, "compile", one_at_a_time)
+
 
 settings.register_profile(
     "quick",

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from neo4j_relpred.model.calibration import NONE_MISSING, SOFTMAX, Calibration, beside_of, evidence_of
 
-__all__ = ["CalibrationReport", "complete", "fit_calibration", "measure"]
+__all__ = ["CalibrationReport", "calibration_error", "complete", "fit_calibration", "measure"]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -93,20 +93,33 @@ def _rising(rows: FloatArray, truth: FloatArray, start: FloatArray, ridge: Float
         kept = np.delete(kept, 1 + found[1:].argmin())  # without the worst of them
 
 
+def calibration_error(probabilities: FloatArray, labels: FloatArray) -> float:
+    """ECE of both (n,), over BINS bins of equal number, so that no bin rests on a handful."""
+    if not len(probabilities):
+        return float("nan")
+    gaps = (probabilities - labels)[np.argsort(probabilities, kind="stable")]
+    return float(np.abs(np.add.reduceat(gaps, _bins(len(gaps)))).sum() / len(gaps))
+
+
+def _bins(count: int) -> IntArray:
+    """Where the bins of so many begin: at most BINS, and none is empty."""
+    bins = np.arange(min(BINS, count))
+    return bins * (count // BINS) + np.minimum(bins, count % BINS)
+
+
 def measure(probabilities: FloatArray, labels: FloatArray) -> CalibrationReport:
-    """Both (n,). ECE over BINS bins of equal number, so that no bin rests on a handful."""
+    """Both (n,): errors, and the diagram of the bins that `calibration_error` has."""
     if not len(probabilities):
         return CalibrationReport(float("nan"), float("nan"), float("nan"), 0, ())
-    order = np.argsort(probabilities, kind="stable")
-    parts = [part for part in np.array_split(order, BINS) if len(part)]
+    parts = np.split(np.argsort(probabilities, kind="stable"), _bins(len(probabilities))[1:])
     diagram = tuple((float(probabilities[p].mean()), float(labels[p].mean()), len(p)) for p in parts)
-    ece = sum(abs(mean - share) * count for mean, share, count in diagram) / len(probabilities)
     safe = np.clip(probabilities, 1e-7, 1 - 1e-7)
     log_loss = -(labels * np.log(safe) + (1 - labels) * np.log(1 - safe)).mean()
     brier = ((probabilities - labels) ** 2).mean()
     spread = [np.sqrt((probabilities[p] * (1 - probabilities[p])).sum()) for p in parts]  # of how many hold in a bin
     chance = np.sqrt(2 / np.pi) * sum(spread) / len(probabilities)  # the mean of |x| of a normal x
-    return CalibrationReport(float(ece), float(brier), float(log_loss), len(probabilities), diagram, float(chance))
+    ece = calibration_error(probabilities, labels)
+    return CalibrationReport(ece, float(brier), float(log_loss), len(probabilities), diagram, float(chance))
 
 
 def _newton(

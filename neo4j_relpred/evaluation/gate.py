@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from neo4j_relpred.config import PromotionSettings
 from neo4j_relpred.data.knowledge_graph import IntArray, both_directions
-from neo4j_relpred.evaluation.calibration import measure
+from neo4j_relpred.evaluation.calibration import calibration_error
 
 __all__ = ["Answered", "Decided", "Measure", "Ranked", "Verdict", "judge", "unopposed"]
 
@@ -185,8 +185,8 @@ def _of_means(name: str, pairs: FloatArray, tolerance: float, setting: str, leve
 
 def _of_errors(name: str, ours: FloatArray, theirs: FloatArray, tolerance: float) -> Measure:
     """Calibration errors: ours, theirs (q, 2) are probabilities and whether they came true."""
-    low, high = _interval(len(ours), lambda rows: measure(*theirs[rows].T).ece - measure(*ours[rows].T).ece)
-    own, other = measure(*ours.T).ece, measure(*theirs.T).ece
+    low, high = _interval(len(ours), lambda rows: calibration_error(*theirs[rows].T) - calibration_error(*ours[rows].T))
+    own, other = calibration_error(*ours.T), calibration_error(*theirs.T)
     return Measure(name, own, other, other - own, low, high, tolerance, "promotion.ece_tolerance", len(ours))
 
 

@@ -2,6 +2,7 @@
 
 All kernels take the arrays of KnowledgeGraph: `offsets` (entities + 1,), `relation` and `neighbor` (edges,), sorted
 by node, relation, neighbour. They are plain numpy code: each runs uncompiled as `kernel.py_func` with the same result.
+Anchors come to all compiled loops in one piece: for a column of a wider array each would be compiled once more.
 """
 
 # mypy: disable-error-code="untyped-decorator"

@@ -94,7 +94,7 @@ class Rules:
 
         Candidates are those of the pool, or all.
         """
-        arrays, half = arrays_of(graph), graph.num_relations
+        arrays, half, anchors = arrays_of(graph), graph.num_relations, np.ascontiguousarray(anchors)
         place = np.arange(graph.num_entities) if pool is None else pool.place
         return (
             apply_cyclic(*arrays, anchors, *self.tables(relation), APPLY_FANOUT, place),
@@ -122,6 +122,7 @@ class Rules:
         rules = (self.offsets, self.head, self.confidence)
         both = (hidden >= 0) & ((heads == tails) | graph.has_twin(hidden))
         back = np.where(both, (hidden + self.width // 2) % self.width, -1)
+        heads, tails = np.ascontiguousarray(heads), np.ascontiguousarray(tails)
         kernels.relation_paths(*arrays_of(graph), heads, tails, hidden, back, *rules, APPLY_FANOUT, out)
         return out
 

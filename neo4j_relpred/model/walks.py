@@ -48,7 +48,7 @@ def walked(
         ]
     )
     found: tuple[IntArray, IntArray, FloatArray] = _walk(
-        graph.offsets, graph.edge_relations, graph.edge_tails, anchors, legs, FANOUT, place
+        graph.offsets, graph.edge_relations, graph.edge_tails, np.ascontiguousarray(anchors), legs, FANOUT, place
     )
     return found
 

@@ -96,6 +96,7 @@ class Words:
         candidate; how much the names share in words; and in letters.
         """
         out = np.zeros((*candidates.shape, len(WORD_FEATURES)), np.float32)
+        anchors = np.ascontiguousarray(anchors)
         texts, names, letters = (
             (b.offsets, b.tokens, b.weight, b.sums) for b in (self.texts, self.names, self.letters)
         )

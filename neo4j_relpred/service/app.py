@@ -9,6 +9,7 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, PlainTextResponse, Response
@@ -112,7 +113,7 @@ def create_app(
     rules = Rules(
         max_body_bytes=settings.max_body_bytes,
         body_seconds=deadline_seconds,
-        routes=frozenset(app.openapi()["paths"]),
+        routes=frozenset(route.path for route in app.routes if isinstance(route, APIRoute)),
         # A token is proof enough; without one, only the name tells us from a web page that borrowed our address.
         hosts=None if tokens else LOOPBACK_HOSTS | {settings.host.lower()},
         accepts=tokens.accepts if tokens else None,

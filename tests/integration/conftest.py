@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any, Self
 
 import pytest
-import torch
 from neo4j import Driver, GraphDatabase
 
 from neo4j_relpred.config import GraphSettings
@@ -151,10 +150,9 @@ def clean_graph(driver: Driver) -> Driver:
 
 
 @pytest.fixture
-def town(server: EmbeddedNeo4j, driver: Driver, tmp_path: Path) -> Iterator[Town]:
+def town(server: EmbeddedNeo4j, driver: Driver, tmp_path: Path) -> Town:
     """The town in the graph, and a model of it that the session trained once."""
-    yield trained_town(driver, server.bolt_uri, tmp_path / "town")
-    torch.set_flush_denormal(False)  # training sets it, for the whole process
+    return trained_town(driver, server.bolt_uri, tmp_path / "town")
 
 
 @pytest.fixture

@@ -48,6 +48,9 @@ keys = {{ Thing = "uid" }}
 texts = ["description"]
 timeout_seconds = 20
 
+[text]
+precision = "fp32" # else each start loads the encoder twice, to see what half precision loses
+
 [model]
 hidden = 32
 entity_width = 8

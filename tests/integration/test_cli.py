@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import neo4j
 import pytest
-import torch
 from click.testing import CliRunner
 
 from neo4j_relpred.cli import cli
@@ -30,9 +28,8 @@ from tests.integration.graphs import (
 
 
 @pytest.fixture
-def place(server: EmbeddedNeo4j, driver: neo4j.Driver, tmp_path: Path) -> Iterator[Town]:
-    yield trained_town(driver, server.bolt_uri, tmp_path / "town", free_port())
-    torch.set_flush_denormal(False)
+def place(server: EmbeddedNeo4j, driver: neo4j.Driver, tmp_path: Path) -> Town:
+    return trained_town(driver, server.bolt_uri, tmp_path / "town", free_port())
 
 
 @pytest.fixture

@@ -8,13 +8,12 @@ import signal
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 
 import neo4j
 import pytest
-import torch
 
 from neo4j_relpred.api import RelationPredictor
 from neo4j_relpred.daemon import run_daemon
@@ -23,13 +22,12 @@ from neo4j_relpred.demo.server import EmbeddedNeo4j
 from tests.integration.graphs import Town, ask, child, load, predicted, town, trained_town, write_settings
 
 log = logging.getLogger(__name__)
-NO_ENCODER = '[text]\nencoder = ""\n[model]'
+NO_ENCODER = '[text]\nencoder = ""'
 
 
 @pytest.fixture
-def place(server: EmbeddedNeo4j, driver: neo4j.Driver, tmp_path: Path) -> Iterator[Town]:
-    yield trained_town(driver, server.bolt_uri, tmp_path / "town")
-    torch.set_flush_denormal(False)
+def place(server: EmbeddedNeo4j, driver: neo4j.Driver, tmp_path: Path) -> Town:
+    return trained_town(driver, server.bolt_uri, tmp_path / "town")
 
 
 def sync(place: Town) -> DaemonState:
@@ -53,7 +51,6 @@ def test_without_a_model_the_first_sync_trains_one(
     done = sync(place)
     assert (done.live, done.training_result) == ("default@1", "default@1 is live")
     assert done.created == len(predicted(clean_graph)) > 0
-    torch.set_flush_denormal(False)
 
 
 def test_what_changed_in_the_graph_changes_what_is_predicted(place: Town) -> None:
@@ -126,12 +123,13 @@ def test_a_node_that_was_deleted_and_made_again_is_found_again(place: Town) -> N
 
 
 def test_a_refresh_goes_on_from_the_live_version_and_also_when_its_shape_was_changed(place: Town) -> None:
+    place.config.write_text(place.config.read_text().replace("max_epochs = 30", "max_epochs = 3"))
     with place.predictor() as predictor:
         predictor.fit(go_on=True)
         assert [version.version for version in predictor.models()] == [1, 2]
         assert predictor.begun() is None
     text = place.config.read_text()
-    changes = {"hidden = 32": "hidden = 48", "structure_rank = 16": "structure_rank = 0", "[model]": NO_ENCODER}
+    changes = {"hidden = 32": "hidden = 48", "structure_rank = 16": "structure_rank = 0", "[text]": NO_ENCODER}
     for old, new in changes.items():
         text = text.replace(old, new)
     place.config.write_text(text)

@@ -7,7 +7,6 @@ from typing import Any
 
 import neo4j
 import pytest
-import torch
 
 from neo4j_relpred import Client
 from neo4j_relpred.data.explanation import Direction, FiredRule, NamedNode, Step
@@ -35,7 +34,6 @@ def place(
     town = trained_town(driver, server.bolt_uri, tmp_path_factory.mktemp("explaining") / "town", service_port)
     with served(town.config, service_port):
         yield town
-    torch.set_flush_denormal(False)
 
 
 def paths(driver: neo4j.Driver, pattern: str, h: str, t: str) -> list[list[str]]:

@@ -9,7 +9,6 @@ from typing import Any
 
 import neo4j
 import pytest
-import torch
 from neo4j.exceptions import ClientError, Neo4jError
 
 from neo4j_relpred.demo.server import EmbeddedNeo4j, find_jar
@@ -31,7 +30,6 @@ def place(
     town = trained_town(driver, server.bolt_uri, tmp_path_factory.mktemp("jobs") / "town", service_port)
     with served(town.config, service_port):
         yield town
-    torch.set_flush_denormal(False)
 
 
 def until(holds: Callable[[], Any], seconds: float = 60) -> Any:

@@ -12,7 +12,6 @@ from typing import Any
 
 import neo4j
 import pytest
-import torch
 
 from neo4j_relpred.demo.server import EmbeddedNeo4j, find_jar
 from neo4j_relpred.demo.service import served
@@ -245,7 +244,6 @@ def serving(
     with ExitStack() as stack:
         stack.enter_context(served(town.config, service_port))
         yield Serving(town, stack)
-    torch.set_flush_denormal(False)
 
 
 @with_jar

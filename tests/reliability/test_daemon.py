@@ -6,13 +6,11 @@ import os
 import random
 import signal
 import time
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
 import neo4j
 import pytest
-import torch
 
 from neo4j_relpred.api import RelationPredictor
 from neo4j_relpred.daemon import run_daemon
@@ -24,9 +22,8 @@ pytestmark = pytest.mark.usefixtures("on_line_5")
 
 
 @pytest.fixture
-def place(server: EmbeddedNeo4j, driver: neo4j.Driver, tmp_path: Path) -> Iterator[Town]:
-    yield trained_town(driver, server.bolt_uri, tmp_path / "town")
-    torch.set_flush_denormal(False)
+def place(server: EmbeddedNeo4j, driver: neo4j.Driver, tmp_path: Path) -> Town:
+    return trained_town(driver, server.bolt_uri, tmp_path / "town")
 
 
 def synced(place: Town) -> dict[str, tuple[object, ...]]:
@@ -61,7 +58,6 @@ def test_killed_at_any_moment_the_next_one_leaves_what_an_uninterrupted_one_woul
         waited(lambda: not _held(driver), "leases end by themselves", 20)
         assert synced(place) == expected[number]
     assert busy > 0  # else the kills came too late to show anything
-    torch.set_flush_denormal(False)
 
 
 def _none_left(mark: str) -> bool:

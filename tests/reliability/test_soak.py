@@ -21,7 +21,6 @@ from urllib.parse import urlsplit
 
 import neo4j
 import pytest
-import torch
 
 from neo4j_relpred.data.published import PublishedSets
 from neo4j_relpred.demo.server import EmbeddedNeo4j, Line
@@ -149,7 +148,6 @@ def own(neo4j_line: Line, tmp_path: Path) -> Iterator[EmbeddedNeo4j]:
 def place(own: EmbeddedNeo4j, tmp_path: Path) -> Iterator[Town]:
     with neo4j.GraphDatabase.driver(own.bolt_uri, notifications_min_severity="OFF") as driver:
         yield trained_town(driver, own.bolt_uri, tmp_path / "town")
-    torch.set_flush_denormal(False)
 
 
 @pytest.mark.usefixtures("on_line_2026")

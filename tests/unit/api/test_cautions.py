@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 from neo4j_relpred.api import RelationPredictor
 from neo4j_relpred.api.cautions import cautions
@@ -57,10 +56,7 @@ def trained(place: Path, data: Snapshot, monkeypatch: pytest.MonkeyPatch, text: 
     if text is not None:
         monkeypatch.setattr(Workspace, "encode", lambda *_: text.astype(np.float32))
     predictor = RelationPredictor(settings)
-    try:
-        _, report = predictor.fit(data)
-    finally:
-        torch.set_flush_denormal(False)
+    _, report = predictor.fit(data)
     assert predictor.report()[1].warnings == report.warnings
     return list(report.warnings)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -34,13 +33,6 @@ from tests.synthetic import ENDLESS
 from tests.unit.text.models import WORDS, tiny_bert
 
 PAIRS = list(itertools.permutations(WORDS, 2))
-
-
-@pytest.fixture(autouse=True)
-def ordinary_numbers() -> Iterator[None]:
-    """Other tests draw denormals, which tuning counts as zero."""
-    yield
-    torch.set_flush_denormal(False)
 
 
 @pytest.fixture(scope="module")

@@ -125,6 +125,8 @@ def test_measures_stay_within_their_bounds(pairs: list[tuple[float, float]]) -> 
     probabilities, labels = (np.array(part) for part in zip(*pairs, strict=True))
     report = measure(probabilities, labels)
     assert 0 <= report.ece <= 1
+    off = sum(abs(mean - share) * number for mean, share, number in report.diagram)
+    assert report.ece == pytest.approx(off / len(labels), abs=1e-12)
     assert 0 <= report.brier <= 1
     assert report.log_loss >= 0
     assert sum(count for _, _, count in report.diagram) == report.count == len(pairs)
