@@ -23,6 +23,7 @@ from tests.integration.graphs import Town, trained_town
 CACHE = Path(__file__).parents[2] / ".build"
 DEADLINE_MS = 30_000  # as long as a busy machine may need; no test waits for it
 PASSWORD = "correct-horse"
+FULL = os.environ.get("RELPRED_TEST_FULL") == "1"
 
 Row = dict[str, Any]
 Answer = Callable[[dict[str, Any]], list[Row]]
@@ -86,6 +87,23 @@ class StubService:
 def neo4j_line() -> Line:
     """The line of Neo4j under test: RELPRED_TEST_NEO4J, else the one that suits the Java at hand."""
     return choose_line(os.environ.get("RELPRED_TEST_NEO4J") or None)
+
+
+@pytest.fixture(scope="session")
+def on_line_5(neo4j_line: Line) -> None:
+    """For tests of minutes that are about us rather than the server: short runs share them among the lines."""
+    _only("5", neo4j_line)
+
+
+@pytest.fixture(scope="session")
+def on_line_2026(neo4j_line: Line) -> None:
+    """The same for the other line."""
+    _only("2026", neo4j_line)
+
+
+def _only(line: str, present: Line) -> None:
+    if present.name != line and not FULL:
+        pytest.skip(f"in a short run this is done on Neo4j {line} only")
 
 
 @pytest.fixture(scope="session")
