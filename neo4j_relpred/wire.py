@@ -137,10 +137,11 @@ class HealthBody(BaseModel):
 
 
 class ReadinessBody(BaseModel):
-    """Said when questions can be answered."""
+    """Said when questions can be answered. workers: how many answer."""
 
     status: str
     model: str
+    workers: int
 
 
 class ReviewRowBody(BaseModel):

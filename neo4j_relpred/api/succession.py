@@ -12,7 +12,7 @@ from neo4j_relpred.graph.client import GraphClient
 from neo4j_relpred.scoring.scorer import Scorer
 from neo4j_relpred.triples import Query
 
-__all__ = ["Succession"]
+__all__ = ["Succession", "warm"]
 
 
 class Succession(Answering):
@@ -65,7 +65,12 @@ class Succession(Answering):
     def _prepared(self, stamp: Stamp) -> Loaded:
         """Loaded, and what questions share is worked out: the first one would wait for it."""
         loaded = self._load(stamp)
-        serving = loaded.serving
-        query = Query(head=loaded.snapshot.ids[0], relation=serving.relations[0])
-        Scorer(serving, serving.model.base_rate).predict([query], 1)
+        warm(loaded)
         return loaded
+
+
+def warm(loaded: Loaded) -> None:
+    """Lets it work out what questions share."""
+    serving = loaded.serving
+    query = Query(head=loaded.snapshot.ids[0], relation=serving.relations[0])
+    Scorer(serving, serving.model.base_rate).predict([query], 1)
