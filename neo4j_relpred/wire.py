@@ -335,7 +335,7 @@ class NoSuchRoute(RelpredError):
 
 
 class NotReady(RelpredError):
-    """The model is not loaded yet, or the service is on its way down."""
+    """The model is not loaded yet, who was asked has ended, or the service is on its way down."""
 
     code = "not-ready"
     http_status = 503

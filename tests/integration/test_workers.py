@@ -22,6 +22,7 @@ from tests.integration.serving import until
 from tests.integration.test_hand_over import Callers, second_version
 
 PEOPLE = 8
+START_SECONDS = 120  # as much as for a service alone
 
 
 @contextmanager
@@ -29,7 +30,7 @@ def working(town: Town, port: int) -> Iterator[subprocess.Popen[str]]:
     """The service, once both processes have the model."""
     ours = {"RELPRED_SERVICE__WORKERS": "2", "RELPRED_SERVICE__PORT": str(port)}
     with child(["--config", str(town.config), "serve"], **ours) as service:
-        until(lambda: up(port) == 2)
+        until(lambda: up(port) == 2, START_SECONDS)
         yield service
 
 
@@ -56,7 +57,35 @@ def port() -> int:
     return free_port()
 
 
-def test_two_processes_answer_as_one_does_and_share_what_they_load(town: Town, port: int) -> None:
+def test_what_is_shared_is_written_once_and_anew_where_it_is_damaged_or_old(
+    town: Town, caplog: pytest.LogCaptureFixture
+) -> None:
+    query = Query(head="person0", relation="HAS_SKILL")
+
+    def folders_after_answering() -> list[Path]:
+        with town.predictor() as predictor:
+            predictor.keep_answering(shared=True)
+            assert predictor.ready() == predictor.model
+            assert [one.triple for one in predictor.predict(query)] == [one.triple for one in expected]
+        return [path for path in (town.home / "served").iterdir() if path.is_dir()]
+
+    with town.predictor() as predictor:
+        expected = predictor.predict(query)
+    (first,) = folders_after_answering()
+    written = (first / "manifest.json").stat().st_mtime_ns
+    assert folders_after_answering() == [first]
+    assert (first / "manifest.json").stat().st_mtime_ns == written
+    weights = first / "weights.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1])
+    assert folders_after_answering() == [first]
+    assert "written anew" in caplog.text
+    second_version(town)
+    assert town.cli("model", "promote", "2").code == 0
+    (second,) = folders_after_answering()
+    assert second.name.startswith("2-")
+
+
+def test_two_processes_answer_as_one_does_and_end_with_a_service_that_is_killed(town: Town, port: int) -> None:
     queries = [Query(head=f"person{number}", relation="HAS_SKILL") for number in range(PEOPLE)]
     with town.predictor() as predictor:
         expected = predictor.predict_each(queries, top_k=5)
@@ -67,13 +96,12 @@ def test_two_processes_answer_as_one_does_and_share_what_they_load(town: Town, p
             probable = [answer.probability for answer in wanted]
             assert [row.probability for row in found] == pytest.approx(probable, abs=1e-5)
         (folder,) = (path for path in (town.home / "served").iterdir() if path.is_dir())
-        for pid in children(service):
-            assert str(folder / "weights.safetensors") in Path(f"/proc/{pid}/maps").read_text()
-    weights = folder / "weights.safetensors"
-    weights.write_bytes(weights.read_bytes()[:-1])
-    with working(town, port) as service:
-        service.terminate()
-        assert "written anew" in service.communicate(timeout=20)[1]
+        workers = children(service)
+        assert len(workers) == 2
+        for pid in workers:
+            assert str(folder / "weights.safetensors") in Path(f"/proc/{pid}/maps").read_text(encoding="utf-8")
+        service.kill()
+        until(lambda: there(workers) == [])
 
 
 def test_no_request_fails_while_versions_take_over_and_a_process_is_killed(town: Town, port: int) -> None:
@@ -91,7 +119,7 @@ def test_no_request_fails_while_versions_take_over_and_a_process_is_killed(town:
             killed = children(service)[0]
             os.kill(killed, signal.SIGKILL)
             until(lambda: up(port) == 1)
-            until(lambda: up(port) == 2)
+            until(lambda: up(port) == 2, START_SECONDS)
             assert killed not in children(service)
         finally:
             callers.stop.set()
@@ -103,11 +131,3 @@ def test_no_request_fails_while_versions_take_over_and_a_process_is_killed(town:
         service.terminate()
         assert service.wait(timeout=20) == 0
         assert there(left) == []
-
-
-def test_a_service_that_is_killed_leaves_no_process(town: Town, port: int) -> None:
-    with working(town, port) as service:
-        left = children(service)
-        assert len(left) == 2
-        service.kill()
-        until(lambda: there(left) == [])
