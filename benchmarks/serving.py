@@ -1,6 +1,7 @@
 """How long an answer takes in Cypher: driver -> server -> jar -> service -> rows, all on one machine.
 
-    python -m benchmarks.serving FOLDER [--minutes 2] [--seconds 60] [--keep FOLDER] [--line 5] [--json FILE]
+    python -m benchmarks.serving FOLDER [--minutes 2] [--seconds 60] [--keep FOLDER] [--workers 1] [--line 5]
+        [--json FILE]
 
 FOLDER holds a graph as tables (see benchmarks.graphs, `triples`). It is loaded into an embedded server and trained on
 for so many minutes; --keep names a folder for both, so that another run need not do so again. A call asks for the best
@@ -15,7 +16,8 @@ p50_ms, p99_ms, empty_p50_ms, empty_p99_ms: of single calls, one after the other
 batch_ratio: nodes a second of one call with 1,000 nodes over those of single calls.
 callers_N_per_second, callers_N_p50_ms, callers_N_p99_ms: of N callers at a time (1, 8, 32), each for --seconds.
 callers_32_p99_over_p50: of the accepted. refused: calls that were told to come again (429). errors: all others.
-service_mb_before, service_mb_after: resident memory of the service before and after the callers.
+service_mb_before, service_mb_after: memory of the service and its workers before and after the callers; what several
+processes share counts once.
 """
 
 from __future__ import annotations
@@ -66,6 +68,7 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--minutes", type=float, default=2, help="of training (default: 2)")
     parser.add_argument("--seconds", type=float, default=60, help="of each number of callers (default: 60)")
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="where graph and model are kept for another run")
+    parser.add_argument("--workers", type=int, default=1, help="processes of the service that answer (default: 1)")
     parser.add_argument("--line", choices=["5", "2026"], help="server line (default: what the JDK at hand runs)")
     json_option(parser)
     options = parser.parse_args(words)
@@ -88,15 +91,16 @@ def measure(options: argparse.Namespace, kept: Path, stack: ExitStack) -> dict[s
     server = EmbeddedNeo4j(choose_line(options.line), home=kept / "neo4j", cache=CACHE, plugins=[jar])
     stack.enter_context(server)
     driver = stack.enter_context(neo4j.GraphDatabase.driver(server.bolt_uri, notifications_min_severity="OFF"))
-    settings = prepared(driver, server.bolt_uri, options.folder, options.minutes, kept, port)
+    service = f"port = {port}\nworkers = {options.workers}"
+    settings = prepared(driver, server.bolt_uri, options.folder, options.minutes, kept, service)
     stack.enter_context(served(settings, port))
     asked = questions(driver)
     stack.enter_context(empty_handler(empty_port, [node for _, node in asked[:10]]))
     figures = one_by_one(driver, asked, conf, port, empty_port)
     ask_at(conf, port)
     figures["batch_ratio"] = in_one_call(driver, asked) * figures["mean_ms"] / 1_000
-    service = _process(re.compile(rf"neo4j_relpred\.cli.*{re.escape(str(settings))}"))
-    figures["service_mb_before"] = _resident_mb(service)
+    process = _process(re.compile(rf"neo4j_relpred\.cli.*{re.escape(str(settings))}"))
+    figures["service_mb_before"] = _memory_mb(process)
     refused = errors = 0
     for callers in CALLERS:
         found = together(server.bolt_uri, asked, callers, options.seconds)
@@ -108,12 +112,12 @@ def measure(options: argparse.Namespace, kept: Path, stack: ExitStack) -> dict[s
             f"callers_{callers}_p50_ms": _at(found.seconds, 50),
             f"callers_{callers}_p99_ms": _at(found.seconds, 99),
         }
-    figures["service_mb_after"] = _resident_mb(service)
+    figures["service_mb_after"] = _memory_mb(process)
     figures["callers_32_p99_over_p50"] = figures["callers_32_p99_ms"] / figures["callers_32_p50_ms"]
     return figures | {"refused": float(refused), "errors": float(errors)}
 
 
-def prepared(driver: neo4j.Driver, uri: str, folder: Path, minutes: float, kept: Path, port: int) -> Path:
+def prepared(driver: neo4j.Driver, uri: str, folder: Path, minutes: float, kept: Path, service: str) -> Path:
     """The settings file of a graph that is loaded and trained on, now or in an earlier run."""
     settings, home = kept / "relpred.toml", kept / "relpred"
     if not driver.execute_query("MATCH (n) RETURN n LIMIT 1").records:
@@ -124,7 +128,7 @@ def prepared(driver: neo4j.Driver, uri: str, folder: Path, minutes: float, kept:
     settings.write_text(
         f"home = {json.dumps(str(home))}\n[graph]\nuri = {json.dumps(uri)}\n"
         f"keys = {{ {keys} }}\n"
-        f'texts = ["text"]\n[training]\nminutes = {minutes}\n[service]\nport = {port}\n',
+        f'texts = ["text"]\n[training]\nminutes = {minutes}\n[service]\n{service}\n',
         encoding="utf-8",
     )
     with RelationPredictor.open(load_settings(settings)) as predictor:
@@ -281,9 +285,12 @@ def _process(command: re.Pattern[str]) -> int:
     raise RuntimeError("The service is not there any more.")
 
 
-def _resident_mb(process: int) -> float:
-    (line,) = [text for text in Path(f"/proc/{process}/status").read_text().splitlines() if text.startswith("VmRSS")]
-    return int(line.split()[1]) / 1024
+def _memory_mb(process: int) -> float:
+    """Of a process and those that it started."""
+    tasks = Path(f"/proc/{process}/task").glob("*/children")
+    started = [int(pid) for task in tasks for pid in task.read_text().split()]
+    texts = (Path(f"/proc/{pid}/smaps_rollup").read_text() for pid in (process, *started))
+    return sum(int(line.split()[1]) for text in texts for line in text.splitlines() if line.startswith("Pss:")) / 1024
 
 
 if __name__ == "__main__":

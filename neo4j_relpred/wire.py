@@ -137,10 +137,11 @@ class HealthBody(BaseModel):
 
 
 class ReadinessBody(BaseModel):
-    """Said when questions can be answered."""
+    """Said when questions can be answered. workers: how many answer."""
 
     status: str
     model: str
+    workers: int
 
 
 class ReviewRowBody(BaseModel):
@@ -334,7 +335,7 @@ class NoSuchRoute(RelpredError):
 
 
 class NotReady(RelpredError):
-    """The model is not loaded yet, or the service is on its way down."""
+    """The model is not loaded yet, who was asked has ended, or the service is on its way down."""
 
     code = "not-ready"
     http_status = 503

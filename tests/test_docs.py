@@ -128,7 +128,7 @@ def test_every_procedure_is_documented() -> None:
 
 def test_every_route_is_documented_and_no_other() -> None:
     from neo4j_relpred.service.app import create_app
-    from neo4j_relpred.service.worker import Predictor
+    from neo4j_relpred.service.facade import Predictor
 
     paths = create_app(cast(Predictor, object()), ServiceSettings()).openapi()["paths"]
     routes = {f"{method.upper()} {path}" for path, methods in paths.items() for method in methods}

@@ -142,14 +142,20 @@ class RelationPredictor(Connected):
         """Loads the live model where that is not done, and says which answers. Raises ModelNotFound."""
         return self._answering.ready().version.label
 
-    def keep_answering(self) -> None:
+    @property
+    def model(self) -> str:
+        """Name and version of what answers until `ready` is called again. Raises ModelNotFound."""
+        return self._answering.live().version.label
+
+    def keep_answering(self, *, shared: bool = False) -> None:
         """For a service: another version is loaded beside the one that answers, which does so until that is ready.
 
-        `ready` looks for it, and raises why it cannot be loaded.
+        `ready` looks for it, and raises why it cannot be loaded. shared: several processes have one copy in memory.
         """
+        from neo4j_relpred.api.sharing import SharedSuccession
         from neo4j_relpred.api.succession import Succession
 
-        self._answering = Succession(self._workspace, lambda: self.client)
+        self._answering = (SharedSuccession if shared else Succession)(self._workspace, lambda: self.client)
 
     def look_ahead(self) -> bool:
         """For a service with nothing to do: works out a little that coming questions need; False when all is there."""

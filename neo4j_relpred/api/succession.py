@@ -13,7 +13,7 @@ from neo4j_relpred.graph.client import GraphClient
 from neo4j_relpred.scoring.scorer import Scorer
 from neo4j_relpred.triples import Query
 
-__all__ = ["Succession"]
+__all__ = ["Succession", "settled", "warm"]
 
 
 class Succession(Answering):
@@ -52,11 +52,7 @@ class Succession(Answering):
         return self._loaded
 
     def _load(self, stamp: Stamp) -> Loaded:
-        loaded = super()._load(stamp)
-        gc.unfreeze()
-        gc.collect()
-        gc.freeze()  # millions of objects that stay: to look through them would stop questions for a third of a second
-        return loaded
+        return settled(super()._load(stamp))
 
     def _begun(self, stamp: Stamp) -> Future[Loaded]:
         coming: Future[Loaded] = Future()
@@ -73,7 +69,23 @@ class Succession(Answering):
     def _prepared(self, stamp: Stamp) -> Loaded:
         """Loaded, and what questions share is worked out: the first one would wait for it."""
         loaded = self._load(stamp)
-        serving = loaded.serving
-        query = Query(head=loaded.snapshot.ids[0], relation=serving.relations[0])
-        Scorer(serving, serving.model.base_rate).predict([query], 1)
+        warm(loaded)
         return loaded
+
+
+def settled(loaded: Loaded) -> Loaded:
+    """The same, after collecting garbage: what is left is not looked through again before the next version.
+
+    To look through millions of objects that stay would stop questions for a third of a second.
+    """
+    gc.unfreeze()
+    gc.collect()
+    gc.freeze()
+    return loaded
+
+
+def warm(loaded: Loaded) -> None:
+    """Lets it work out what questions share."""
+    serving = loaded.serving
+    query = Query(head=loaded.snapshot.ids[0], relation=serving.relations[0])
+    Scorer(serving, serving.model.base_rate).predict([query], 1)

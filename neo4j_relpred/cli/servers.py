@@ -28,7 +28,8 @@ def serve(opened: Opened, host: str | None, port: int | None) -> None:
     begin_log(logging.getLogger().level)
     flags = {"service": {"host": host, "port": port}}
     with opened.predictor(**flags) as predictor:
-        predictor.keep_answering()
+        if predictor.settings.service.workers == 1:  # else others answer, and this process loads no torch
+            predictor.keep_answering()
         run_service(predictor.settings, predictor)
 
 

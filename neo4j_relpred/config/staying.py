@@ -16,6 +16,13 @@ class ServiceSettings(Section):
 
     host: str = Field("127.0.0.1", description="Address to bind; anything but loopback needs token_file.")
     port: int = Field(7475, ge=1, le=65535, description="Port to bind.")
+    workers: int = Field(
+        1,
+        ge=1,
+        le=64,
+        description="Processes that answer questions, each on a core of its own; 1 answers in the process of the "
+        "service. They share one copy of the model.",
+    )
     queue_size: int = Field(32, ge=1, description="Waiting requests; further ones get 429.")
     max_body_bytes: int = Field(1_000_000, ge=1_000, description="Largest request body.")
     token_file: Path | None = Field(None, description="File with the bearer token, one per line while rotating.")

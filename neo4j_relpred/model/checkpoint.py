@@ -35,7 +35,7 @@ from neo4j_relpred.model.trained import TrainedModel
 from neo4j_relpred.model.words import Bags, Words
 from neo4j_relpred.triples import EntityId, Relation
 
-__all__ = ["FORMAT", "Checkpoint", "load_checkpoint", "save_checkpoint"]
+__all__ = ["FORMAT", "Checkpoint", "load_checkpoint", "read_files", "save_checkpoint", "write_files"]
 
 FORMAT = 6
 Part = TypeVar("Part", bound=nn.Module)
@@ -57,6 +57,11 @@ class Checkpoint:
 
 def save_checkpoint(checkpoint: Checkpoint, folder: Path) -> Path:
     """Writes the folder, whole or not at all."""
+    return write_folder(folder, lambda aside: write_files(checkpoint, aside), {"format": FORMAT})
+
+
+def write_files(checkpoint: Checkpoint, folder: Path) -> None:
+    """Puts weights and description into a folder."""
     model, members = checkpoint.model, checkpoint.model.members
     tensors: dict[str, Tensor] = {
         "graph.triples": torch.from_numpy(model.graph.triples),
@@ -92,12 +97,8 @@ def save_checkpoint(checkpoint: Checkpoint, folder: Path) -> Path:
         },
         "about": checkpoint.about,
     }
-
-    def fill(aside: Path) -> None:
-        save_file({name: tensor.contiguous().clone() for name, tensor in tensors.items()}, aside / WEIGHTS)
-        (aside / DESCRIPTION).write_text(json.dumps(description, ensure_ascii=False), encoding="utf-8")
-
-    return write_folder(folder, fill, {"format": FORMAT})
+    save_file({name: tensor.contiguous().clone() for name, tensor in tensors.items()}, folder / WEIGHTS)
+    (folder / DESCRIPTION).write_text(json.dumps(description, ensure_ascii=False), encoding="utf-8")
 
 
 def load_checkpoint(folder: Path) -> Checkpoint:
@@ -105,10 +106,18 @@ def load_checkpoint(folder: Path) -> Checkpoint:
     manifest = verified(folder, CheckpointCorrupt, HINT)
     if manifest.get("format") != FORMAT:
         raise CheckpointCorrupt(f"{folder} has another format than {FORMAT}.", hint=HINT)
+    return read_files(folder)
+
+
+def read_files(folder: Path, *, mapped: bool = False) -> Checkpoint:
+    """What `write_files` put there. Raises CheckpointCorrupt.
+
+    mapped: the parts have their tensors where they lie in the file, which is mapped into memory, instead of a copy.
+    """
     try:
         description = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
         tensors = load_file(folder / WEIGHTS)
-        model = _assembled(description, tensors)
+        model = _assembled(description, tensors, mapped=mapped)
     except (KeyError, ValueError, RuntimeError, TypeError, SafetensorError) as error:
         raise CheckpointCorrupt(f"{folder} does not hold a whole model: {error}.", hint=HINT) from error
     names = tuple(description["entities"]), tuple(description["relations"])
@@ -116,22 +125,22 @@ def load_checkpoint(folder: Path) -> Checkpoint:
     return Checkpoint(model, *names, description["about"], learnt)
 
 
-def _assembled(description: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> TrainedModel:
+def _assembled(description: Mapping[str, Any], tensors: Mapping[str, Tensor], *, mapped: bool) -> TrainedModel:
     settings = ModelSettings(**description["settings"])
     entities, relations = len(description["entities"]), len(description["relations"])
     width, trained = 2 * relations, int(description["trained"])
     text = tensors["text"]
     structure, tower = None, None
     if "structure" in description["members"]:
-        structure = _filled(ComplEx(trained, width, settings.structure_rank), "structure", tensors)
+        structure = _filled(ComplEx(trained, width, settings.structure_rank), "structure", tensors, mapped)
     if "tower" in description["members"]:
-        tower = _filled(Tower(trained, width, text.shape[1], settings), "tower", tensors)
+        tower = _filled(Tower(trained, width, text.shape[1], settings), "tower", tensors, mapped)
     columns = (tensors[f"rules.{key}"].numpy() for key in ("body", "head", "confidence", "support"))
     graph = KnowledgeGraph(entities, relations, tensors["graph.triples"].numpy())
     rules, words = Rules(width, *columns), _words(tensors)
     weights = Weights(**{kind: tuple(row) for kind, row in description["weights"].items()})
     members = Members(graph, text, rules, structure, tower, tensors["encoded"], settings, trained, words, weights)
-    head = _filled(RelationHead(relations, text.shape[1], **description["headUses"]), "head", tensors)
+    head = _filled(RelationHead(relations, text.shape[1], **description["headUses"]), "head", tensors, mapped)
 
     def reasoner(name: str) -> Reasoners:
         base, state = description["reasonerBases"][name], _of(name, tensors)
@@ -177,8 +186,8 @@ def _modules(model: TrainedModel) -> dict[str, nn.Module]:
     return {name: part for name, part in parts.items() if part is not None}
 
 
-def _filled(module: Part, name: str, tensors: Mapping[str, Tensor]) -> Part:
-    module.load_state_dict(_of(name, tensors))
+def _filled(module: Part, name: str, tensors: Mapping[str, Tensor], mapped: bool) -> Part:
+    module.load_state_dict(_of(name, tensors), assign=mapped)
     return module.requires_grad_(requires_grad=False).train(mode=False)
 
 

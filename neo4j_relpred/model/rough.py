@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 
 import numpy as np
 import numpy.typing as npt
@@ -32,6 +33,19 @@ class RoughTable:
         self._vectors: Tensor | None = None if multiplies_int8() else vectors
         if self._vectors is None:
             self._bytes, self._scale = _rounded(vectors)
+
+    @classmethod
+    def of(cls, tensors: Mapping[str, Tensor]) -> RoughTable:
+        """The table that is made of these `tensors`."""
+        table = cls.__new__(cls)
+        table._vectors = None
+        vars(table).update(tensors)
+        return table
+
+    @property
+    def tensors(self) -> dict[str, Tensor]:
+        """What it is made of, by name."""
+        return {name: value for name, value in vars(self).items() if isinstance(value, Tensor)}
 
     def with_rows(self, rows: Tensor, vectors: Tensor) -> RoughTable:
         """The same with other vectors (r, k) in some rows (r,), or with more of them behind the last."""

@@ -20,7 +20,7 @@ from neo4j_relpred.model.trained import TrainedModel
 from neo4j_relpred.model.words import Words
 from neo4j_relpred.triples import EntityId, Relation
 
-__all__ = ["Serving", "serve"]
+__all__ = ["ROOM", "Serving", "serve", "serve_again", "symmetric_rows"]
 
 ROOM = 1_000_000_000  # bytes for what questions of one type share: people ask in any order
 
@@ -128,29 +128,46 @@ def serve(
     triples: IntArray | None = None,
 ) -> Serving:
     """vectors: (nodes of the snapshot, text width) from the encoder; triples (n, 3): those of the snapshot to know."""
-    old = {entity: row for row, entity in enumerate(checkpoint.entities)}
-    new = [entity for entity in snapshot.ids if entity not in old]
-    entities = (*checkpoint.entities, *new)
-    rows = {entity: row for row, entity in enumerate(entities)}
-    place = np.array([rows[entity] for entity in snapshot.ids], np.int64)  # snapshot row -> our row
-    alive = np.zeros(len(entities), bool)
-    alive[place] = True
-    text = np.zeros((len(entities), vectors.shape[1]), np.float32)
+    known = set(checkpoint.entities)
+    entities = (*checkpoint.entities, *(entity for entity in snapshot.ids if entity not in known))
+    place, nodes = _places(entities, snapshot), len(entities)
+    text = np.zeros((nodes, vectors.shape[1]), np.float32)
     text[place] = vectors
-    names, labels = [""] * len(entities), [frozenset[str]()] * len(entities)
-    texts = [""] * len(entities)
+    names, texts = [""] * nodes, [""] * nodes
     for properties, own, row in zip(snapshot.properties(), snapshot.labels, place.tolist(), strict=True):
         names[row] = display_name(properties, settings.names, "")
         texts[row] = verbalize(own, properties, settings)
-        labels[row] = frozenset(own)
-    symmetric = {row for row, name in enumerate(checkpoint.relations) if name in settings.symmetric}
-    empty = KnowledgeGraph.of(len(entities), len(checkpoint.relations), np.empty((0, 3), np.int64), symmetric)
+    relations = checkpoint.relations
+    empty = KnowledgeGraph.of(nodes, len(relations), np.empty((0, 3), np.int64), symmetric_rows(relations, settings))
     facts = snapshot.triples if triples is None else triples
-    graph = empty.with_triples(_moved(facts, place, _types(checkpoint.relations, snapshot)))
+    graph = empty.with_triples(_moved(facts, place, _types(relations, snapshot)))
     model = checkpoint.model.over(graph, torch.from_numpy(text), Words.of(names, texts))
     model = replace(model, members=replace(model.members, room=ROOM))
-    shown = tuple(name or entity for name, entity in zip(names, entities, strict=True))
-    return Serving(model, entities, shown, tuple(labels), alive, checkpoint.relations)
+    return serve_again(replace(checkpoint, model=model, entities=entities), snapshot, settings)
+
+
+def serve_again(served: Checkpoint, snapshot: Snapshot, settings: GraphSettings) -> Serving:
+    """A model over the graph of the snapshot, with the names of its rows."""
+    place = _places(served.entities, snapshot)
+    alive = np.zeros(len(served.entities), bool)
+    alive[place] = True
+    names, labels = list(served.entities), [frozenset[str]()] * len(alive)
+    kinds: dict[tuple[str, ...], frozenset[str]] = {}  # many nodes have the same labels
+    for properties, own, row in zip(snapshot.properties(), snapshot.labels, place.tolist(), strict=True):
+        names[row] = display_name(properties, settings.names, "") or names[row]
+        labels[row] = kinds.setdefault(own, frozenset(own))
+    return Serving(served.model, served.entities, tuple(names), tuple(labels), alive, served.relations)
+
+
+def symmetric_rows(relations: Sequence[Relation], settings: GraphSettings) -> set[int]:
+    """The relations whose direction says nothing."""
+    return {row for row, name in enumerate(relations) if name in settings.symmetric}
+
+
+def _places(entities: Sequence[EntityId], snapshot: Snapshot) -> IntArray:
+    """Rows of the snapshot in ours."""
+    rows = {entity: row for row, entity in enumerate(entities)}
+    return np.array([rows[entity] for entity in snapshot.ids], np.int64)
 
 
 def _types(known: Sequence[Relation], snapshot: Snapshot) -> IntArray:

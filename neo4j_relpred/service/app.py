@@ -28,16 +28,19 @@ from neo4j_relpred.service.decision_bodies import (
     UndoBody,
     WithdrawBody,
 )
+from neo4j_relpred.service.facade import Predictor
 from neo4j_relpred.service.guard import Guard, Rules
+from neo4j_relpred.service.hands import Here, ModelHand, ModelHere
 from neo4j_relpred.service.job_routes import add_estimates, add_jobs
 from neo4j_relpred.service.metrics import Metrics
 from neo4j_relpred.service.model_routes import add_models
+from neo4j_relpred.service.pool import Elsewhere
 from neo4j_relpred.service.question_routes import add_questions
 from neo4j_relpred.service.refusals import MANUAL, answer_error, invalid_request
 from neo4j_relpred.service.strict import EmptyBody
 from neo4j_relpred.service.sync_routes import add_syncs, state_here
 from neo4j_relpred.service.tokens import TokenFile
-from neo4j_relpred.service.worker import ModelWorker, Predictor, Worker
+from neo4j_relpred.service.worker import ModelWorker, Worker
 from neo4j_relpred.wire import (
     WIRE,
     ErrorBody,
@@ -67,25 +70,27 @@ def create_app(
     *,
     keys: Sequence[str] = (),
     deadline_seconds: float = DEADLINE_SECONDS,
+    opened: Callable[[], Predictor] | None = None,
 ) -> FastAPI:
     """The service as an ASGI application. Its lifespan starts and ends the workers; the predictor stays the caller's.
 
-    keys: the properties that identify nodes. Raises InvalidSettings when settings.token_file cannot be used.
+    keys: the properties that identify nodes; opened: how each of settings.workers processes gets what it answers by.
+    Raises InvalidSettings when settings.token_file cannot be used.
     """
     tokens = TokenFile(settings.token_file) if settings.token_file is not None else None
-    model = ModelWorker(predictor, settings.queue_size)
+    model = ModelWorker(_hands(predictor, settings.workers, opened), settings.queue_size)
     # Decisions wait neither for the model nor for an undo, which may write for as long as a publication does.
-    desk = Worker(predictor, settings.queue_size, "relpred-desk")
-    undoing = Worker(predictor, settings.queue_size, "relpred-undo")
+    desk = Worker([Here(predictor)], settings.queue_size, "relpred-desk")
+    undoing = Worker([Here(predictor)], settings.queue_size, "relpred-undo")
     queues = {"model": model, "desk": desk, "undo": undoing}
     metrics = Metrics(model, queues, lambda: state_here(predictor))
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        for worker in (model, desk, undoing):
+        for worker in queues.values():
             worker.start()
         yield
-        for worker in (model, desk, undoing):
+        for worker in queues.values():
             worker.close()
 
     app = FastAPI(
@@ -97,8 +102,7 @@ def create_app(
         # It would put the messages of exceptions, and so text of the graph, into logs of its own.
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
-    _add_probes(app, model)
-    _add_metrics(app, metrics)
+    _add_probes(app, model, metrics)
     _add_settings(app, predictor)
     add_questions(app, model, REFUSALS, deadline_seconds, keys)
     _add_decisions(app, desk, deadline_seconds)
@@ -107,9 +111,8 @@ def create_app(
     add_estimates(app, model, desk, REFUSALS, deadline_seconds)
     add_models(app, desk, REFUSALS, deadline_seconds)
     add_syncs(app, desk, REFUSALS, deadline_seconds)
-    app.add_exception_handler(RelpredError, _told)
-    app.add_exception_handler(RequestValidationError, _told)
-    app.add_exception_handler(HTTPException, _told)
+    for kind in (RelpredError, RequestValidationError, HTTPException):
+        app.add_exception_handler(kind, _told)
     rules = Rules(
         max_body_bytes=settings.max_body_bytes,
         body_seconds=deadline_seconds,
@@ -123,7 +126,11 @@ def create_app(
     return app
 
 
-def _add_probes(app: FastAPI, worker: ModelWorker) -> None:
+def _hands(predictor: Predictor, workers: int, opened: Callable[[], Predictor] | None) -> Sequence[ModelHand]:
+    return [ModelHere(predictor)] if opened is None else [Elsewhere(opened) for _ in range(workers)]
+
+
+def _add_probes(app: FastAPI, worker: ModelWorker, metrics: Metrics) -> None:
     @app.get("/healthz", response_model=HealthBody)
     async def healthz() -> HealthBody:
         """Whether the process answers, with or without a model."""
@@ -135,13 +142,11 @@ def _add_probes(app: FastAPI, worker: ModelWorker) -> None:
     async def readyz() -> Response:
         """Whether questions can be answered: the model is loaded."""
         if worker.model is not None:
-            return JSONResponse({"status": "ready", "model": worker.model})
+            return JSONResponse({"status": "ready", "model": worker.model, "workers": worker.up})
         if worker.problem is not None:
             return answer_error(worker.problem, status=503)
         return answer_error(NotReady("The model is being loaded.", hint="Wait a moment."))
 
-
-def _add_metrics(app: FastAPI, metrics: Metrics) -> None:
     @app.get("/metrics", response_class=PlainTextResponse, responses=REFUSALS)
     async def metrics_for_prometheus() -> Response:
         """Counters and gauges in the text format of Prometheus."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
@@ -14,14 +15,15 @@ from pydantic import ConfigDict, Field, model_validator
 from neo4j_relpred.errors import InvalidQuery, UnknownEntity
 from neo4j_relpred.graph.writer import model_name_of
 from neo4j_relpred.service.described import MOST_LABELS, DescribedNode
+from neo4j_relpred.service.facade import Predictor
 from neo4j_relpred.service.pace import Pace
 from neo4j_relpred.service.strict import Name, Strict, one_of
-from neo4j_relpred.service.worker import Predictor
 from neo4j_relpred.triples import EntityId, Query, QuestionKind, ScoredTriple, Triple, edge_key
 from neo4j_relpred.wire import MOST_IN_ALL, MOST_ROWS
 
 if TYPE_CHECKING:
     from neo4j_relpred.graph.live import LiveNode
+    from neo4j_relpred.scoring.cost import Cost
 
 __all__ = [
     "EstimateBody",
@@ -39,6 +41,7 @@ __all__ = [
 ]
 
 MOST_DESCRIBED = 100
+LEAST_PART = 100  # nodes of a list that is cut: many in one part take less time than in several
 
 
 class SeenBody(Strict):
@@ -101,6 +104,7 @@ class QuestionBody(AskingBody):
     """What every question with a missing part may say."""
 
     kind: ClassVar[QuestionKind]
+    several: ClassVar[str]  # the field of a list
     top_k: int = Field(10, ge=1, le=MOST_ROWS, description="How many answers at most.")
     min_probability: float = Field(0.0, ge=0, le=1, allow_inf_nan=False, description="The least probability.")
     described: list[DescribedNode] = Field(
@@ -117,6 +121,15 @@ class QuestionBody(AskingBody):
         """How many questions there are."""
         return len(self.nodes)
 
+    def parts(self, most: int) -> list[Self]:
+        """The question itself, or where it has a long list so many of parts of that, at most, which ask the same."""
+        given = getattr(self, self.several) or []
+        size = max(LEAST_PART, math.ceil(len(given) / max(1, most)))
+        if size >= len(given):
+            return [self]
+        cuts = (given[begin : begin + size] for begin in range(0, len(given), size))
+        return [self.model_copy(update={self.several: cut}) for cut in cuts]
+
     @abstractmethod
     def queries(self, found: Sequence[EntityId]) -> list[Query]:
         """The questions in our words; `found` are the entities of the nodes."""
@@ -132,7 +145,7 @@ class RelationsBody(QuestionBody):
     """Which relationship may hold from head to tail? Or, of several pairs, from each head to its tail?"""
 
     model_config = one_of(["head", "tail"], ["pairs"])
-    kind = "relations"
+    kind, several = "relations", "pairs"
 
     head: NodeReference | None = None
     tail: NodeReference | None = None
@@ -166,7 +179,7 @@ class TailsBody(QuestionBody):
     """What may the head, or each of several heads, be related to?"""
 
     model_config = one_of(["head"], ["heads"])
-    kind = "tails"
+    kind, several = "tails", "heads"
 
     head: NodeReference | None = None
     heads: list[NodeReference] | None = Field(None, min_length=1, max_length=MOST_ROWS)
@@ -191,7 +204,7 @@ class HeadsBody(QuestionBody):
     """What may be related to the tail, or to each of several tails?"""
 
     model_config = one_of(["tail"], ["tails"])
-    kind = "heads"
+    kind, several = "heads", "tails"
 
     relation: Name
     tail: NodeReference | None = None
@@ -290,9 +303,13 @@ class EstimateBody(AskingBody):
             raise ValueError("relation is given for tails and heads, and for nothing else")
         return self
 
-    def row(self, predictor: Predictor, pace: Pace) -> bytes:
+    def cost(self, predictor: Predictor) -> Cost:
+        """What the questions would take of the model. Raises InvalidQuery, UnknownRelation."""
+        self.require_model(predictor.model)
+        return predictor.cost(self.question, self.relation, self.number)
+
+    def row(self, cost: Cost, pace: Pace) -> bytes:
         """The estimate as one line of JSON."""
-        cost = predictor.cost(self.question, self.relation, self.number)
         seconds, measured = pace.seconds(self.question, self.number, cost.candidates)
         told = {"memory": readable_range(cost.bytes_min, cost.bytes_max), "seconds": seconds}
         return encoded(asdict(cost) | told | {"basis": "measured" if measured else "rough"})

@@ -13,8 +13,8 @@ from neo4j_relpred.graph.decisions import Decision, Reason, Verdict, Wish
 from neo4j_relpred.graph.pending import Order, Pending
 from neo4j_relpred.graph.runs import Run
 from neo4j_relpred.service.bodies import NodeReference, encoded, entities
+from neo4j_relpred.service.facade import Predictor
 from neo4j_relpred.service.strict import Name, Strict
-from neo4j_relpred.service.worker import Predictor
 from neo4j_relpred.triples import Triple, edge_key
 from neo4j_relpred.wire import MOST_ROWS, ReviewRowBody, RunRowBody
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
+from neo4j_relpred.service.facade import Predictor
 from neo4j_relpred.service.strict import Name, Strict
-from neo4j_relpred.service.worker import Predictor
 from neo4j_relpred.wire import MOST_ROWS
 
 if TYPE_CHECKING:

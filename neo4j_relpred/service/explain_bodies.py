@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from neo4j_relpred.data.explanation import Explanation, NamedNode
 from neo4j_relpred.service.bodies import TripleBody, encoded, entities
-from neo4j_relpred.service.worker import Predictor
+from neo4j_relpred.service.facade import Predictor
 from neo4j_relpred.triples import EntityId, Triple
 from neo4j_relpred.wire import EvidenceRowBody, NamedNodeBody
 
@@ -14,11 +14,11 @@ __all__ = ["ExplainBody"]
 class ExplainBody(TripleBody):
     """Why is this triple scored as it is?"""
 
-    def rows(self, predictor: Predictor, model: str) -> list[bytes]:
+    def rows(self, predictor: Predictor) -> list[bytes]:
         """The answer. Raises UnknownEntity, UnknownRelation."""
         head, tail = entities(predictor, [self.head, self.tail])
         found = predictor.explain(Triple(head, predictor.review.relation_of(self.relation), tail))
-        return [encoded(row.model_dump()) for row in _rows(predictor, found, model)]
+        return [encoded(row.model_dump()) for row in _rows(predictor, found, predictor.model)]
 
 
 def _rows(predictor: Predictor, found: Explanation, model: str) -> list[EvidenceRowBody]:

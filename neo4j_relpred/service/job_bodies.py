@@ -10,8 +10,8 @@ from pydantic import Field
 
 from neo4j_relpred.errors import InvalidQuery
 from neo4j_relpred.service.bodies import encoded, readable_range
+from neo4j_relpred.service.facade import JobBoard, Predictor
 from neo4j_relpred.service.strict import Name, Strict
-from neo4j_relpred.service.worker import JobBoard, Predictor
 from neo4j_relpred.wire import MOST_ROWS, PublishEstimateRowBody, TrainEstimateRowBody
 
 if TYPE_CHECKING:

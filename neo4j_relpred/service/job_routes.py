@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from neo4j_relpred.service.answers import answered, waited
 from neo4j_relpred.service.bodies import encoded
+from neo4j_relpred.service.facade import Predictor
 from neo4j_relpred.service.job_bodies import (
     JobBody,
     JobListBody,
@@ -19,7 +20,7 @@ from neo4j_relpred.service.job_bodies import (
     TrainJobBody,
     job_row,
 )
-from neo4j_relpred.service.worker import ModelWorker, Predictor, Worker
+from neo4j_relpred.service.worker import ModelWorker, Worker
 from neo4j_relpred.wire import JobRowBody, PublishEstimateRowBody, TrainEstimateRowBody
 
 if TYPE_CHECKING:
@@ -78,11 +79,9 @@ def add_estimates(app: FastAPI, model: ModelWorker, desk: Worker, refusals: Refu
     @app.post("/v1/jobs/train/estimate", response_model=list[TrainEstimateRowBody], responses=refusals)
     async def estimate_train(body: TrainJobBody, request: Request) -> Response:
         """Tells what a training would read and take, and submits none."""
-        rows = await waited(request, desk, lambda predictor: [body.estimated(predictor)], deadline_seconds)
-        return answered(request, rows)
+        return answered(request, [await waited(request, desk, body.estimated, deadline_seconds)])
 
     @app.post("/v1/jobs/publish/estimate", response_model=list[PublishEstimateRowBody], responses=refusals)
     async def estimate_publish(body: PublishJobBody, request: Request) -> Response:
         """Tells what a publication would ask and take, and submits none."""
-        rows = await waited(request, model, lambda predictor: [body.estimated(predictor)], deadline_seconds)
-        return answered(request, rows)
+        return answered(request, [await waited(request, model, body.estimated, deadline_seconds)])

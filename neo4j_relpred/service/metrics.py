@@ -61,8 +61,15 @@ class _Workers(Collector):
         model = self._model
         yield from (waiting, running)
         yield GaugeMetricFamily("relpred_model_loaded", "1 when there is a model to ask.", model.model is not None)
-        yield CounterMetricFamily("relpred_model_loads", "Versions loaded, the first one among them.", model.loads)
-        yield CounterMetricFamily("relpred_model_load_failures", "Tries to load that failed.", model.load_failures)
+        yield GaugeMetricFamily("relpred_workers_up", "Workers that have a model to ask.", model.up)
+        for name, told in (
+            ("loads", "Versions loaded, the first one among them."),
+            ("load_failures", "Tries to load that failed."),
+        ):
+            count = sum(getattr(hand, name) for hand in model.hands)
+            yield CounterMetricFamily(f"relpred_model_{name}", told, count)
+        count = sum(hand.restarts for hand in model.hands)
+        yield CounterMetricFamily("relpred_worker_restarts", "Processes of workers that ended and began anew.", count)
 
 
 class _Daemon(Collector):

@@ -11,8 +11,9 @@ from starlette.responses import Response
 
 from neo4j_relpred.service.answers import answered, waited
 from neo4j_relpred.service.bodies import encoded
+from neo4j_relpred.service.facade import Predictor
 from neo4j_relpred.service.strict import EmptyBody, Strict
-from neo4j_relpred.service.worker import Predictor, Worker
+from neo4j_relpred.service.worker import Worker
 from neo4j_relpred.wire import ModelRowBody
 
 if TYPE_CHECKING:

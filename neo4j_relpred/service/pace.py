@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import time
+import threading
 from collections import defaultdict, deque
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from neo4j_relpred.triples import QuestionKind
 
@@ -18,21 +16,19 @@ ROUGH_SECONDS, ROUGH_SECONDS_EACH = 0.02, 2e-6
 
 
 class Pace:
-    """The latest requests of each kind: how many questions they were, and how many seconds they took."""
+    """The latest requests of each kind: how many questions they were, and how many seconds they took.
+
+    Any thread may note and ask.
+    """
 
     def __init__(self) -> None:
+        self._lock = threading.Lock()
         self._latest: defaultdict[str, deque[tuple[int, float]]] = defaultdict(lambda: deque(maxlen=KEPT))
-
-    @contextmanager
-    def measured(self, kind: QuestionKind, number: int) -> Iterator[None]:
-        """Notes how long the block takes, unless it fails."""
-        started = time.perf_counter()
-        yield
-        self.note(kind, number, time.perf_counter() - started)
 
     def note(self, kind: QuestionKind, number: int, seconds: float) -> None:
         """Notes one request."""
-        self._latest[kind].append((number, seconds))
+        with self._lock:
+            self._latest[kind].append((number, seconds))
 
     def seconds(self, kind: QuestionKind, number: int, candidates: int) -> tuple[float, bool]:
         """How long so many questions would take, and whether that comes from measured requests.
@@ -42,7 +38,8 @@ class Pace:
         """
         if not number:
             return 0.0, True
-        latest = self._latest[kind]
+        with self._lock:
+            latest = list(self._latest[kind])
         if not latest:
             return number * ROUGH_SECONDS + candidates * ROUGH_SECONDS_EACH, False
         nearest = min((max(had, number) / min(had, number) for had, _ in latest))

@@ -9,15 +9,17 @@ import math
 import signal
 import socket
 from collections.abc import Iterator
+from functools import partial
 from types import FrameType
 
 import uvicorn
 
-from neo4j_relpred.config import ServiceSettings, Settings
+from neo4j_relpred.config import ServiceSettings, Settings, as_overrides
 from neo4j_relpred.errors import InvalidSettings
 from neo4j_relpred.logs import begin_log
+from neo4j_relpred.service import answering
 from neo4j_relpred.service.app import DEADLINE_SECONDS, create_app
-from neo4j_relpred.service.worker import Predictor
+from neo4j_relpred.service.facade import Predictor
 from neo4j_relpred.systemd import notify
 
 __all__ = ["run_service"]
@@ -38,7 +40,9 @@ def run_service(settings: Settings, predictor: Predictor) -> None:
     if not logging.getLogger().handlers:
         begin_log(logging.INFO)
     service = settings.service
-    app = create_app(predictor, service, keys=list(dict.fromkeys(settings.graph.keys.values())))
+    opened = partial(answering.opened, as_overrides(settings)) if service.workers > 1 else None
+    keys = list(dict.fromkeys(settings.graph.keys.values()))
+    app = create_app(predictor, service, keys=keys, opened=opened)
     with _listening(service) as listener:
         config = uvicorn.Config(
             app,

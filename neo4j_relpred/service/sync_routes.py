@@ -13,12 +13,13 @@ from starlette.responses import Response
 from neo4j_relpred.data.daemon_state import STANDING_BY, DaemonState, read_state
 from neo4j_relpred.service.answers import answered, waited
 from neo4j_relpred.service.bodies import encoded
+from neo4j_relpred.service.facade import Predictor
 from neo4j_relpred.service.strict import EmptyBody, Name, Strict
-from neo4j_relpred.service.worker import Predictor, Worker
+from neo4j_relpred.service.worker import Worker
 from neo4j_relpred.wire import MOST_ROWS, FailureRowBody, SyncRowBody
 
 if TYPE_CHECKING:
-    from neo4j_relpred.service.worker import Daemons
+    from neo4j_relpred.service.facade import Daemons
 
 __all__ = ["add_syncs", "state_here"]
 

@@ -28,9 +28,9 @@ def listening(predictor: RelationPredictor, port: int) -> Iterator[None]:
         thread.join()
 
 
-def until(condition: Callable[[], object]) -> None:
-    """Waits for it; fails after half a minute."""
-    deadline = time.monotonic() + 30
+def until(condition: Callable[[], object], seconds: float = 30) -> None:
+    """Waits for it; fails after half a minute, or so many seconds."""
+    deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.05)

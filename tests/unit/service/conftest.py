@@ -182,6 +182,10 @@ class FakePredictor:
             raise self.not_ready
         return f"main/{self.version}"
 
+    @property
+    def model(self) -> str:
+        return f"main/{self.version}"
+
     def entities_of(self, element_ids: Sequence[str], seen: Mapping[str, Seen]) -> list[str]:
         self.looks += 1
         self.seen = dict(seen)
@@ -299,7 +303,7 @@ Serve = Callable[..., TestClient]
 @pytest.fixture(autouse=True)
 def _loggers_speak(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever configures logging in this process may have switched off the loggers that were there."""
-    for module in ("guard", "refusals", "run", "tokens", "worker"):
+    for module in ("guard", "hands", "refusals", "run", "tokens"):
         monkeypatch.setattr(logging.getLogger(f"neo4j_relpred.service.{module}"), "disabled", False)
 
 

@@ -18,7 +18,7 @@ from neo4j_relpred.errors import RelpredError
 from neo4j_relpred.service import bodies, decision_bodies, job_bodies, sync_routes
 from neo4j_relpred.service.app import DEADLINE_SECONDS, create_app
 from neo4j_relpred.service.explain_bodies import ExplainBody
-from neo4j_relpred.service.worker import Predictor
+from neo4j_relpred.service.facade import Predictor
 from tests.unit.service.conftest import FakePredictor
 
 PAGE = (Path(__file__).parents[3] / "docs" / "reference" / "http.md").read_text(encoding="utf-8")

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
+from neo4j_relpred.errors import UnknownRelation
 from neo4j_relpred.service.pace import Pace
 from tests.unit.service.conftest import FakePredictor
 
@@ -81,8 +82,8 @@ def test_the_pace_is_that_of_the_requests_most_like_it_in_number() -> None:
     assert few[0] < many[0]
 
 
-def test_the_pace_of_what_failed_is_not_kept() -> None:
-    pace = Pace()
-    with pytest.raises(ZeroDivisionError), pace.measured("tails", 1):
-        raise ZeroDivisionError
-    assert pace.seconds("tails", 1, 0)[1] is False
+def test_the_pace_of_what_failed_is_not_kept(client: TestClient, predictor: FakePredictor) -> None:
+    predictor.error = UnknownRelation("There is no such type.", hint="Ask for another.")
+    assert client.post("/v1/tails", json={"head": {"id": "Person/ada"}, "relation": "KNOWS"}).status_code == 404
+    predictor.error = None
+    assert estimate(client, **TAILS)["basis"] == "rough"

@@ -14,7 +14,7 @@ from starlette.testclient import TestClient
 from neo4j_relpred.config import ServiceSettings
 from neo4j_relpred.data.daemon_state import DaemonState, write_state
 from neo4j_relpred.errors import CheckpointCorrupt, ModelNotFound
-from neo4j_relpred.service import worker as worker_module
+from neo4j_relpred.service import hands as hands_module
 from neo4j_relpred.service.app import create_app
 from tests.unit.service.conftest import FakePredictor, Serve
 
@@ -46,7 +46,7 @@ def eventually(holds: Callable[[], bool]) -> None:
 
 @pytest.fixture(autouse=True)
 def _look_often(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(worker_module, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(hands_module, "LOOK_SECONDS", 0.01)
 
 
 def test_requests_are_counted_by_route_and_status(client: TestClient) -> None:

@@ -20,8 +20,8 @@ from neo4j_relpred.cli import cli
 from neo4j_relpred.config import Settings
 from neo4j_relpred.errors import InvalidSettings
 from neo4j_relpred.service.alive import problem
+from neo4j_relpred.service.facade import Predictor
 from neo4j_relpred.service.run import run_service
-from neo4j_relpred.service.worker import Predictor
 
 ROOT = Path(__file__).parents[3]
 CHILD = """
@@ -31,7 +31,8 @@ from neo4j_relpred.service.run import run_service
 from neo4j_relpred.triples import ScoredTriple, Triple
 
 class Slow:
-    def ready(self): return "main/1"
+    model = "main/1"
+    def ready(self): return self.model
     def look_ahead(self): return False
     def entities_of(self, element_ids, seen): return element_ids
     def element_id_of(self, entity): return entity

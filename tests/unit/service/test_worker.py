@@ -14,9 +14,11 @@ from starlette.types import Message
 
 from neo4j_relpred.config import ServiceSettings
 from neo4j_relpred.errors import CheckpointCorrupt, ModelNotFound, Overloaded, UnknownEntity
-from neo4j_relpred.service import worker as worker_module
+from neo4j_relpred.service import hands as hands_module
 from neo4j_relpred.service.app import create_app
-from neo4j_relpred.service.worker import Alike, ModelWorker, Predictor, Worker
+from neo4j_relpred.service.facade import Predictor
+from neo4j_relpred.service.hands import Alike, Here, ModelHere
+from neo4j_relpred.service.worker import ModelWorker, Worker
 from neo4j_relpred.triples import Query
 from neo4j_relpred.wire import NotReady
 
@@ -34,7 +36,7 @@ class Fake(Predictor, Protocol):
 
 @pytest.fixture(autouse=True)
 def _look_often(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(worker_module, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(hands_module, "LOOK_SECONDS", 0.01)
 
 
 def eventually(holds: Callable[[], bool]) -> None:
@@ -124,7 +126,7 @@ def test_the_service_is_alive_before_it_is_ready(serve: Serve, predictor: Fake) 
     assert asking(client)().status_code == 503
     predictor.not_ready = None
     eventually(lambda: client.get("/readyz").status_code == 200)
-    assert client.get("/readyz").json() == {"status": "ready", "model": "main/1"}
+    assert client.get("/readyz").json() == {"status": "ready", "model": "main/1", "workers": 1}
     assert set(client.get("/healthz").json()) == {"status", "version", "wire", "model", "problem"}
 
 
@@ -132,7 +134,7 @@ def test_a_new_live_version_is_noticed_without_a_question(client: TestClient, pr
     eventually(lambda: client.get("/readyz").status_code == 200)
     predictor.version = 2
     eventually(lambda: bool(client.get("/healthz").json()["model"] == "main/2"))
-    assert client.get("/readyz").json() == {"status": "ready", "model": "main/2"}
+    assert client.get("/readyz").json() == {"status": "ready", "model": "main/2", "workers": 1}
 
 
 def test_the_old_model_goes_on_when_the_new_one_cannot_be_loaded(client: TestClient, predictor: Fake) -> None:
@@ -158,7 +160,7 @@ def test_idle_time_is_used_to_the_end_and_a_failure_there_spoils_nothing(
         return left[0] > 0
 
     monkeypatch.setattr(predictor, "look_ahead", look_ahead)
-    worker = ModelWorker(predictor, 2)
+    worker = ModelWorker([ModelHere(predictor)], 2)
     worker.start()
     eventually(lambda: left[0] <= 0)
     predictor.version = 2
@@ -176,7 +178,7 @@ def test_a_damaged_model_is_not_read_again_and_again(predictor: Fake, monkeypatc
         raise CheckpointCorrupt("The checkpoint is damaged.", hint="Roll back.")
 
     monkeypatch.setattr(predictor, "ready", ready)
-    worker = ModelWorker(predictor, 1)
+    worker = ModelWorker([ModelHere(predictor)], 1)
     worker.start()
     time.sleep(0.3)
     worker.close()
@@ -195,7 +197,7 @@ def test_a_faulty_load_is_told_and_not_swallowed(
 
 
 def test_closing_lets_the_running_call_end_and_refuses_the_waiting_ones(predictor: Fake) -> None:
-    worker = ModelWorker(predictor, 1)
+    worker = ModelWorker([ModelHere(predictor)], 1)
     worker.start()
     predictor.gate.clear()
     query = Query(head="a", relation="r")
@@ -215,7 +217,7 @@ def test_closing_lets_the_running_call_end_and_refuses_the_waiting_ones(predicto
 
 
 def test_a_call_that_was_given_up_is_not_made(predictor: Fake) -> None:
-    worker = ModelWorker(predictor, 2)
+    worker = ModelWorker([ModelHere(predictor)], 2)
     predictor.gate.clear()
     query = Query(head="a", relation="r")
     worker.start()
@@ -245,7 +247,7 @@ class Together:
 @pytest.fixture
 def held(predictor: Fake) -> Iterator[Worker]:
     """A worker whose thread waits until the gate is opened."""
-    worker = Worker(predictor, 32, "held")
+    worker = Worker([Here(predictor)], 32, "held")
     worker.start()
     predictor.gate.clear()
     worker.submit(lambda one: one.predict_each([]))
@@ -259,8 +261,13 @@ def test_calls_that_wait_and_are_alike_are_answered_at_once_and_each_gets_its_ow
     predictor: Fake, held: Worker
 ) -> None:
     together = Together()
-    kinds = {"a": "x", "b": "y", "c": "x", "d": ""}
-    answers = [held.submit(Alike(name, together, kind)) for name, kind in kinds.items()]
+    calls = [
+        Alike("a", together, "tails"),
+        Alike("b", together, "heads"),
+        Alike("c", together, "tails"),
+        Alike("d", together, "tails", alone=True),
+    ]
+    answers = [held.submit(call) for call in calls]
     plain = held.submit(lambda _: "plain")
     predictor.gate.set()
     assert [answer.result(10) for answer in answers] == ["A", "B", "C", "D"]
@@ -270,7 +277,7 @@ def test_calls_that_wait_and_are_alike_are_answered_at_once_and_each_gets_its_ow
 
 def test_one_that_spoils_it_for_the_others_fails_alone(predictor: Fake, held: Worker) -> None:
     together = Together()
-    good, bad, other = (held.submit(Alike(name, together, "x")) for name in ("good", "bad", "other"))
+    good, bad, other = (held.submit(Alike(name, together, "tails")) for name in ("good", "bad", "other"))
     predictor.gate.set()
     assert (good.result(10), other.result(10)) == ("GOOD", "OTHER")
     with pytest.raises(UnknownEntity):
@@ -280,7 +287,7 @@ def test_one_that_spoils_it_for_the_others_fails_alone(predictor: Fake, held: Wo
 
 def test_who_has_hung_up_is_not_asked_about(predictor: Fake, held: Worker) -> None:
     together = Together()
-    gone, there = (held.submit(Alike(name, together, "x")) for name in ("gone", "there"))
+    gone, there = (held.submit(Alike(name, together, "tails")) for name in ("gone", "there"))
     held.give_up(gone)
     predictor.gate.set()
     assert there.result(10) == "THERE"
