@@ -37,6 +37,9 @@ class FarPredictor:
     def entities_of(self, element_ids: Sequence[str], _seen: object) -> list[str]:
         return list(element_ids)
 
+    def look_ahead(self) -> bool:
+        return False
+
     def element_id_of(self, entity: str) -> str:
         return entity
 
