@@ -8,6 +8,9 @@ import java.util.function.Supplier;
 
 /** The body of an answer, line by line or as a whole, within a number of bytes. */
 final class Body {
+    /** Far more than any row of ours takes: what sends no end of a line is not our service. */
+    private static final int MAX_LINE_BYTES = 1_048_576;
+
     private final Supplier<Exchange.Event> arriving;
     private final long maxBytes;
     private final Deque<ByteBuffer> unread = new ArrayDeque<>();
@@ -32,6 +35,9 @@ final class Body {
                     return line.toByteArray();
                 }
                 line.write(one);
+            }
+            if (line.size() > MAX_LINE_BYTES) {
+                throw Json.unreadable("it has a line that does not end");
             }
         }
         return line.size() == 0 ? null : line.toByteArray();

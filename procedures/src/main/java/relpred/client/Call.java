@@ -110,6 +110,13 @@ final class Call implements AutoCloseable {
         }
     }
 
+    /** What answers in a way that cannot be read is better left alone, even where it answers at once. */
+    void blame(ServiceException error) {
+        if (error.code().equals(Json.UNREADABLE)) {
+            pass.ill(error.code());
+        }
+    }
+
     private ServiceException failed(Exchange.Event event) {
         ServiceException error = event instanceof Exchange.Failure failure ? failed(failure.cause()) : slow();
         if (blames(error)) {

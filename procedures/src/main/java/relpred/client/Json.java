@@ -15,6 +15,9 @@ import java.util.Map;
 
 /** JSON objects as maps, and strict access to their fields. */
 final class Json {
+    /** The code of an answer that cannot be read. */
+    static final String UNREADABLE = "unreadable-answer";
+
     private static final JsonFactory FACTORY = JsonFactory.builder()
             .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
             .streamReadConstraints(
@@ -163,7 +166,7 @@ final class Json {
 
     static ServiceException unreadable(String why) {
         return new ServiceException(
-                "unreadable-answer",
+                UNREADABLE,
                 "The answer of the relpred service cannot be read: " + why + ".",
                 "Are the jar (" + Version.JAR
                         + ") and the service of the same version? CALL relpred.health() shows both.");

@@ -67,6 +67,16 @@ class GateTest {
         }
     }
 
+    @Test
+    void whatCannotBeReadOpensItToo() {
+        answers(200, Asking.ROW + Asking.ROW.substring(0, 40));
+        for (int call = 1; call <= 3; call++) {
+            assertEquals("unreadable-answer", asking.code());
+        }
+        assertEquals("service-paused", asking.code());
+        assertEquals(3, arrived.get());
+    }
+
     /** After a pause of a millisecond, which is over at once. */
     private String codeAfterThePause() throws InterruptedException {
         pauseFor(Duration.ofMillis(1));

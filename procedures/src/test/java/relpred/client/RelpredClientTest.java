@@ -284,6 +284,17 @@ class RelpredClientTest {
     }
 
     @Test
+    void aLineWithoutEndIsNoRow() throws InterruptedException {
+        var closed = new CountDownLatch(1);
+        byte[] noEnd = "x".repeat(1000).getBytes(StandardCharsets.UTF_8);
+        stub.on(
+                "/v1/relations",
+                exchange -> endless(row -> exchange.getResponseBody().write(noEnd), exchange, closed));
+        assertEquals("unreadable-answer", refused().code());
+        assertTrue(closed.await(10, TimeUnit.SECONDS));
+    }
+
+    @Test
     void closingTheStreamGivesUpTheRest() throws InterruptedException {
         var closed = new CountDownLatch(1);
         stub.on("/v1/relations", exchange -> endless(exchange.getResponseBody()::write, exchange, closed));
