@@ -17,7 +17,7 @@ from tests.integration.serving import listening
 
 pytestmark = [
     pytest.mark.skipif(find_jar() is None, reason="the procedure jar is not built: mvn -f procedures package"),
-    pytest.mark.usefixtures("on_line_2026"),
+    pytest.mark.usefixtures("on_line_5"),
 ]
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -91,7 +91,7 @@ def login(guarded: EmbeddedNeo4j) -> Iterator[Driver]:
 
 @pytest.fixture(scope="module")
 def service(
-    on_line_2026: None,
+    on_line_5: None,
     guarded: EmbeddedNeo4j,
     login: Driver,
     service_port: int,

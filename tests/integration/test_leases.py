@@ -132,7 +132,8 @@ with Neo4jClient.open(GraphSettings(uri=sys.argv[1])) as client:
         print("held", flush=True)
         for number in range(1000):
             write_fenced(client, fence, "CREATE (n:By {who: 'first'}) RETURN $fence AS fence")
-            time.sleep(0.3)  # nearly always between two transactions
+            print("between", flush=True)
+            time.sleep(0.5)
 """
 
 
@@ -149,6 +150,7 @@ def test_a_holder_that_slept_beyond_its_lease_is_refused_by_the_fence(
     )
     assert child.stdout is not None
     assert child.stdout.readline() == "held\n"
+    assert child.stdout.readline() == "between\n"  # in a transaction, the server would end it first
     child.send_signal(signal.SIGSTOP)
     try:
         with lease(client, patience=30):
