@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import threading
 from collections.abc import Callable
@@ -71,6 +72,9 @@ class Succession(Answering):
         loaded = self._load(stamp)
         warm(loaded)
         return loaded
+
+
+atexit.register(gc.unfreeze)  # or libraries would complain of what they find when the process ends
 
 
 def settled(loaded: Loaded) -> Loaded:
