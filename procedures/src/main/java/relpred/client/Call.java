@@ -180,6 +180,7 @@ final class Call implements AutoCloseable {
 
     private ServiceException refusal(int status) {
         if (status >= 300 && status < 400) {
+            pass.ill("redirected"); // our service sends nobody elsewhere: something else answers in its place
             return new ServiceException(
                     "redirected",
                     who() + " sent us elsewhere (status " + status + "), which is not followed.",

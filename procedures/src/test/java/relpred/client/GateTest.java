@@ -77,6 +77,15 @@ class GateTest {
         assertEquals(3, arrived.get());
     }
 
+    @Test
+    void aRedirectOpensItToo() {
+        answers(302, "");
+        for (int call = 1; call <= 3; call++) {
+            assertEquals("redirected", asking.code());
+        }
+        assertEquals("service-paused", asking.code());
+    }
+
     /** After a pause of a millisecond, which is over at once. */
     private String codeAfterThePause() throws InterruptedException {
         pauseFor(Duration.ofMillis(1));
@@ -171,10 +180,10 @@ class GateTest {
 
     @Test
     void whatAWellServiceRefusesIsNoFailure() {
-        for (int refusal : List.of(400, 404, 409, 429, 503, 307)) {
+        for (int refusal : List.of(400, 404, 409, 429, 503)) {
             answers(refusal, BROKEN);
             for (int call = 1; call <= 4; call++) {
-                assertEquals(refusal == 307 ? "redirected" : "internal", asking.code());
+                assertEquals("internal", asking.code());
             }
         }
         answers(503, "<html>Nobody is there</html>");
