@@ -12,7 +12,7 @@ from filelock import FileLock
 
 from neo4j_relpred import __version__
 from neo4j_relpred.api.answering import Loaded, Stamp
-from neo4j_relpred.api.succession import Succession, settled, warm
+from neo4j_relpred.api.succession import Succession, warm
 from neo4j_relpred.data.snapshot import Snapshot
 from neo4j_relpred.errors import CheckpointCorrupt, StorageFailed
 from neo4j_relpred.graph.live import LiveNode
@@ -37,8 +37,8 @@ class SharedSuccession(Succession):
     def _home(self) -> Path:
         return self._workspace.settings.home / "served"
 
-    def _load(self, stamp: Stamp) -> Loaded:
-        return settled(self._mapped(stamp) or self._worked_out(stamp))
+    def _found(self, stamp: Stamp) -> Loaded:
+        return self._mapped(stamp) or self._worked_out(stamp)
 
     def _worked_out(self, stamp: Stamp) -> Loaded:
         """By the first that comes here; the others wait for it and map what it has written."""
@@ -47,12 +47,12 @@ class SharedSuccession(Succession):
             with FileLock(self._home / "lock"):
                 mapped = self._mapped(stamp)
                 if mapped is None:
-                    self._write(super()._load(stamp))
+                    self._write(super()._found(stamp))
                     mapped = self._mapped(stamp)
         except (OSError, StorageFailed) as error:
             log.warning("every worker has a copy of the model for itself: %s", error)
             mapped = None
-        return mapped or super()._load(stamp)
+        return mapped or super()._found(stamp)
 
     def _mapped(self, stamp: Stamp) -> Loaded | None:
         """None where there is no such folder, or none that can be used."""

@@ -14,7 +14,7 @@ from neo4j_relpred.graph.client import GraphClient
 from neo4j_relpred.scoring.scorer import Scorer
 from neo4j_relpred.triples import Query
 
-__all__ = ["Succession", "settled", "warm"]
+__all__ = ["Succession", "warm"]
 
 
 class Succession(Answering):
@@ -53,7 +53,10 @@ class Succession(Answering):
         return self._loaded
 
     def _load(self, stamp: Stamp) -> Loaded:
-        return settled(super()._load(stamp))
+        return _settled(self._found(stamp))
+
+    def _found(self, stamp: Stamp) -> Loaded:
+        return super()._load(stamp)
 
     def _begun(self, stamp: Stamp) -> Future[Loaded]:
         coming: Future[Loaded] = Future()
@@ -77,7 +80,7 @@ class Succession(Answering):
 atexit.register(gc.unfreeze)  # or libraries would complain of what they find when the process ends
 
 
-def settled(loaded: Loaded) -> Loaded:
+def _settled(loaded: Loaded) -> Loaded:
     """The same, after collecting garbage: what is left is not looked through again before the next version.
 
     To look through millions of objects that stay would stop questions for a third of a second.

@@ -5,6 +5,7 @@ It is told how to open its facade, then what to answer. It ends when its socket 
 
 from __future__ import annotations
 
+import logging
 import os
 import queue
 import signal
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 __all__ = ["main", "opened"]
 
 END = object()
+
+log = logging.getLogger(__name__)
 
 
 def opened(overrides: Mapping[str, Any]) -> RelationPredictor:
@@ -67,7 +70,7 @@ def _hear(pipe: Connection[Any, Any], arriving: queue.SimpleQueue[Any]) -> None:
         while True:
             arriving.put(pipe.recv())
     except (EOFError, OSError):
-        pass
+        log.debug("the service asks no more")
     except Exception as error:  # what was sent is not known here
         log_failure("hearing the service", error)
     arriving.put(END)

@@ -111,9 +111,9 @@ final class Call implements AutoCloseable {
     }
 
     /** What answers in a way that cannot be read is better left alone, even where it answers at once. */
-    void blame(ServiceException error) {
-        if (error.code().equals(Json.UNREADABLE)) {
-            pass.ill(error.code());
+    void blame(RuntimeException error) {
+        if (error instanceof ServiceException told && told.code().equals(Json.UNREADABLE)) {
+            pass.ill(told.code());
         }
     }
 

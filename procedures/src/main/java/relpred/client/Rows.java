@@ -27,11 +27,8 @@ final class Rows<T> extends Spliterators.AbstractSpliterator<T> {
         T next;
         try {
             next = next();
-        } catch (ServiceException error) {
-            call.blame(error);
-            call.close();
-            throw error;
         } catch (RuntimeException error) {
+            call.blame(error);
             call.close();
             throw error;
         }
