@@ -1,16 +1,17 @@
 """What other queries of the database notice while calls of the procedures fail.
 
-    python -m benchmarks.failing [--callers 8] [--queries 2000] [--no-breaker] [--line 5] [--json FILE]
+    python -m benchmarks.failing [--callers 8] [--queries 5000] [--no-breaker] [--line 5] [--json FILE]
 
 A service that fails in every way, one after the other: down, refusing (it hangs up), a black hole, one byte a second,
-an error 500, cut JSON, an endless body, a redirect. Some callers call `relpred.predict.tails.stream` again and again, a
-tenth of a second after the last call has failed, with a deadline of a second. Meanwhile somebody asks short queries of
+an error 500, cut JSON, an endless body, a redirect. Some callers, who do not wait for each other, call
+`relpred.predict.tails.stream` again and again, a tenth of a second after the last call has failed, with a deadline of a
+second. Meanwhile somebody asks short queries of
 another kind, one after the other. The circuit breaker is as it comes; without it every call meets the service.
 
 quiet_p50_ms, quiet_p99_ms: of those queries while nobody calls. FAILURE_p99_over_quiet: their p99 beside the calls,
-over that of as many queries right before, without calls. FAILURE_calls: calls that failed meanwhile, within
+over that of as many queries right before and as many right after, without calls. FAILURE_calls: calls that failed meanwhile, within
 FAILURE_slowest_s. plain_p99_over_quiet: the same beside calls of something that does not fail and asks no service: what
-any query at that pace costs the others.
+any query at that pace costs the others; wrong_p99_over_quiet: beside queries that divide by zero, what any error costs.
 """
 
 from __future__ import annotations
@@ -36,8 +37,11 @@ from neo4j_relpred.wire import NDJSON, WIRE, WIRE_HEADER
 
 CACHE = Path(__file__).parents[1] / ".build"
 NODES = 10_000
-PLAIN: LiteralString = "MATCH (n:Item {id: 1}) RETURN relpred.version()"
 CALL: LiteralString = "MATCH (n:Item {id: 1}) CALL relpred.predict.tails.stream(n, 'NEXT') YIELD tail RETURN tail"
+CONTROLS: dict[str, LiteralString] = {  # calls that ask no service
+    "plain": "MATCH (n:Item {id: 1}) RETURN relpred.version()",
+    "wrong": "MATCH (n:Item {id: 1}) RETURN 1 / (n.id - 1)",
+}
 OTHER: LiteralString = "MATCH (n:Item {id: $id})-[:NEXT*1..3]->(m) RETURN count(m)"
 PAUSE = 0.1  # seconds of a caller between two calls
 HEAD = f"HTTP/1.1 200 OK\r\nContent-Type: {NDJSON}\r\n{WIRE_HEADER}: {WIRE}\r\n".encode()
@@ -48,7 +52,7 @@ Failure = Callable[[socket.socket], None]
 def main(words: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.failing", description="Queries beside failing calls.")
     parser.add_argument("--callers", type=int, default=8, help="at a time (default: 8)")
-    parser.add_argument("--queries", type=int, default=2_000, help="of another kind, beside each failure")
+    parser.add_argument("--queries", type=int, default=5_000, help="of another kind, beside each failure")
     parser.add_argument("--no-breaker", action="store_true", help="every call meets the service")
     parser.add_argument("--line", choices=["5", "2026"], help="server line (default: what the JDK at hand runs)")
     json_option(parser)
@@ -82,16 +86,17 @@ def measure(options: argparse.Namespace) -> dict[str, float]:
 
 def _beside(driver: neo4j.Driver, uri: str, conf: Path, options: argparse.Namespace) -> dict[str, float]:
     figures, quiet = dict[str, float](), list[float]()
-    for name in ("plain", *FAILURES):
+    for name in (*CONTROLS, *FAILURES):
         port = free_port()  # the breaker of each service is its own
         breaker = "service.breaker_failures=0\n" if options.no_breaker else ""
         address = f"service.address=http://127.0.0.1:{port}\n"
         conf.write_text(f"{address}service.deadline_ms=1000\n{breaker}", encoding="utf-8")
         before = _asked(driver, options.queries)
-        quiet += before
         with _calling(uri, port, name, options.callers) as calls:
             beside = _asked(driver, options.queries)
-        figures[f"{name}_p99_over_quiet"] = float(np.percentile(beside, 99) / np.percentile(before, 99))
+        around = before + _asked(driver, options.queries)
+        quiet += around
+        figures[f"{name}_p99_over_quiet"] = float(np.percentile(beside, 99) / np.percentile(around, 99))
         if name in FAILURES:
             failed = [seconds for seconds, error in calls if error]
             assert len(failed) == len(calls), "a call did not fail"
@@ -132,12 +137,13 @@ def _calling(uri: str, port: int, name: str, callers: int) -> Iterator[list[tupl
 def _called(uri: str, port: int, name: str, callers: int, over: Any, told: Any) -> None:
     calls = list[tuple[float, str]]()
 
-    def call() -> None:
+    def call(number: int) -> None:
         with driver.session() as session:
+            over.wait(number * PAUSE / callers)
             while not over.is_set():
                 started, error = time.perf_counter(), ""
                 try:
-                    session.run(CALL if name in FAILURES else PLAIN).consume()
+                    session.run(CONTROLS.get(name, CALL)).consume()
                 except Neo4jError as raised:
                     error = (raised.message or "")[:160]
                 calls.append((time.perf_counter() - started, error))
@@ -147,7 +153,7 @@ def _called(uri: str, port: int, name: str, callers: int, over: Any, told: Any) 
         _failing(port, FAILURES.get(name)),
         neo4j.GraphDatabase.driver(uri, notifications_min_severity="OFF") as driver,
     ):
-        threads = [threading.Thread(target=call) for _ in range(callers)]
+        threads = [threading.Thread(target=call, args=(number,)) for number in range(callers)]
         for thread in threads:
             thread.start()
         told.put("begun")

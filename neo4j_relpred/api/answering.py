@@ -50,6 +50,7 @@ class Answering:
     def __init__(self, workspace: Workspace, client: Callable[[], GraphClient], version: int | None = None) -> None:
         self._workspace, self._client, self._version = workspace, client, version
         self._loaded: Loaded | None = None
+        self._encodes = False  # whether the encoder was opened ahead
         self._rejections: tuple[int, tuple[Triple, ...]] = (0, ())
 
     def live(self) -> Loaded:
@@ -62,6 +63,15 @@ class Answering:
     def ready(self) -> Loaded:
         """What answers from now on. Raises what `live` raises."""
         return self.live()
+
+    def look_ahead(self) -> bool:
+        """Works out a little that coming questions need, as the weights of the encoder; False when all is there."""
+        model = self.live().serving.model
+        if model.centre.shape[0] and not self._encodes:
+            self._encodes = True
+            self._workspace.encoder.open()
+            return True
+        return model.members.look_ahead()
 
     def forget(self) -> None:
         """Lets the model be loaded anew when it is asked next."""

@@ -159,7 +159,7 @@ class RelationPredictor(Connected):
 
     def look_ahead(self) -> bool:
         """For a service with nothing to do: works out a little that coming questions need; False when all is there."""
-        return self._answering.live().serving.model.members.look_ahead()
+        return self._answering.look_ahead()
 
     def predict(self, query: Query, top_k: int = 10, min_probability: float = 0.0) -> list[ScoredTriple]:
         """The most probable answers that the graph does not hold, best first.

@@ -25,7 +25,7 @@ from neo4j_relpred.graph.client import GraphClient
 from neo4j_relpred.graph.leases import PUBLISH, Fence, held
 from neo4j_relpred.model.registry import Registry
 from neo4j_relpred.text.cache import CachedEncoder
-from neo4j_relpred.text.encoder import Vectors, kept_exports, open_encoder
+from neo4j_relpred.text.encoder import Vectors, kept_exports, lazy_encoder
 
 if TYPE_CHECKING:
     from neo4j_relpred.model.words import Words
@@ -105,7 +105,7 @@ class Workspace:
     def encoder(self) -> CachedEncoder:
         """The text encoder behind its cache. Raises EncoderNotFound."""
         settings = self.settings
-        encoder = open_encoder(settings.text, exports=kept_exports(settings.home), threads=settings.training.threads)
+        encoder = lazy_encoder(settings.text, kept_exports(settings.home), settings.training.threads)
         return CachedEncoder(encoder, settings.home / "cache" / "text.sqlite")
 
     @property

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -71,10 +72,17 @@ class CachedEncoder:
         """That of the encoder behind it."""
         return self._encoder.fingerprint
 
-    @property
+    @cached_property
     def width(self) -> int:
-        """That of the encoder behind it."""
-        return self._encoder.width
+        """Length of a vector: of one that is kept, else of the encoder behind it, which loads itself for that."""
+        with self._connected() as connection:
+            kept = connection.execute("SELECT vector FROM vectors WHERE encoder = ? LIMIT 1", (self.fingerprint,))
+            row = kept.fetchone()
+        return len(row[0]) // 4 if row else self._encoder.width
+
+    def open(self) -> None:
+        """Lets the encoder load its weights, where it has not, for whoever asks next."""
+        _ = self._encoder.width
 
     def encode(self, texts: Sequence[str], progress: Progress | None = None) -> Vectors:
         """(texts, width): from the cache where it is there, else encoded and kept, some hundred at a time.
@@ -157,6 +165,8 @@ class CachedEncoder:
                     progress(begin + done, len(missing))
 
             with self._encoding:  # tokenizers take one text list at a time
+                if self._encoder.width != self.width:
+                    raise self._corrupt("a vector has another length than its encoder gives")
                 fresh, poison = encode_what_can_be(self._encoder, part, told)
             found[[rows[text] for text in part]] = fresh
             keys = [self._key(text) for text in part]

@@ -12,8 +12,10 @@ from safetensors.torch import load_file, save_file
 
 from neo4j_relpred.config import Pooling, TextSettings
 from neo4j_relpred.errors import EncoderNotFound, InvalidSettings
+from neo4j_relpred.text import encoder as encoder_room
 from neo4j_relpred.text import transformers_encoder
-from neo4j_relpred.text.encoder import TransformersEncoder, open_encoder
+from neo4j_relpred.text.cache import CachedEncoder
+from neo4j_relpred.text.encoder import TransformersEncoder, lazy_encoder, open_encoder
 from neo4j_relpred.text.sentences import SENTENCES
 from neo4j_relpred.text.transformers_encoder import pool
 from tests.unit.text.models import bytes_tokenizer, tiny_causal
@@ -142,3 +144,30 @@ def test_vectors_that_are_no_numbers_are_not_handed_on(bert: Path, monkeypatch: 
 
 def test_the_sentences_to_check_with_are_all_different() -> None:
     assert len(set(SENTENCES)) == len(SENTENCES) == 64
+
+
+def test_weights_are_loaded_when_the_first_text_comes_and_not_for_what_is_kept(
+    bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings, opened = TextSettings(encoder=str(bert), device="cpu"), list[str]()
+    kept = CachedEncoder(open_encoder(settings), tmp_path / "text.sqlite").encode(TEXTS)
+
+    def noted(settings: TextSettings, device: str) -> TransformersEncoder:
+        opened.append(device)
+        return TransformersEncoder(settings, device)
+
+    monkeypatch.setattr(encoder_room, "TransformersEncoder", noted)
+    cache = CachedEncoder(lazy_encoder(settings), tmp_path / "text.sqlite")
+    np.testing.assert_array_equal(cache.encode(TEXTS), kept)
+    assert (cache.width, opened) == (kept.shape[1], [])
+    cache.encode(["one more text"])
+    cache.open()
+    assert opened == ["cpu"]
+
+
+def test_of_a_lazy_encoder_what_needs_no_weights_is_told_at_once(bert: Path, tmp_path: Path) -> None:
+    with pytest.raises(EncoderNotFound):
+        lazy_encoder(TextSettings(encoder=str(tmp_path)))
+    assert lazy_encoder(TextSettings(encoder="")).width == 0
+    eager = open_encoder(TextSettings(encoder=str(bert)))
+    assert lazy_encoder(TextSettings(encoder=str(bert))).fingerprint == eager.fingerprint
