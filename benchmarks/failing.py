@@ -5,13 +5,14 @@
 A service that fails in every way, one after the other: down, refusing (it hangs up), a black hole, one byte a second,
 an error 500, cut JSON, an endless body, a redirect. Some callers, who do not wait for each other, call
 `relpred.predict.tails.stream` again and again, a tenth of a second after the last call has failed, with a deadline of a
-second. Meanwhile somebody asks short queries of
-another kind, one after the other. The circuit breaker is as it comes; without it every call meets the service.
+second. Meanwhile somebody asks short queries of another kind, one after the other. The circuit breaker is as it comes;
+without it every call meets the service.
 
 quiet_p50_ms, quiet_p99_ms: of those queries while nobody calls. FAILURE_p99_over_quiet: their p99 beside the calls,
-over that of as many queries right before and as many right after, without calls. FAILURE_calls: calls that failed meanwhile, within
-FAILURE_slowest_s. plain_p99_over_quiet: the same beside calls of something that does not fail and asks no service: what
-any query at that pace costs the others; wrong_p99_over_quiet: beside queries that divide by zero, what any error costs.
+over that of as many queries right before and as many right after, without calls. FAILURE_calls: calls that failed
+meanwhile, within FAILURE_slowest_s. plain_p99_over_quiet: the same beside calls of something that does not fail and
+asks no service: what any query at that pace costs the others; wrong_p99_over_quiet: beside queries that divide by zero,
+what any error costs.
 """
 
 from __future__ import annotations
