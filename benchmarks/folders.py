@@ -20,7 +20,10 @@ NAMING = GraphSettings(names=("name",), texts=("text",))
 
 @dataclass(frozen=True)
 class DataSet:
-    """ids, names, texts: by entity; train, valid, test: (n, 3); negatives: triples verified to be false, by part."""
+    """ids, names, texts: by entity; train, valid, test: (n, 3); negatives: triples verified to be false, by part.
+
+    labels: by entity, too.
+    """
 
     ids: list[str]
     names: list[str]
@@ -31,6 +34,7 @@ class DataSet:
     test: IntArray
     negatives: Mapping[str, IntArray]
     symmetric: frozenset[int] = frozenset()
+    labels: tuple[frozenset[str], ...] = ()
 
     def graph(self, *parts: IntArray) -> KnowledgeGraph:
         """The graph of these triples, which those of a symmetric relation state both ways."""
@@ -89,4 +93,5 @@ def read_data_set(folder: Path, relations: tuple[str, ...] | None = None) -> Dat
         triples("valid"),
         triples("test"),
         negatives,
+        labels=tuple(map(frozenset, labels)),
     )

@@ -109,7 +109,7 @@ class Answering:
             if entity not in serving.rows:
                 serving = self._joined(serving, described.get(entity) or self.read(entity))
         wrong = rows_of(self._rejected(), serving.rows, serving.relation_rows)
-        return Scorer(serving, self._workspace.settings.training.base_rate or serving.model.base_rate, wrong)
+        return Scorer(serving, self._workspace.settings.training.base_rate, wrong)
 
     def _rejected(self) -> tuple[Triple, ...]:
         kept = self._workspace.rejections

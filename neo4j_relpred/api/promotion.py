@@ -110,7 +110,7 @@ def _asked(workspace: Workspace, checkpoint: Checkpoint, questions: _Questions) 
     workers, seconds = workers_asking(model, settings.training), settings.evaluation.minutes * 60 / 2
     entities, relations = try_out(model, asked, known, (), seconds, workers=workers, outside=outside)
     both = both_directions(asked, known.num_relations)
-    scorer = Scorer(serving, settings.training.base_rate or model.base_rate)
+    scorer = Scorer(serving, settings.training.base_rate)
     answered = Answered(_in_order(entities, both, known), _in_order(relations, asked, known))
     return answered, scorer.score(list(questions.decisions))
 

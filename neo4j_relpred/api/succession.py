@@ -95,4 +95,4 @@ def warm(loaded: Loaded) -> None:
     """Lets it work out what questions share."""
     serving = loaded.serving
     query = Query(head=loaded.snapshot.ids[0], relation=serving.relations[0])
-    Scorer(serving, serving.model.base_rate).predict([query], 1)
+    Scorer(serving).predict([query], 1)

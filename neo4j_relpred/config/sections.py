@@ -225,7 +225,7 @@ class TrainingSettings(Section):
         le=1,
         description="Share of the questions that could be asked (a node and a relation in one direction) that are "
         "taken to have a missing answer when triples are scored or a graph is swept; unset measures it on held-out "
-        "edges.",
+        "edges, by type and by what the node has already.",
     )
 
 

@@ -47,11 +47,11 @@ class Calibration:
         real: npt.NDArray[np.bool_],
         relations: npt.NDArray[np.int64],
         known: npt.NDArray[np.integer],
-        base_rate: float = 1.0,
+        base_rate: float | FloatArray = 1.0,
     ) -> FloatArray:
         """logits, real, relations: (q, c), the relation of each candidate triple -> (q, c).
 
-        known: (q,) answers of the question that the graph has.
+        known: (q,) answers of the question that the graph has. base_rate: of all questions, or (q, 1).
         """
         z = self.log_odds(logits, real, relations)
         beside = _logistic(beside_of(z, real, known) @ self.missing)
@@ -80,12 +80,12 @@ def beside_of(z: FloatArray, real: npt.NDArray[np.bool_], known: npt.NDArray[np.
     return np.stack([np.ones_like(z), np.broadcast_to(np.log1p(known)[:, None], z.shape), others], axis=2)
 
 
-def base_rate_shift(base_rate: float) -> float:
+def base_rate_shift(base_rate: float | FloatArray) -> FloatArray:
     """What is added to log odds when only this share of the questions has a missing answer.
 
     Prior odds of a candidate shrink from 1/c to base_rate/c; the evidence stays (Bayes in log odds).
     """
-    return float(np.log(base_rate))
+    return np.log(np.asarray(base_rate, np.float64))
 
 
 def evidence_of(logits: FloatArray, real: npt.NDArray[np.bool_]) -> FloatArray:

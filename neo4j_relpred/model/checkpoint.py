@@ -37,7 +37,7 @@ from neo4j_relpred.triples import EntityId, Relation
 
 __all__ = ["FORMAT", "Checkpoint", "load_checkpoint", "read_files", "save_checkpoint", "write_files"]
 
-FORMAT = 6
+FORMAT = 7
 Part = TypeVar("Part", bound=nn.Module)
 
 
@@ -67,6 +67,7 @@ def write_files(checkpoint: Checkpoint, folder: Path) -> None:
         "graph.triples": torch.from_numpy(model.graph.triples),
         "text": members.text,
         "centre": model.centre,
+        "missing": torch.from_numpy(model.missing),
         "encoded": members.encoded,
         "rules.body": torch.from_numpy(members.rules.body),
         "rules.head": torch.from_numpy(members.rules.head),
@@ -158,6 +159,7 @@ def _assembled(description: Mapping[str, Any], tensors: Mapping[str, Tensor], *,
         entity_calibration=calibration("entities"),
         relation_calibration=calibration("relations"),
         base_rate=float(description["baseRate"]),
+        missing=tensors["missing"].numpy(),
         centre=tensors["centre"],
     )
 

@@ -66,7 +66,9 @@ class RelationAnswers:
 class TrainedModel:
     """What a checkpoint holds, ready to answer.
 
-    base_rate: the measured share of questions with a missing answer; centre (text width,): see `centred`.
+    base_rate: the measured share of questions with a missing answer. missing (2R, 2), of each relation and direction:
+    questions whose only answer is missing, for each node with an answer; and the share of the questions with an answer
+    that have a missing one as well. centre (text width,): see `centred`.
     """
 
     members: Members
@@ -76,6 +78,7 @@ class TrainedModel:
     entity_calibration: Calibration
     relation_calibration: Calibration
     base_rate: float
+    missing: FloatArray
     centre: Tensor
 
     @property
@@ -138,22 +141,23 @@ class TrainedModel:
         self,
         relation: int,
         anchors: IntArray,
-        base_rate: float = 1.0,
+        base_rate: float | FloatArray = 1.0,
         wanted: IntArray | None = None,
         settled: KnowledgeGraph | None = None,
     ) -> EntityAnswers:
         """Queries (anchor, relation, ?) by one relation, inverses for heads; known answers are left out.
 
-        wanted: (q, k) entities that are candidates of a query in any case, fewer than there are candidates. settled:
-        the graph whose answers are known, where they are more than the model's own.
+        base_rate: share of such questions that have a missing answer, for all of them or (q, 1). wanted: (q, k)
+        entities that are candidates of a query in any case, fewer than there are candidates. settled: the graph whose
+        answers are known, where they are more than the model's own.
         """
         known = (settled or self.graph).answers(anchors, np.full(len(anchors), relation))
         proposal = self.members.propose(relation, anchors, known, wanted)
         return self.reason(relation, proposal, base_rate)
 
     @torch.inference_mode()
-    def reason(self, relation: int, proposal: Proposal, base_rate: float = 1.0) -> EntityAnswers:
-        """The reasoner's logits and the probabilities of a proposal."""
+    def reason(self, relation: int, proposal: Proposal, base_rate: float | FloatArray = 1.0) -> EntityAnswers:
+        """The reasoner's logits and the probabilities of a proposal. base_rate: see `answer_entities`."""
         size = len(proposal.candidates)
         asked = torch.full((size, 1), relation)
         real = torch.from_numpy(proposal.real)

@@ -21,6 +21,7 @@ from neo4j_relpred.scoring.estimate import Estimate, TypeEstimate
 from neo4j_relpred.scoring.evidence import ENTITY_COLUMNS, RELATION_COLUMNS, explain, shares_of_each
 from neo4j_relpred.scoring.explaining import explained
 from neo4j_relpred.scoring.limits import least_probability, limit
+from neo4j_relpred.scoring.rates import base_rates
 from neo4j_relpred.scoring.serving import Serving
 from neo4j_relpred.scoring.sweep import Swept, by_promise, free_tails, questions_of
 from neo4j_relpred.triples import EntityId, Evidence, Part, Query, Relation, ScoredTriple, Triple
@@ -38,11 +39,13 @@ log = logging.getLogger(__name__)
 class Scorer:
     """`base_rate` is the share of questions taken to have a missing answer where nobody asked (scores and sweeps).
 
+    None goes by the kind of question, see `rates`.
+
     rejected: (n, 3) triples that people found false, which are no answers.
     """
 
     serving: Serving
-    base_rate: float
+    base_rate: float | None = None
     rejected: IntArray = field(default_factory=lambda: np.empty((0, 3), np.int64))
 
     @cached_property
@@ -106,7 +109,8 @@ class Scorer:
         found: list[tuple[float, float, int]] = [(0.0, 0.0, 0)] * len(rows)
         for relation, chosen in chunks_by_relation(rows[:, 1], model.graph.num_entities, model.members):
             wanted = rows[chosen, 2]
-            answers = model.answer_entities(relation, rows[chosen, 0], self.base_rate, wanted[:, None])
+            rates = self._rates(relation, rows[chosen, 0], model.graph)
+            answers = model.answer_entities(relation, rows[chosen, 0], rates, wanted[:, None])
             for line, number in enumerate(chosen.tolist()):
                 place = int(np.searchsorted(answers.candidates[line], wanted[line]))
                 rank = 1 + int((answers.logits[line][answers.real[line]] > answers.logits[line, place]).sum())
@@ -214,6 +218,9 @@ class Scorer:
         """What to ask again after a change, see `scoring.affected`."""
         return affected(self.serving, relations, changed, text, least)
 
+    def _rates(self, relation: int, anchors: IntArray, graph: KnowledgeGraph) -> float | npt.NDArray[np.float64]:
+        return self.base_rate or base_rates(self.serving, relation, anchors, graph)
+
     def _rows_of(self, heads: Heads) -> dict[int, IntArray]:
         """The same by row; nodes that the serving model lacks are left out."""
         rows = self.serving.rows
@@ -229,7 +236,7 @@ class Scorer:
         model = self.serving.model
         known = model.graph.answers(heads, np.full(len(heads), relation))
         proposal = model.members.propose(relation, heads, known)
-        answers = model.reason(relation, proposal, self.base_rate)
+        answers = model.reason(relation, proposal, self._rates(relation, heads, model.graph))
         fits = tails[answers.candidates] & self._open(relation, heads, answers)
         probabilities = np.where(fits, answers.probabilities, 0.0)
         least = least_probability(settings)

@@ -7,11 +7,12 @@ from dataclasses import dataclass, fields, replace
 from functools import partial
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from neo4j_relpred.config import ModelSettings, TrainingSettings
-from neo4j_relpred.data.knowledge_graph import IntArray, KnowledgeGraph, both_directions
+from neo4j_relpred.data.knowledge_graph import IntArray, KnowledgeGraph, both_directions, closed
 from neo4j_relpred.errors import TooLittleData
 from neo4j_relpred.model.calibration import Calibration
 from neo4j_relpred.model.encoding import encode_all
@@ -48,13 +49,14 @@ from neo4j_relpred.training.tower import fit_tower, with_entity_width
 from neo4j_relpred.training.unfinished import Place, State, Unfinished
 from neo4j_relpred.training.weights import weigh
 
-__all__ = ["Progress", "fit"]
+__all__ = ["Progress", "fit", "missing_shares"]
 
 Progress = Callable[[str, float], None]
 HEAD_SHARE = 0.15  # of what the reasoners leave; the members share the rest
 SHARES = {"structure": 0.47, "tower": 0.53}
 SLACK = 1.6  # over the pace of the entity reasoner, for the features of pairs
 LEAST_TRIPLES = 20
+FEW_NODES = 20.0  # with a type, that count as much as all other types for what is missing of it
 WORTH_TRIPLES = 10_000  # from these on, a process of its own for the structure member is worth its start
 WORTH_SECONDS = 20.0
 
@@ -127,6 +129,7 @@ def fit(
         entity_calibration=entities.calibration,
         relation_calibration=relations.calibration,
         base_rate=_base_rate(train, holdout),
+        missing=missing_shares(train, holdout),
         centre=centre,
     )
     check_model(trained)
@@ -290,3 +293,20 @@ def _base_rate(train: KnowledgeGraph, holdout: IntArray) -> float:
     context = train.context.reshape(-1)
     everything = int(np.count_nonzero(context)) + int(np.count_nonzero(context[hidden] == 0))
     return float(np.clip(len(hidden) / max(1, everything), 1e-3, 1.0))
+
+
+def missing_shares(train: KnowledgeGraph, holdout: IntArray) -> npt.NDArray[np.float64]:
+    """(2R, 2) for TrainedModel.missing, as if the held-out edges were those that are missing.
+
+    A type with few nodes takes most of both shares from all types.
+    """
+    asked = both_directions(closed(holdout, train.symmetric), train.num_relations)
+    nodes, relations = np.unique(asked[:, :2], axis=0).T
+    answered = train.context[nodes, relations] > 0
+    having = np.count_nonzero(train.context, axis=0)
+    alone, beside = (np.bincount(relations[chosen], minlength=len(having)) for chosen in (~answered, answered))
+    columns = []
+    for hidden, every in ((alone, having + alone), (beside, having)):
+        overall = hidden.sum() / max(1, every.sum())
+        columns.append((hidden + FEW_NODES * overall) / (every + FEW_NODES))
+    return np.stack(columns, axis=1)

@@ -43,7 +43,9 @@ def model_over(graph: KnowledgeGraph, gnn: Gnn = "compgcn") -> TrainedModel:
     for network in reasoners.each():
         torch.nn.init.normal_(network.by_relation.weight)
     plain = Calibration.plain(width)
-    return TrainedModel(members, head, reasoners, reasoners, plain, plain, 1.0, torch.zeros(TEXT_WIDTH))
+    return TrainedModel(
+        members, head, reasoners, reasoners, plain, plain, 1.0, np.ones((width, 2)), torch.zeros(TEXT_WIDTH)
+    )
 
 
 def weights(start: Start | TrainedModel) -> dict[str, torch.Tensor]:

@@ -67,7 +67,7 @@ def model_over(
     )
     plain = Calibration.plain(width)
     head = RelationHead(graph.num_relations, TEXT_WIDTH).eval()
-    return TrainedModel(members, head, *reasoners, plain, plain, 1.0, torch.zeros(TEXT_WIDTH))
+    return TrainedModel(members, head, *reasoners, plain, plain, 1.0, np.ones((width, 2)), torch.zeros(TEXT_WIDTH))
 
 
 # the asked edge, on the way that scores of given triples take

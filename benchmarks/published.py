@@ -1,0 +1,93 @@
+"""How often published edges are right, without Neo4j: edges that nobody asked for, at base rates.
+
+    python -m benchmarks.published FOLDER [--minutes 3] [--sweep-minutes 3] [--json FILE]
+
+FOLDER holds gzip tables as of benchmarks.quality. Train is what the members learn from, valid what the reasoner and the
+calibration are fitted on. Then the graph of both is swept, as a publication does, and the test edges are what it lacks:
+about as many as were held out, which base rates assume. A published edge that is no test edge counts as wrong, though
+it may be true: data sets lack facts, too. What is measured is a lower bound.
+
+Each figure twice: `kinds`, with a base rate for each kind of question, and `alike`, with one for all. KIND_published:
+edges of a probability of .5 or more. KIND_right, KIND_claimed: the share of them that are test edges, and their mean
+probability. KIND_found: test edges among as many edges, the most probable ones, as there are test edges, over that
+number. KIND_calibration_error: of all edges of a probability of .1 or more, in ten bins of equal number.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from benchmarks.fitting import fit_task, settings_of, settings_options
+from benchmarks.folders import DataSet, Task
+from benchmarks.output import json_option, print_figures, say, write_json
+from neo4j_relpred.config import PublishingSettings, Settings
+from neo4j_relpred.model.trained import TrainedModel
+from neo4j_relpred.scoring.scorer import Scorer
+from neo4j_relpred.scoring.serving import Serving
+
+Floats = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
+LEAST, PUBLISHED, BINS = 0.1, 0.5, 10
+
+
+def main(words: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.published", description="How often edges are right.")
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help="a graph as tables")
+    parser.add_argument("--minutes", type=float, default=3, help="of encoding and training (default: 3)")
+    parser.add_argument("--sweep-minutes", type=float, default=3, help="of each sweep at most (default: 3)")
+    parser.add_argument("--seed", type=int, default=0)
+    settings_options(parser)
+    json_option(parser)
+    options = parser.parse_args(words)
+    figures = measure(options, settings_of(options.set, options.seed))
+    print_figures(figures)
+    write_json(figures, options.json)
+
+
+def measure(options: argparse.Namespace, settings: Settings) -> dict[str, float]:
+    """The figures."""
+    task = Task.read(options.folder)
+    if task.inductive:
+        raise SystemExit(f"{options.folder} holds two graphs; this benchmark asks about the one that was trained on.")
+    data = task.learnt
+    model = fit_task(task, options.minutes, settings, options.cache).learnt.over(data.graph(data.train, data.valid))
+    found = dict[str, float]()
+    for name, rate in (("kinds", None), ("alike", model.base_rate)):
+        probability, right = _swept(data, model, rate, options.sweep_minutes)
+        found |= {f"{name}_{key}": value for key, value in _figures(probability, right, len(data.test)).items()}
+    return found
+
+
+def _swept(data: DataSet, model: TrainedModel, rate: float | None, minutes: float) -> tuple[Floats, Mask]:
+    """Probability of each edge that a sweep finds, the most probable first, and whether it is a test edge."""
+    serving = Serving(
+        model, tuple(data.ids), tuple(data.names), data.labels, np.ones(len(data.ids), bool), data.relations
+    )
+    settings = PublishingSettings(min_probability=0.0, minutes=minutes, max_edges=10_000_000)
+    triples = Scorer(serving, rate).sweep(data.relations, settings, say=say).triples
+    rows, types = serving.rows, serving.relation_rows
+    true = set(map(tuple, data.test.tolist()))
+    right = [(rows[one.triple.head], types[one.triple.relation], rows[one.triple.tail]) in true for one in triples]
+    return np.array([one.probability for one in triples]), np.array(right, bool)
+
+
+def _figures(probability: Floats, right: Mask, tests: int) -> dict[str, float]:
+    chosen, likely = probability >= PUBLISHED, probability >= LEAST
+    bins = zip(np.array_split(probability[likely], BINS), np.array_split(right[likely], BINS), strict=True)
+    off = sum(abs(float(p.sum()) - float(r.sum())) for p, r in bins)
+    return {
+        "published": float(chosen.sum()),
+        "right": float(right[chosen].mean()) if chosen.any() else float("nan"),
+        "claimed": float(probability[chosen].mean()) if chosen.any() else float("nan"),
+        "found": float(right[:tests].sum() / tests),
+        "calibration_error": off / max(1, int(likely.sum())),
+    }
+
+
+if __name__ == "__main__":
+    main()

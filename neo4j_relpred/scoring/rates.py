@@ -1,0 +1,49 @@
+"""How often a question has a missing answer before any candidate is looked at: the base rate of questions of its kind.
+
+A node that has answers has been looked after; one that lacks what nearly all of its kind have waits for it; and of a
+node without any relationship nobody has written one yet.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from neo4j_relpred.data.knowledge_graph import IntArray, KnowledgeGraph
+from neo4j_relpred.scoring.serving import Serving
+
+__all__ = ["base_rates"]
+
+FloatArray = npt.NDArray[np.float64]
+LEAST = 1e-4
+MOST_WAITING = 0.5  # of the nodes that lack an answer: the others are as they are for good reason
+
+
+def base_rates(serving: Serving, relation: int, anchors: IntArray, graph: KnowledgeGraph) -> FloatArray:
+    """(q, 1): the share of such questions (anchor, relation, ?) that have a missing answer.
+
+    graph: what is known while they are asked, of the same entities as the graph that is served. Of questions that have
+    an answer the share is the one that was measured. As many others as were measured for each node with an answer are
+    spread over the nodes without one that might have one by their labels. Where a node has no edge at all, the share is
+    that of the nodes of its labels which have the relation.
+    """
+    shares, counts = serving.model.missing[relation], graph.context[anchors, relation]
+    rates = np.where(counts > 0, shares[1], _waiting(serving, relation, shares[0]))
+    for place in np.flatnonzero(graph.degrees[anchors] == 0).tolist():
+        rates[place] = _usual(serving, relation, int(anchors[place]))
+    return np.clip(rates, LEAST, 1.0)[:, None]
+
+
+def _waiting(serving: Serving, relation: int, share: float) -> float:
+    """Of nodes with other edges, that lack this one."""
+    graph = serving.model.graph
+    has = graph.context[:, relation] > 0
+    might = serving.fits(graph.inverse(relation)) & ~has & (graph.degrees > 0)
+    return min(MOST_WAITING, share * int(has.sum()) / max(1, int(might.sum())))
+
+
+def _usual(serving: Serving, relation: int, node: int) -> float:
+    """Of nodes of its labels, edges or none: the highest share that one of the labels gives."""
+    has = serving.model.graph.context[:, relation] > 0
+    rows = [serving.label_rows[label] for label in serving.labels[node] if label in serving.label_rows]
+    return max((float(has[of_label].mean()) for of_label in rows), default=float(has[serving.alive].mean()))
