@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
 
+from neo4j_relpred.api.loaded import Loaded, Stamp
+from neo4j_relpred.api.sharing import Shared
 from neo4j_relpred.api.workspace import Workspace
 from neo4j_relpred.data.rejections import rows_of
 from neo4j_relpred.data.snapshot import Snapshot
@@ -18,27 +20,10 @@ from neo4j_relpred.graph.live import LiveNode, Seen, described_node, read_entity
 from neo4j_relpred.model.registry import ModelVersion
 from neo4j_relpred.scoring.scorer import Scorer
 from neo4j_relpred.scoring.serving import Serving, serve
-from neo4j_relpred.text.poison import Poison
 from neo4j_relpred.training.cores import prepare_torch
 from neo4j_relpred.triples import EntityId, Relation, Triple
 
-__all__ = ["Answering", "Loaded", "Stamp"]
-
-Stamp = tuple[int | None, int | None]
-
-
-@dataclass(frozen=True)
-class Loaded:
-    """A version, ready to answer over a snapshot; `stamp` tells when either is another one.
-
-    poison: rows of the snapshot whose text could not be encoded.
-    """
-
-    version: ModelVersion
-    serving: Serving
-    snapshot: Snapshot
-    stamp: Stamp
-    poison: Mapping[int, Poison] = field(default_factory=dict)
+__all__ = ["Answering"]
 
 
 class Answering:
@@ -53,11 +38,14 @@ class Answering:
         self._encodes = False  # whether the encoder was opened ahead
         self._rejections: tuple[int, tuple[Triple, ...]] = (0, ())
 
-    def live(self) -> Loaded:
-        """Raises ModelNotFound, CheckpointCorrupt, InvalidSettings (another encoder)."""
+    def live(self, *, keep: bool = False) -> Loaded:
+        """What answers. Raises ModelNotFound, CheckpointCorrupt, InvalidSettings (another encoder).
+
+        keep: what is worked out for it is written where every process finds it.
+        """
         stamp = self._stamp()
         if self._loaded is None or self._loaded.stamp != stamp:
-            self._loaded = self._load(stamp)
+            self._loaded = self._load(stamp, keep=keep)
         return self._loaded
 
     def ready(self) -> Loaded:
@@ -85,12 +73,17 @@ class Answering:
     def _stamp(self) -> Stamp:
         return self._version or self._workspace.registry.live_version(), self._workspace.snapshots.stamp
 
-    def _load(self, stamp: Stamp) -> Loaded:
+    def _load(self, stamp: Stamp, *, keep: bool = False) -> Loaded:
         workspace = self._workspace
         prepare_torch(workspace.settings.training)
-        version, checkpoint = workspace.registry.load(self._version)
-        snapshot = workspace.snapshots.read()
-        vectors, poison = np.zeros((len(snapshot.ids), 0), np.float32), dict[int, Poison]()
+        version, snapshot = workspace.registry.get(self._version), workspace.snapshots.read()
+        shared, work_out = Shared(workspace, version, snapshot), partial(self._worked_out, stamp, version, snapshot)
+        return shared.kept(stamp, work_out) if keep else shared.mapped(stamp) or work_out()
+
+    def _worked_out(self, stamp: Stamp, version: ModelVersion, snapshot: Snapshot) -> Loaded:
+        workspace = self._workspace
+        _, checkpoint = workspace.registry.load(version.version)
+        vectors, poison = np.zeros((len(snapshot.ids), 0), np.float32), {}
         if checkpoint.model.centre.shape[0]:
             self._same_encoder(version)
             vectors = workspace.encode(snapshot)
@@ -171,6 +164,7 @@ class Answering:
         settings = self._workspace.settings
         vector = np.zeros(0, np.float32)
         if serving.model.centre.shape[0]:
+            self._same_encoder(self.live().version)  # which nobody has looked at where the model was mapped
             vector = self._workspace.encoder.encode([verbalize(node.labels, node.properties, settings.graph)])[0]
         return serving.with_node(node, vector, np.array(edges, np.int64).reshape(-1, 3), settings.graph)
 

@@ -147,15 +147,14 @@ class RelationPredictor(Connected):
         """Name and version of what answers until `ready` is called again. Raises ModelNotFound."""
         return self._answering.live().version.label
 
-    def keep_answering(self, *, shared: bool = False) -> None:
+    def keep_answering(self) -> None:
         """For a service: another version is loaded beside the one that answers, which does so until that is ready.
 
-        `ready` looks for it, and raises why it cannot be loaded. shared: several processes have one copy in memory.
+        `ready` looks for it, and raises why it cannot be loaded. Several processes have one copy of it in memory.
         """
-        from neo4j_relpred.api.sharing import SharedSuccession
         from neo4j_relpred.api.succession import Succession
 
-        self._answering = (SharedSuccession if shared else Succession)(self._workspace, lambda: self.client)
+        self._answering = Succession(self._workspace, lambda: self.client)
 
     def look_ahead(self) -> bool:
         """For a service with nothing to do: works out a little that coming questions need; False when all is there."""

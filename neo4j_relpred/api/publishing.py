@@ -13,7 +13,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from neo4j_relpred.api.answering import Answering, Loaded
+from neo4j_relpred.api.answering import Answering
+from neo4j_relpred.api.loaded import Loaded
 from neo4j_relpred.api.reviewing import Reviewing
 from neo4j_relpred.api.workspace import Progress, Workspace, silent
 from neo4j_relpred.config import PublishingSettings

@@ -8,13 +8,12 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 
-from neo4j_relpred.api.answering import Answering, Loaded, Stamp
+from neo4j_relpred.api.answering import Answering
+from neo4j_relpred.api.loaded import Loaded, Stamp
 from neo4j_relpred.api.workspace import Workspace
 from neo4j_relpred.graph.client import GraphClient
-from neo4j_relpred.scoring.scorer import Scorer
-from neo4j_relpred.triples import Query
 
-__all__ = ["Succession", "warm"]
+__all__ = ["Succession"]
 
 
 class Succession(Answering):
@@ -25,9 +24,9 @@ class Succession(Answering):
         self._coming: Future[Loaded] | None = None
         self._failed: tuple[Stamp, BaseException] | None = None
 
-    def live(self) -> Loaded:
+    def live(self, *, keep: bool = True) -> Loaded:
         """What was loaded last; loads only where nothing was. Raises what Answering.live raises."""
-        return self._loaded or super().live()
+        return self._loaded or super().live(keep=keep)
 
     def ready(self) -> Loaded:
         """What answers from now on: the version that became live, as soon as it is loaded.
@@ -37,7 +36,7 @@ class Succession(Answering):
         stamp = self._stamp()
         if self._loaded is None or self._loaded.stamp == stamp:
             self._failed = None
-            return super().live()
+            return super().live(keep=True)
         if self._coming is not None and self._coming.done():
             coming, self._coming = self._coming, None
             error = coming.exception()
@@ -52,11 +51,8 @@ class Succession(Answering):
             raise self._failed[1].with_traceback(None)
         return self._loaded
 
-    def _load(self, stamp: Stamp) -> Loaded:
-        return _settled(self._found(stamp))
-
-    def _found(self, stamp: Stamp) -> Loaded:
-        return super()._load(stamp)
+    def _load(self, stamp: Stamp, *, keep: bool = True) -> Loaded:
+        return _settled(super()._load(stamp, keep=keep))
 
     def _begun(self, stamp: Stamp) -> Future[Loaded]:
         coming: Future[Loaded] = Future()
@@ -73,7 +69,7 @@ class Succession(Answering):
     def _prepared(self, stamp: Stamp) -> Loaded:
         """Loaded, and what questions share is worked out: the first one would wait for it."""
         loaded = self._load(stamp)
-        warm(loaded)
+        loaded.warm()
         return loaded
 
 
@@ -89,10 +85,3 @@ def _settled(loaded: Loaded) -> Loaded:
     gc.collect()
     gc.freeze()
     return loaded
-
-
-def warm(loaded: Loaded) -> None:
-    """Lets it work out what questions share."""
-    serving = loaded.serving
-    query = Query(head=loaded.snapshot.ids[0], relation=serving.relations[0])
-    Scorer(serving).predict([query], 1)

@@ -6,7 +6,8 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from neo4j_relpred.api.answering import Answering, Loaded
+from neo4j_relpred.api.answering import Answering
+from neo4j_relpred.api.loaded import Loaded
 from neo4j_relpred.api.publishing import Consent, Publishing
 from neo4j_relpred.api.workspace import Progress, Workspace
 from neo4j_relpred.data.changes import Changes, compare
@@ -76,11 +77,14 @@ def _told_alike(before: Snapshot, now: Snapshot) -> bool:
 
 
 def _live(workspace: Workspace, answering: Answering) -> Loaded:
-    """The live model; with vectors of texts that could not be encoded and are to be tried again now."""
-    loaded = answering.live()
+    """The live model; with vectors of texts that could not be encoded and are to be tried again now.
+
+    A service will need what is worked out for it.
+    """
+    loaded = answering.live(keep=True)
     if loaded.poison and workspace.encoder.worth_a_try(_texts_of(workspace, loaded.snapshot, loaded.poison)):
         answering.forget()
-        loaded = answering.live()
+        loaded = answering.live(keep=True)
     return loaded
 
 

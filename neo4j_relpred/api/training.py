@@ -12,9 +12,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from neo4j_relpred.api.answering import Loaded
 from neo4j_relpred.api.cautions import cautions, tuned_otherwise
 from neo4j_relpred.api.events import write_events
+from neo4j_relpred.api.loaded import Loaded
 from neo4j_relpred.api.promotion import compare_with_live, held_out_by
 from neo4j_relpred.api.refreshing import beginning
 from neo4j_relpred.api.workspace import Progress, Workspace

@@ -136,16 +136,21 @@ class Registry:
         """The live version, or the one asked for. Raises ModelNotFound, VersionNotFound, CheckpointCorrupt."""
         from neo4j_relpred.model.checkpoint import load_checkpoint
 
-        number = self.live_version() if version is None else version
-        if number is None:
-            raise ModelNotFound(f"No model {self.name!r} was trained yet.", hint="`relpred train` trains one.")
+        number = self._number(version)
         checkpoint = load_checkpoint(self._existing(number))
         return ModelVersion(self.name, number, number == self.live_version(), dict(checkpoint.about)), checkpoint
 
-    def get(self, version: int) -> ModelVersion:
-        """What was recorded of a version. Raises VersionNotFound."""
-        self._existing(version)
-        return ModelVersion(self.name, version, version == self.live_version(), self._about(version))
+    def get(self, version: int | None = None) -> ModelVersion:
+        """What was recorded of the live version, or the one asked for. Raises what `load` raises."""
+        number = self._number(version)
+        self._existing(number)
+        return ModelVersion(self.name, number, number == self.live_version(), self._about(number))
+
+    def _number(self, version: int | None) -> int:
+        number = self.live_version() if version is None else version
+        if number is None:
+            raise ModelNotFound(f"No model {self.name!r} was trained yet.", hint="`relpred train` trains one.")
+        return number
 
     def _existing(self, version: int) -> Path:
         folder = self.folder / str(version)

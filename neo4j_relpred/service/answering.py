@@ -39,7 +39,7 @@ def opened(overrides: Mapping[str, Any]) -> RelationPredictor:
     from neo4j_relpred.service import question_routes  # noqa: F401 - what is asked is made of its classes
 
     predictor = RelationPredictor.open(load_settings(overrides=overrides, read_default=False))
-    predictor.keep_answering(shared=True)
+    predictor.keep_answering()
     return predictor
 
 
