@@ -2,12 +2,14 @@
 
 Of the graph in FOLDER some nodes are taken out, with their edges, and a few edges of others. A model is trained on what
 is left and all of it is published: the full pass, with reading, encoding, training and publication. Then somebody else
-writes what was taken out, in one transaction, and a sync follows. Nothing is told which nodes those are.
+writes what was taken out, of the edges of those nodes only every second one, in one transaction, and a sync follows.
+Nothing is told which nodes those are. The other edges stay away: they are what is missing at the new nodes.
 
 sync_share: seconds of the sync over those of the full pass. sync_publish_share: over those of reading and publishing
 alone, without the training. calm_seconds: of a sync that finds nothing changed. new_nodes_predicted: share of the nodes
-that came which have predicted edges now. rewritten_elsewhere: edges written by the sync at no node that changed, that
-has an edge to one, or that is predicted to have one.
+that came which have predicted edges now. new_edges, new_edges_right: predicted edges at nodes that came, and the share
+of them that are among those that stay away. rewritten_elsewhere: edges written by the sync at no node that changed,
+that has an edge to one, or that is predicted to have one.
 """
 
 from __future__ import annotations
@@ -38,10 +40,11 @@ PREDICTED: LiteralString = "type(e) STARTS WITH 'PREDICTED_'"
 
 @dataclass(frozen=True)
 class Late:
-    """What comes late: nodes with labels and properties, and edges, by the id of their ends."""
+    """What comes late: nodes with labels and properties, and edges, by the id of their ends. missing: never comes."""
 
     nodes: list[dict[str, Any]]
     edges: list[dict[str, Any]]
+    missing: list[dict[str, Any]]
 
     @property
     def ids(self) -> set[str]:
@@ -85,10 +88,12 @@ def _measured(driver: neo4j.Driver, uri: str, folder: Path, minutes: float, plac
     after = _predicted(driver)
     say(f"sync {report.seconds:.1f} s: {_told(report)}; without a change {calm.seconds:.1f} s")
     new = {node["id"] for node in late.nodes}
-    covered = {end for head, tail, _ in after.values() for end in (head, tail)} & new
+    covered = {end for head, _, tail, _ in after.values() for end in (head, tail)} & new
     changed = {key for key in before.keys() | after.keys() if before.get(key) != after.get(key)}
     near = late.ids | _neighbours(driver, sorted(late.ids))
-    far = [key for key in changed if not near & {*(before.get(key) or after[key])[:2]}]
+    hidden = {(edge["head"], edge["type"], edge["tail"]) for edge in late.missing}
+    at_new = [edge[:3] in hidden for edge in after.values() if {edge[0], edge[2]} & new]
+    far = [key for key in changed if not near & {*(before.get(key) or after[key])[:3:2]}]
     return {
         "full_seconds": full,
         "sync_seconds": report.seconds,
@@ -97,6 +102,8 @@ def _measured(driver: neo4j.Driver, uri: str, folder: Path, minutes: float, plac
         "sync_publish_share": report.seconds / (full - trained + read),
         "sync_pending": float(report.pending),
         "new_nodes_predicted": len(covered) / len(new),
+        "new_edges": float(len(at_new)),
+        "new_edges_right": sum(at_new) / len(at_new) if at_new else float("nan"),
         "rewritten_elsewhere": float(len(far)),
     }
 
@@ -111,12 +118,15 @@ def _taken_out(driver: neo4j.Driver, edges: int) -> Late:
     nodes = [row.data() for row in rows]
     ids = [node["id"] for node in nodes]
     kept = "RETURN h.id AS head, type(r) AS type, t.id AS tail"
-    with_nodes = driver.execute_query(f"MATCH (h)-[r]->(t) WHERE h.id IN $ids OR t.id IN $ids {kept}", ids=ids)
+    with_nodes = driver.execute_query(
+        f"MATCH (h)-[r]->(t) WHERE h.id IN $ids OR t.id IN $ids {kept} ORDER BY head, type, tail", ids=ids
+    )
     driver.execute_query("MATCH (n) WHERE n.id IN $ids DETACH DELETE n", ids=ids)
     others = driver.execute_query(
         f"MATCH (h)-[r]->(t) WITH h, r, t ORDER BY reverse(h.id), reverse(t.id) LIMIT $most {kept}", most=edges
     )
-    late = Late(nodes, [row.data() for row in (*with_nodes.records, *others.records)])
+    come, missing = with_nodes.records[::2], [row.data() for row in with_nodes.records[1::2]]
+    late = Late(nodes, [row.data() for row in (*come, *others.records)], missing)
     driver.execute_query(
         "UNWIND $rows AS row MATCH (h {id: row.head})-[r]->(t {id: row.tail}) WHERE type(r) = row.type DELETE r",
         rows=[row.data() for row in others.records],
@@ -137,11 +147,13 @@ def _come(driver: neo4j.Driver, late: Late) -> None:
     )
 
 
-def _predicted(driver: neo4j.Driver) -> dict[str, tuple[str, str, float]]:
+def _predicted(driver: neo4j.Driver) -> dict[str, tuple[str, str, str, float]]:
+    """Head, type, tail and probability by key."""
     rows = driver.execute_query(
-        f"MATCH (h)-[e]->(t) WHERE {PREDICTED} RETURN e.key AS key, h.id AS head, t.id AS tail, e.probability AS p"
+        f"MATCH (h)-[e]->(t) WHERE {PREDICTED} RETURN e.key AS key, h.id AS head, "
+        "substring(type(e), size('PREDICTED_')) AS type, t.id AS tail, e.probability AS p"
     ).records
-    return {row["key"]: (row["head"], row["tail"], row["p"]) for row in rows}
+    return {row["key"]: (row["head"], row["type"], row["tail"], row["p"]) for row in rows}
 
 
 def _neighbours(driver: neo4j.Driver, ids: list[str]) -> set[str]:

@@ -196,7 +196,7 @@ def show_report(report: Report, title: str, *, as_json: bool) -> None:
     calibration = report.calibration
     click.echo(
         f"Calibration (ECE of first answers): entities {_error(calibration.entities)}, relations "
-        f"{_error(calibration.relations)}. Base rate of sweeps {report.base_rate:.3f}."
+        f"{_error(calibration.relations)}. Base rate over all kinds of questions {report.base_rate:.3f}."
     )
     if report.seconds:
         click.echo(f"Trained in {report.seconds:.0f} s on {report.device}, {report.threads} thread(s).")

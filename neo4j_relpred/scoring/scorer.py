@@ -30,6 +30,7 @@ __all__ = ["Scorer"]
 
 LOOKING_SHARE = 0.2  # of the minutes of a sweep, for what to ask first
 PILOTS, PILOT = 4, 32  # types that tell what a question takes, and questions of each
+PILOT_SECONDS = 2.0  # no other type is begun after so many: who asks for an estimate waits
 AUDITS, MOST_AUDITED = 20, 500  # edges are taken out in so many parts at least, and not more than so many at a time
 
 log = logging.getLogger(__name__)
@@ -159,6 +160,8 @@ class Scorer:
             counts[questions.relation] = replace(before, heads=before.heads + heads, answered=answered)
         rng, done, started = np.random.default_rng(0), 0, time.monotonic()
         for questions in sorted(asked, key=lambda questions: -len(questions.heads))[:PILOTS]:
+            if time.monotonic() - started > PILOT_SECONDS:
+                break
             some = rng.choice(questions.heads, min(PILOT, len(questions.heads)), replace=False)
             done += len(some)
             for _ in self._swept(questions.relation, some, free_tails(self.serving, questions.relation), settings):

@@ -271,8 +271,8 @@ def test_a_type_to_publish_that_the_model_does_not_know_is_named_with_the_neares
 
 def test_a_publication_that_a_guard_stops_leaves_nothing_behind(place: Town) -> None:
     assert place.cli("publish").code == 0
-    refused(place, "publish --min-probability 0.99", 8, "publishing.shrink_guard")
-    assert place.cli("publish", "--min-probability", "0.99", "--confirm-shrink").code == 0
+    refused(place, "publish --min-probability 0.999", 8, "publishing.shrink_guard")
+    assert place.cli("publish", "--min-probability", "0.999", "--confirm-shrink").code == 0
 
 
 def test_words_that_are_nearly_commands_are_told_the_command(place: Town) -> None:
