@@ -25,6 +25,7 @@ from tests.integration.graphs import (
     written,
 )
 
+pytestmark = pytest.mark.usefixtures("on_line_5")
 CACHE = Path(__file__).parents[2] / ".build"
 PASSWORD = "correct-horse"
 WEIGHTS, DESCRIPTION, MANIFEST = "weights.safetensors", "model.json", "manifest.json"

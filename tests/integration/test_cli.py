@@ -26,6 +26,8 @@ from tests.integration.graphs import (
     trained_town,
 )
 
+pytestmark = pytest.mark.usefixtures("on_line_2026")
+
 
 @pytest.fixture
 def place(server: EmbeddedNeo4j, driver: neo4j.Driver, tmp_path: Path) -> Town:

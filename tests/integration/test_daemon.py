@@ -22,6 +22,7 @@ from neo4j_relpred.demo.server import EmbeddedNeo4j
 from tests.integration.graphs import Town, ask, child, load, predicted, town, trained_town, write_settings
 
 log = logging.getLogger(__name__)
+pytestmark = pytest.mark.usefixtures("on_line_2026")
 NO_ENCODER = '[text]\nencoder = ""'
 
 

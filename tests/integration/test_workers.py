@@ -21,6 +21,7 @@ from tests.integration.graphs import Town, child
 from tests.integration.serving import until
 from tests.integration.test_hand_over import Callers, second_version
 
+pytestmark = pytest.mark.usefixtures("on_line_5")
 PEOPLE = 8
 START_SECONDS = 120  # as much as for a service alone
 
