@@ -25,6 +25,7 @@ __all__ = ["Questions", "Swept", "by_promise", "free_tails", "questions_of"]
 
 Mask = npt.NDArray[np.bool_]
 ASKED_SHARE = 0.3  # a label whose nodes have a relation this often makes its other nodes worth asking
+BARE_SHARE = 0.05  # and this often those that have no edge at all: nobody has begun them yet
 SETTLED_NODES = 50  # nodes with a relation that it takes to say that one has no more than one of it
 SETTLED_SHARE = 0.01  # of them may have more
 LOOKED_AT = 10  # best candidates that tell whether the first stands out
@@ -70,16 +71,18 @@ def questions_of(
 ) -> tuple[list[Questions], int]:
     """Heads that have a relation and those of labels where having it is common; and how many questions are settled.
 
-    A question is settled where its relation gives each head one answer, and this head has it; and where each tail
-    belongs to one head, and none is free. only: heads (n,) that are asked about, by relation.
+    Of heads without any edge the relation need not be as common. A question is settled where its relation gives each
+    head one answer, and this head has it; and where each tail belongs to one head, and none is free. only: heads (n,)
+    that are asked about, by relation.
     """
-    found, left_out = [], 0
+    found, left_out, bare = [], 0, serving.model.graph.degrees == 0
     for relation in relations:
         has = serving.model.graph.context[:, relation] > 0
         asked = has.copy()
         for rows in serving.label_rows.values():
-            if has[rows].mean() >= ASKED_SHARE:
-                asked[rows] = True
+            share = has[rows].mean()
+            if share >= BARE_SHARE:
+                asked[rows] |= bare[rows] | (share >= ASKED_SHARE)
         asked &= serving.alive
         if only is not None:
             asked &= np.isin(np.arange(len(asked)), only.get(relation, ()))

@@ -10,9 +10,11 @@ import pytest
 
 from neo4j_relpred.config import PublishingSettings
 from neo4j_relpred.data.knowledge_graph import IntArray
+from neo4j_relpred.scoring import sweep
 from neo4j_relpred.scoring.rates import LEAST, MOST_WAITING, base_rates
 from neo4j_relpred.scoring.scorer import Scorer
 from neo4j_relpred.scoring.serving import Serving
+from neo4j_relpred.scoring.sweep import questions_of
 from neo4j_relpred.training.fit import FEW_NODES, missing_shares
 from tests.synthetic import graph_of
 
@@ -52,6 +54,19 @@ def test_a_question_that_nobody_of_the_kind_answers_keeps_a_little(serving: Serv
     found = rates(town(serving, [(0, LIVES, TOWN), (1, KNOWS, 2)]), [0, 8], KNOWS)
     assert found == pytest.approx([0.1 / 2, 1 / 9])  # two with other edges know nobody, six have none at all
     assert rates(town(serving, [(0, LIVES, TOWN)]), [8], KNOWS) == pytest.approx([LEAST])
+
+
+def test_a_node_without_edges_is_asked_for_what_is_less_common_too(
+    serving: Serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = town(serving, [(0, LIVES, TOWN), (1, KNOWS, 2)])  # one of nine lives somewhere
+
+    def heads(least: float) -> set[int]:
+        monkeypatch.setattr(sweep, "BARE_SHARE", least)
+        return {int(head) for questions in questions_of(few, [LIVES])[0] for head in questions.heads}
+
+    assert heads(1 / 9) == {0, 3, 4, 5, 6, 7, 8}
+    assert heads(2 / 9) == {0}
 
 
 def test_shares_are_those_of_the_edges_that_were_held_out() -> None:
