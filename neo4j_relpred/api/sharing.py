@@ -28,6 +28,7 @@ from neo4j_relpred.text.processor import multiplies_int8
 __all__ = ["Shared"]
 
 DIGITS = 16  # of a digest, in the name of a folder
+PATIENCE_SECONDS = 600.0  # with one that works out: it may be asleep, and then each does so for itself
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +63,7 @@ class Shared:
             return mapped
         try:
             self._home.mkdir(parents=True, exist_ok=True, mode=0o700)
-            with FileLock(self._home / "lock"):
+            with FileLock(self._home / "lock", timeout=PATIENCE_SECONDS):
                 mapped = self.mapped(stamp)
                 if mapped is None:
                     self._write(work_out())

@@ -27,23 +27,29 @@ def base_rates(serving: Serving, relation: int, anchors: IntArray, graph: Knowle
     spread over the nodes without one that might have one by their labels. Where a node has no edge at all, the share is
     that of the nodes of its labels which have the relation.
     """
-    shares, counts = serving.model.missing[relation], graph.context[anchors, relation]
-    rates = np.where(counts > 0, shares[1], _waiting(serving, relation, shares[0]))
+    answered, kept = serving.model.missing[relation, 1], serving.rates
+    if (relation, None) not in kept:
+        kept[relation, None] = _waiting(serving, relation)
+    rates = np.where(graph.context[anchors, relation] > 0, answered, kept[relation, None])
     for place in np.flatnonzero(graph.degrees[anchors] == 0).tolist():
-        rates[place] = _usual(serving, relation, int(anchors[place]))
+        labels = serving.labels[anchors[place]]
+        if (relation, labels) not in kept:
+            kept[relation, labels] = _usual(serving, relation, labels)
+        rates[place] = kept[relation, labels]
     return np.clip(rates, LEAST, 1.0)[:, None]
 
 
-def _waiting(serving: Serving, relation: int, share: float) -> float:
+def _waiting(serving: Serving, relation: int) -> float:
     """Of nodes with other edges, that lack this one."""
     graph = serving.model.graph
     has = graph.context[:, relation] > 0
     might = serving.fits(graph.inverse(relation)) & ~has & (graph.degrees > 0)
-    return min(MOST_WAITING, share * int(has.sum()) / max(1, int(might.sum())))
+    waiting = float(serving.model.missing[relation, 0]) * int(has.sum())
+    return min(MOST_WAITING, waiting / max(1, int(might.sum())))
 
 
-def _usual(serving: Serving, relation: int, node: int) -> float:
-    """Of nodes of its labels, edges or none: the highest share that one of the labels gives."""
+def _usual(serving: Serving, relation: int, labels: frozenset[str]) -> float:
+    """Of nodes of these labels, edges or none: the highest share that one of the labels gives."""
     has = serving.model.graph.context[:, relation] > 0
-    rows = [serving.label_rows[label] for label in serving.labels[node] if label in serving.label_rows]
+    rows = [serving.label_rows[label] for label in labels if label in serving.label_rows]
     return max((float(has[of_label].mean()) for of_label in rows), default=float(has[serving.alive].mean()))

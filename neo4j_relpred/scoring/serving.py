@@ -96,6 +96,11 @@ class Serving:
         return {label: np.array(rows, np.int64) for label, rows in found.items()}
 
     @cached_property
+    def rates(self) -> dict[tuple[int, frozenset[str] | None], float]:
+        """Where `rates` keeps what it counts in the graph: by relation, and by labels."""
+        return {}
+
+    @cached_property
     def end_labels(self) -> Mapping[int, frozenset[str]]:
         """Labels seen at the answering end of each relation, inverses too."""
         graph, kinds = self.model.graph, dict[frozenset[str], int]()  # many nodes have the same labels
