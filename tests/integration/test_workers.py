@@ -13,8 +13,10 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from neo4j_relpred import Client
+from neo4j_relpred.api import sharing
 from neo4j_relpred.demo.server import free_port
 from neo4j_relpred.triples import Query
 from tests.integration.graphs import Town, child
@@ -87,6 +89,18 @@ def test_what_is_shared_is_written_once_and_anew_where_it_is_damaged_or_old(
     assert town.cli("model", "promote", "2").code == 0
     (second,) = folders_after_answering()
     assert second.name.startswith("2-")
+
+
+def test_who_waits_too_long_for_the_folder_works_the_model_out_alone(
+    town: Town, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sharing, "PATIENCE_SECONDS", 0.1)
+    served = town.home / "served"
+    served.mkdir(exist_ok=True)
+    with FileLock(served / "lock"), town.predictor() as predictor:
+        predictor.keep_answering()
+        assert predictor.ready() == predictor.model
+    assert "a copy of the model for itself" in caplog.text
 
 
 def test_two_processes_answer_as_one_does_and_end_with_a_service_that_is_killed(town: Town, port: int) -> None:
