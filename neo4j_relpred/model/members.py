@@ -56,7 +56,8 @@ class Members(Parts):
 
     def apart(self) -> Members:
         """The same for another thread: each keeps what it worked out for the queries that it asked last."""
-        return replace(self)._sharing(self, "unit_context", "text_lengths", "sample")
+        there = (name for name in ("rough_structure", "rough_unit", "lengths") if name in self.__dict__)
+        return replace(self)._sharing(self, "unit_context", "text_lengths", "sample", *there)
 
     def heir_of(self, other: Members, anew: IntArray) -> Members:
         """Takes over what `other` has worked out for a graph that differs in little; `anew` are the nodes encoded anew.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -23,7 +24,8 @@ from neo4j_relpred.scoring.explaining import explained
 from neo4j_relpred.scoring.limits import least_probability, limit
 from neo4j_relpred.scoring.rates import base_rates
 from neo4j_relpred.scoring.serving import Serving
-from neo4j_relpred.scoring.sweep import Swept, by_promise, free_tails, questions_of
+from neo4j_relpred.scoring.sweep import Questions, Swept, by_promise, free_tails, questions_of
+from neo4j_relpred.scoring.threads import Course, shared_out
 from neo4j_relpred.triples import EntityId, Evidence, Part, Query, Relation, ScoredTriple, Triple
 
 __all__ = ["Scorer"]
@@ -178,42 +180,74 @@ class Scorer:
         progress: Callable[[int, int], None] = lambda done, total: None,
         say: Callable[[str], None] = log.warning,
         heads: Heads | None = None,
+        workers: int = 1,
     ) -> Swept:
         """The best new tails of every head that may have one, by the limits of the settings, most probable first.
 
         Questions are asked in the order of their promise until `settings.minutes` are over. `say` is told what was
-        left out. heads: only these are asked about.
+        left out. heads: only these are asked about. workers: threads that ask, each about relations of its own; the
+        progress is told by any of them.
         """
         ends = time.monotonic() + settings.minutes * 60
         wanted = [self.serving.relation_row(relation) for relation in relations]
         asked, settled = questions_of(self.serving, wanted, None if heads is None else self._rows_of(heads))
         if settled:
             log.info("%s questions not asked: they have the one answer that such questions have", f"{settled:,}")
-        total, done = sum(len(questions.heads) for questions in asked), 0
-        found: list[ScoredTriple] = []
-        left: dict[int, list[int]] = {}
-        model = self.serving.model
-        for questions in by_promise(self.serving, asked, settings.minutes * 60 * LOOKING_SHARE):
-            tails = free_tails(self.serving, questions.relation)
-            asked_until = 0
-            of_one_relation = np.full(len(questions.heads) if time.monotonic() < ends else 0, questions.relation)
-            for relation, rows in chunks_by_relation(of_one_relation, model.graph.num_entities, model.members):
-                if time.monotonic() > ends:
-                    break
-                found.extend(self._swept(relation, questions.heads[rows], tails, settings))
-                asked_until = int(rows[-1]) + 1
-                done += len(rows)
-                progress(done, total)
-            unasked = questions.heads[asked_until:].tolist()
-            left.setdefault(questions.relation, []).extend(unasked)
-        if done < total:
+        ordered = list(by_promise(self.serving, asked, settings.minutes * 60 * LOOKING_SHARE))
+        course = Course(sum(len(questions.heads) for questions in asked), ends, progress)
+        results = self._all_asked(ordered, settings, course, workers)
+        if course.done < course.total:
             say(
-                f"Scoring stopped after {settings.minutes:g} minutes (publishing.minutes): {done:,} of "
-                f"{total:,} questions were asked, the most promising first."
+                f"Scoring stopped after {settings.minutes:g} minutes (publishing.minutes): {course.done:,} of "
+                f"{course.total:,} questions were asked, the most promising first."
             )
+        found, left = list[ScoredTriple](), dict[int, list[int]]()
+        for questions, (triples, unasked) in zip(ordered, results, strict=True):
+            found += triples
+            left.setdefault(questions.relation, []).extend(unasked.tolist())
         names = self.serving.entities
         later = {self.serving.relations[row]: frozenset(names[head] for head in heads) for row, heads in left.items()}
         return Swept(limit(found, settings, self.symmetric).triples, later)
+
+    def _all_asked(
+        self, ordered: Sequence[Questions], settings: PublishingSettings, course: Course, workers: int
+    ) -> list[tuple[list[ScoredTriple], IntArray]]:
+        """What `_asked` says of each, by some threads."""
+        parts, results = shared_out(ordered, workers), dict[int, tuple[list[ScoredTriple], IntArray]]()
+
+        def ask(scorer: Scorer, part: Sequence[int]) -> None:
+            with course.stops():
+                for place in part:
+                    results[place] = scorer._asked(ordered[place], settings, course)
+
+        with ThreadPoolExecutor(max(1, len(parts))) as pool, course.stops():
+            others = [pool.submit(ask, self._apart(), part) for part in parts[1:]]
+            for part in parts[:1]:
+                ask(self, part)
+            for other in others:
+                other.result()
+        return [results[place] for place in range(len(ordered))]
+
+    def _apart(self) -> Scorer:
+        """The same for another thread."""
+        model = self.serving.model
+        members = model.members.apart()
+        return replace(self, serving=replace(self.serving, model=replace(model, members=members)))
+
+    def _asked(
+        self, questions: Questions, settings: PublishingSettings, course: Course
+    ) -> tuple[list[ScoredTriple], IntArray]:
+        """What was found for some questions, and the heads that were not asked about when the time was over."""
+        found, asked_until = list[ScoredTriple](), 0
+        tails, model = free_tails(self.serving, questions.relation), self.serving.model
+        of_one_relation = np.full(0 if course.over else len(questions.heads), questions.relation)
+        for relation, rows in chunks_by_relation(of_one_relation, model.graph.num_entities, model.members):
+            if course.over:
+                break
+            found.extend(self._swept(relation, questions.heads[rows], tails, settings))
+            asked_until = int(rows[-1]) + 1
+            course.more(len(rows))
+        return found, questions.heads[asked_until:]
 
     def affected(
         self, relations: Iterable[Relation], changed: Collection[EntityId], text: Collection[EntityId], least: float

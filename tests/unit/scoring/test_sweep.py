@@ -17,6 +17,7 @@ from neo4j_relpred.scoring import sweep
 from neo4j_relpred.scoring.scorer import Scorer
 from neo4j_relpred.scoring.serving import Serving
 from neo4j_relpred.scoring.sweep import Questions, by_promise, free_tails, questions_of
+from neo4j_relpred.scoring.threads import shared_out
 from tests.synthetic import CHILD, GRANDPARENT, PARENT, SIBLING
 from tests.unit.scoring.conftest import TYPES
 
@@ -128,6 +129,46 @@ def test_a_sweep_with_time_says_nothing_and_finds_new_edges(serving: Serving) ->
     assert found
     assert not facts & set(rows)
     assert [s.probability for s in found] == sorted((s.probability for s in found), reverse=True)
+
+
+def test_two_threads_find_what_one_does(serving: Serving) -> None:
+    settings, told = PublishingSettings(min_probability=0.0, top_k=3), list[tuple[int, int]]()
+    one = Scorer(serving).sweep(TYPES, settings)
+    two = Scorer(serving).sweep(TYPES, settings, lambda done, total: told.append((done, total)), workers=2)
+    assert one == two
+    assert [done for done, _ in told] == sorted({done for done, _ in told})
+    assert told[-1][0] == told[-1][1]
+
+
+@pytest.mark.parametrize("workers", [1, 2, 9])
+def test_all_questions_of_a_relation_go_to_one_thread(workers: int) -> None:
+    asked = [
+        Questions(relation, np.arange(size), answered=False, candidates=1)
+        for relation, size in [(0, 5), (1, 50), (2, 30), (0, 10), (1, 1), (2, 2)]
+    ]
+    parts = shared_out(asked, workers)
+    assert len(parts) == min(workers, 3)
+    assert sorted(place for part in parts for place in part) == list(range(6))
+    owners = [{asked[place].relation for place in part} for part in parts]
+    assert sum(map(len, owners)) == 3
+    assert all(part == sorted(part) for part in parts)
+    assert workers != 2 or owners == [{1}, {0, 2}]
+    assert shared_out([], workers) == []
+
+
+def test_a_thread_that_fails_stops_the_others(serving: Serving) -> None:
+    class Cancelled(BaseException):
+        pass
+
+    told: list[int] = []
+
+    def cancelled(done: int, total: int) -> None:
+        told.append(done)
+        raise Cancelled
+
+    with pytest.raises(Cancelled):
+        Scorer(serving).sweep(TYPES, PublishingSettings(), cancelled, workers=2)
+    assert len(told) <= 2  # each thread at its first chunk at most
 
 
 def test_an_audit_puts_what_does_not_belong_first(trained: TrainedModel) -> None:
