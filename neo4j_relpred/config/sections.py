@@ -184,7 +184,9 @@ class TrainingSettings(Section):
         None, gt=0, description="Memory that such a training may take at most; unset for what is free."
     )
     workers: int | None = Field(
-        None, ge=1, description="What a training does at once, and a sweep. Unset: as much as there are cores for, at most 2."
+        None,
+        ge=1,
+        description="What a training does at once, and a sweep. Unset: as much as there are cores for, at most 2.",
     )
     holdout_share: float = Field(
         0.06, gt=0, lt=0.5, description="Edges that the members never see; reasoner and calibration are fitted on them."
