@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, Literal
 
@@ -20,7 +21,7 @@ from neo4j_relpred.graph.live import LiveNode, Seen, described_node, read_entity
 from neo4j_relpred.model.registry import ModelVersion
 from neo4j_relpred.scoring.scorer import Scorer
 from neo4j_relpred.scoring.serving import Serving, serve
-from neo4j_relpred.training.cores import prepare_torch
+from neo4j_relpred.training.cores import prepare_torch, workers_asking
 from neo4j_relpred.triples import EntityId, Relation, Triple
 
 __all__ = ["Answering"]
@@ -78,7 +79,8 @@ class Answering:
         prepare_torch(workspace.settings.training)
         version, snapshot = workspace.registry.get(self._version), workspace.snapshots.read()
         shared, work_out = Shared(workspace, version, snapshot), partial(self._worked_out, stamp, version, snapshot)
-        return shared.kept(stamp, work_out) if keep else shared.mapped(stamp) or work_out()
+        loaded = shared.kept(stamp, work_out) if keep else shared.mapped(stamp) or work_out()
+        return replace(loaded, workers=workers_asking(loaded.serving.model, workspace.settings.training))
 
     def _worked_out(self, stamp: Stamp, version: ModelVersion, snapshot: Snapshot) -> Loaded:
         workspace = self._workspace
@@ -96,13 +98,14 @@ class Answering:
 
         Raises UnknownEntity.
         """
-        serving = self.live().serving
+        loaded = self.live()
+        serving = loaded.serving
         described = {one.node.id: one for one in given}
         for entity in dict.fromkeys(ends):
             if entity not in serving.rows:
                 serving = self._joined(serving, described.get(entity) or self.read(entity))
         wrong = rows_of(self._rejected(), serving.rows, serving.relation_rows)
-        return Scorer(serving, self._workspace.settings.training.base_rate, wrong)
+        return Scorer(serving, self._workspace.settings.training.base_rate, wrong, loaded.workers)
 
     def _rejected(self) -> tuple[Triple, ...]:
         kept = self._workspace.rejections

@@ -21,7 +21,7 @@ Stamp = tuple[int | None, int | None]
 class Loaded:
     """A version, ready to answer over a snapshot; `stamp` tells when either is another one.
 
-    poison: rows of the snapshot whose text could not be encoded.
+    poison: rows of the snapshot whose text could not be encoded. workers: threads that may ask at once.
     """
 
     version: ModelVersion
@@ -29,6 +29,7 @@ class Loaded:
     snapshot: Snapshot
     stamp: Stamp
     poison: Mapping[int, Poison] = field(default_factory=dict)
+    workers: int = 1
 
     def warm(self) -> None:
         """Lets it work out what questions share: the first one would wait for it."""

@@ -35,7 +35,6 @@ from neo4j_relpred.scoring.affected import Heads
 from neo4j_relpred.scoring.estimate import Estimate
 from neo4j_relpred.scoring.limits import least_probability, limit
 from neo4j_relpred.scoring.scorer import Scorer
-from neo4j_relpred.training.cores import workers_asking
 from neo4j_relpred.triples import Relation, Triple
 
 __all__ = ["Consent", "Publishing", "Rehearsal", "as_wished"]
@@ -182,8 +181,7 @@ class Publishing:
         label, told = loaded.version.label, partial(_told, progress)
         basis = self._basis(settings, loaded)
         heads = self._affected(scorer, relations, settings, basis) if settings.only_changed else None
-        workers = workers_asking(loaded.serving.model, self.workspace.settings.training)
-        swept = scorer.sweep(relations, settings, told, heads=heads, workers=workers)
+        swept = scorer.sweep(relations, settings, told, heads=heads)
         if heads is None:
             return [TargetEdge.of(triple, label, run) for triple in swept.triples], basis
         asked = {relation: names - swept.left.get(relation, frozenset()) for relation, names in heads.items()}

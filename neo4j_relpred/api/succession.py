@@ -7,6 +7,7 @@ import gc
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from dataclasses import replace
 
 from neo4j_relpred.api.answering import Answering
 from neo4j_relpred.api.loaded import Loaded, Stamp
@@ -52,7 +53,9 @@ class Succession(Answering):
         return self._loaded
 
     def _load(self, stamp: Stamp, *, keep: bool = True) -> Loaded:
-        return _settled(super()._load(stamp, keep=keep))
+        loaded = _settled(super()._load(stamp, keep=keep))
+        # several processes are what a service with more than one has for its cores
+        return replace(loaded, workers=1) if self._workspace.settings.service.workers > 1 else loaded
 
     def _begun(self, stamp: Stamp) -> Future[Loaded]:
         coming: Future[Loaded] = Future()

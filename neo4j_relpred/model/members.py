@@ -59,6 +59,16 @@ class Members(Parts):
         there = (name for name in ("rough_structure", "rough_unit", "lengths") if name in self.__dict__)
         return replace(self)._sharing(self, "unit_context", "text_lengths", "sample", *there)
 
+    def other(self, number: int) -> Members:
+        """The same for thread `number`, kept with what it works out."""
+        if number not in self._others:
+            self._others[number] = self.apart()
+        return self._others[number]
+
+    @cached_property
+    def _others(self) -> dict[int, Members]:
+        return {}
+
     def heir_of(self, other: Members, anew: IntArray) -> Members:
         """Takes over what `other` has worked out for a graph that differs in little; `anew` are the nodes encoded anew.
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import chain
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +17,7 @@ from neo4j_relpred.config import PublishingSettings
 from neo4j_relpred.data.explanation import Explanation
 from neo4j_relpred.data.knowledge_graph import IntArray, KnowledgeGraph
 from neo4j_relpred.model.chunks import chunk_bytes, chunks_by_relation
+from neo4j_relpred.model.members import Members
 from neo4j_relpred.model.trained import EntityAnswers
 from neo4j_relpred.scoring.affected import Heads, affected
 from neo4j_relpred.scoring.estimate import Estimate, TypeEstimate
@@ -33,6 +35,7 @@ __all__ = ["Scorer"]
 LOOKING_SHARE = 0.2  # of the minutes of a sweep, for what to ask first
 PILOTS, PILOT = 4, 32  # types that tell what a question takes, and questions of each
 PILOT_SECONDS = 2.0  # no other type is begun after so many: who asks for an estimate waits
+WORTH_CHUNKS = 4  # from so many on, a list is worth another thread
 AUDITS, MOST_AUDITED = 20, 500  # edges are taken out in so many parts at least, and not more than so many at a time
 
 log = logging.getLogger(__name__)
@@ -44,12 +47,14 @@ class Scorer:
 
     None goes by the kind of question, see `rates`.
 
-    rejected: (n, 3) triples that people found false, which are no answers.
+    rejected: (n, 3) triples that people found false, which are no answers. workers: threads that a sweep or a long list
+    may take.
     """
 
     serving: Serving
     base_rate: float | None = None
     rejected: IntArray = field(default_factory=lambda: np.empty((0, 3), np.int64))
+    workers: int = 1
 
     @cached_property
     def _false(self) -> KnowledgeGraph:
@@ -180,13 +185,12 @@ class Scorer:
         progress: Callable[[int, int], None] = lambda done, total: None,
         say: Callable[[str], None] = log.warning,
         heads: Heads | None = None,
-        workers: int = 1,
     ) -> Swept:
         """The best new tails of every head that may have one, by the limits of the settings, most probable first.
 
         Questions are asked in the order of their promise until `settings.minutes` are over. `say` is told what was
-        left out. heads: only these are asked about. workers: threads that ask, each about relations of its own; the
-        progress is told by any of them.
+        left out. heads: only these are asked about. Of several workers each asks about relations of its own, and any
+        of them tells of the progress.
         """
         ends = time.monotonic() + settings.minutes * 60
         wanted = [self.serving.relation_row(relation) for relation in relations]
@@ -195,7 +199,7 @@ class Scorer:
             log.info("%s questions not asked: they have the one answer that such questions have", f"{settled:,}")
         ordered = list(by_promise(self.serving, asked, settings.minutes * 60 * LOOKING_SHARE))
         course = Course(sum(len(questions.heads) for questions in asked), ends, progress)
-        results = self._all_asked(ordered, settings, course, workers)
+        results = self._all_asked(ordered, settings, course)
         if course.done < course.total:
             say(
                 f"Scoring stopped after {settings.minutes:g} minutes (publishing.minutes): {course.done:,} of "
@@ -210,10 +214,10 @@ class Scorer:
         return Swept(limit(found, settings, self.symmetric).triples, later)
 
     def _all_asked(
-        self, ordered: Sequence[Questions], settings: PublishingSettings, course: Course, workers: int
+        self, ordered: Sequence[Questions], settings: PublishingSettings, course: Course
     ) -> list[tuple[list[ScoredTriple], IntArray]]:
         """What `_asked` says of each, by some threads."""
-        parts, results = shared_out(ordered, workers), dict[int, tuple[list[ScoredTriple], IntArray]]()
+        parts, results = shared_out(ordered, self.workers), dict[int, tuple[list[ScoredTriple], IntArray]]()
 
         def ask(scorer: Scorer, part: Sequence[int]) -> None:
             with course.stops():
@@ -290,27 +294,46 @@ class Scorer:
     def _entities(
         self, target: Part, name: Relation, given: Sequence[EntityId], top_k: int
     ) -> Iterator[list[ScoredTriple]]:
-        """The best tails of given heads, or heads of given tails."""
+        """The best tails of given heads, or heads of given tails. Long lists are asked by several threads."""
         serving, model = self.serving, self.serving.model
         relation = serving.relation_row(name)
         step = model.graph.inverse(relation) if target == "head" else relation
-        anchors = np.array([serving.row(entity) for entity in given])
-        asked = np.array([step])
-        for _, rows in chunks_by_relation(np.full(len(anchors), step), model.graph.num_entities, model.members):
-            known = model.graph.answers(anchors[rows], np.full(len(rows), step))
-            proposal = model.members.propose(step, anchors[rows], known)
-            answers = model.reason(step, proposal)
-            keep = serving.alive[answers.candidates] & self._open(step, anchors[rows], answers)
-            orders = [_best(logits, kept, top_k) for logits, kept in zip(answers.logits, keep, strict=True)]
-            reasons = shares_of_each(model.entity_reasoner, proposal.features, asked, orders, ENTITY_COLUMNS)
-            for line, (anchor, order, shares) in enumerate(zip(anchors[rows].tolist(), orders, reasons, strict=True)):
-                found = []
-                for rank, (place, share) in enumerate(zip(order.tolist(), shares, strict=True), start=1):
-                    other = int(answers.candidates[line, place])
-                    head, tail = (other, anchor) if target == "head" else (anchor, other)
-                    values = float(answers.logits[line, place]), float(answers.probabilities[line, place]), rank
-                    found.append(self._answer(head, relation, tail, values, share))
-                yield found
+        anchors, every = np.array([serving.row(entity) for entity in given]), np.full(len(given), step)
+        chunks = [anchors[rows] for _, rows in chunks_by_relation(every, model.graph.num_entities, model.members)]
+        workers = self.workers if len(chunks) >= WORTH_CHUNKS else 1
+
+        def ask(members: Members, some: Sequence[IntArray]) -> list[list[list[ScoredTriple]]]:
+            return [self._answered(members, relation, step, chunk, top_k) for chunk in some]
+
+        found: list[list[list[ScoredTriple]]] = [[] for _ in chunks]
+        with ThreadPoolExecutor(workers) as pool:
+            others = [pool.submit(ask, model.members.other(n), chunks[n::workers]) for n in range(1, workers)]
+            found[::workers] = ask(model.members, chunks[::workers])
+            for number, other in enumerate(others, start=1):
+                found[number::workers] = other.result()
+        return chain.from_iterable(found)
+
+    def _answered(
+        self, members: Members, relation: int, step: int, anchors: IntArray, top_k: int
+    ) -> list[list[ScoredTriple]]:
+        """What these members and the reasoner answer. step: the relation, or its inverse where heads are asked for."""
+        model = self.serving.model
+        known = model.graph.answers(anchors, np.full(len(anchors), step))
+        proposal = members.propose(step, anchors, known)
+        answers = model.reason(step, proposal)
+        keep = self.serving.alive[answers.candidates] & self._open(step, anchors, answers)
+        orders = [_best(logits, kept, top_k) for logits, kept in zip(answers.logits, keep, strict=True)]
+        asked, found = np.array([step]), []
+        reasons = shares_of_each(model.entity_reasoner, proposal.features, asked, orders, ENTITY_COLUMNS)
+        for line, (anchor, order, shares) in enumerate(zip(anchors.tolist(), orders, reasons, strict=True)):
+            rows = []
+            for rank, (place, share) in enumerate(zip(order.tolist(), shares, strict=True), start=1):
+                other = int(answers.candidates[line, place])
+                head, tail = (anchor, other) if step == relation else (other, anchor)
+                values = float(answers.logits[line, place]), float(answers.probabilities[line, place]), rank
+                rows.append(self._answer(head, relation, tail, values, share))
+            found.append(rows)
+        return found
 
     def _relations(self, queries: Sequence[Query], top_k: int) -> Iterator[list[ScoredTriple]]:
         serving, model = self.serving, self.serving.model

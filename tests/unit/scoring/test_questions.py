@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from neo4j_relpred.errors import UnknownEntity
+from neo4j_relpred.model import chunks
 from neo4j_relpred.scoring.scorer import Scorer
 from neo4j_relpred.scoring.serving import Serving
-from neo4j_relpred.triples import Query, ScoredTriple
+from neo4j_relpred.triples import Part, Query, ScoredTriple
 from tests.synthetic import SIBLING
 
 FEW = [f"p{row:02}" for row in range(0, 60, 7)]
@@ -53,3 +54,18 @@ def test_known_and_rejected_answers_are_left_out_of_each_question(serving: Servi
 def test_one_unknown_node_is_named(serving: Serving) -> None:
     with pytest.raises(UnknownEntity, match="nobody"):
         Scorer(serving, 1.0).predict([Query(head=one, relation="SIBLING") for one in ("p01", "nobody")], 5)
+
+
+@pytest.mark.parametrize("target", ["head", "tail"])
+def test_a_long_list_is_answered_by_threads_as_by_one(
+    target: Part, serving: Serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chunks, "MOST_IN_CHUNK", 7)
+    end = "tail" if target == "head" else "head"
+    queries = [Query(**{"relation": "SIBLING", end: name}) for name in serving.entities]
+    one, two = (Scorer(serving, workers=workers).predict(queries, 5) for workers in (1, 2))
+    assert [[row.triple for row in rows] for rows in one] == [[row.triple for row in rows] for rows in two]
+    for rows, others in zip(one, two, strict=True):
+        probable = [row.probability for row in others]
+        assert [row.probability for row in rows] == pytest.approx(probable, abs=1e-5)
+    assert all(getattr(rows[0].triple, end) == name for rows, name in zip(one, serving.entities, strict=True))

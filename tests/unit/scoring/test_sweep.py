@@ -134,7 +134,7 @@ def test_a_sweep_with_time_says_nothing_and_finds_new_edges(serving: Serving) ->
 def test_two_threads_find_what_one_does(serving: Serving) -> None:
     settings, told = PublishingSettings(min_probability=0.0, top_k=3), list[tuple[int, int]]()
     one = Scorer(serving).sweep(TYPES, settings)
-    two = Scorer(serving).sweep(TYPES, settings, lambda done, total: told.append((done, total)), workers=2)
+    two = Scorer(serving, workers=2).sweep(TYPES, settings, lambda done, total: told.append((done, total)))
     assert one == two
     assert [done for done, _ in told] == sorted({done for done, _ in told})
     assert told[-1][0] == told[-1][1]
@@ -167,7 +167,7 @@ def test_a_thread_that_fails_stops_the_others(serving: Serving) -> None:
         raise Cancelled
 
     with pytest.raises(Cancelled):
-        Scorer(serving).sweep(TYPES, PublishingSettings(), cancelled, workers=2)
+        Scorer(serving, workers=2).sweep(TYPES, PublishingSettings(), cancelled)
     assert len(told) <= 2  # each thread at its first chunk at most
 
 
