@@ -171,7 +171,8 @@ class Scorer:
                 break
             some = rng.choice(questions.heads, min(PILOT, len(questions.heads)), replace=False)
             done += len(some)
-            for _ in self._swept(questions.relation, some, free_tails(self.serving, questions.relation), settings):
+            tails = free_tails(self.serving, questions.relation)
+            for _ in self._swept(self.serving.model.members, questions.relation, some, tails, settings):
                 pass  # it is the time that counts
         pace = (time.monotonic() - started) / max(1, done)
         nodes = int(self.serving.alive.sum())
@@ -219,36 +220,31 @@ class Scorer:
         """What `_asked` says of each, by some threads."""
         parts, results = shared_out(ordered, self.workers), dict[int, tuple[list[ScoredTriple], IntArray]]()
 
-        def ask(scorer: Scorer, part: Sequence[int]) -> None:
+        def ask(members: Members, part: Sequence[int]) -> None:
             with course.stops():
                 for place in part:
-                    results[place] = scorer._asked(ordered[place], settings, course)
+                    results[place] = self._asked(members, ordered[place], settings, course)
 
         with ThreadPoolExecutor(max(1, len(parts))) as pool, course.stops():
-            others = [pool.submit(ask, self._apart(), part) for part in parts[1:]]
+            members = self.serving.model.members
+            others = [pool.submit(ask, members.apart(), part) for part in parts[1:]]
             for part in parts[:1]:
-                ask(self, part)
+                ask(members, part)
             for other in others:
                 other.result()
         return [results[place] for place in range(len(ordered))]
 
-    def _apart(self) -> Scorer:
-        """The same for another thread."""
-        model = self.serving.model
-        members = model.members.apart()
-        return replace(self, serving=replace(self.serving, model=replace(model, members=members)))
-
     def _asked(
-        self, questions: Questions, settings: PublishingSettings, course: Course
+        self, members: Members, questions: Questions, settings: PublishingSettings, course: Course
     ) -> tuple[list[ScoredTriple], IntArray]:
         """What was found for some questions, and the heads that were not asked about when the time was over."""
         found, asked_until = list[ScoredTriple](), 0
-        tails, model = free_tails(self.serving, questions.relation), self.serving.model
+        tails, entities = free_tails(self.serving, questions.relation), self.serving.model.graph.num_entities
         of_one_relation = np.full(0 if course.over else len(questions.heads), questions.relation)
-        for relation, rows in chunks_by_relation(of_one_relation, model.graph.num_entities, model.members):
+        for relation, rows in chunks_by_relation(of_one_relation, entities, members):
             if course.over:
                 break
-            found.extend(self._swept(relation, questions.heads[rows], tails, settings))
+            found.extend(self._swept(members, relation, questions.heads[rows], tails, settings))
             asked_until = int(rows[-1]) + 1
             course.more(len(rows))
         return found, questions.heads[asked_until:]
@@ -271,12 +267,17 @@ class Scorer:
         }
 
     def _swept(
-        self, relation: int, heads: IntArray, tails: npt.NDArray[np.bool_], settings: PublishingSettings
+        self,
+        members: Members,
+        relation: int,
+        heads: IntArray,
+        tails: npt.NDArray[np.bool_],
+        settings: PublishingSettings,
     ) -> Iterator[ScoredTriple]:
-        """tails: (entities,) which may be an answer."""
+        """members: who proposes, in a thread of their own; tails: (entities,) which may be an answer."""
         model = self.serving.model
         known = model.graph.answers(heads, np.full(len(heads), relation))
-        proposal = model.members.propose(relation, heads, known)
+        proposal = members.propose(relation, heads, known)
         answers = model.reason(relation, proposal, self._rates(relation, heads, model.graph))
         fits = tails[answers.candidates] & self._open(relation, heads, answers)
         probabilities = np.where(fits, answers.probabilities, 0.0)
