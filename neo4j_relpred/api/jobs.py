@@ -41,7 +41,8 @@ class Job:
     """A job as it stands.
 
     `stage` is what it does now, `share` how much of that is done, from 0 to 1. `result` is what a job that is done
-    tells, `error` code, message and hint of one that failed, `notes` what it warned of.
+    tells, `error` code, message and hint of one that failed, `notes` what it warned of. `wanted` counts those who
+    submitted it and did not withdraw.
     """
 
     id: str
@@ -56,6 +57,7 @@ class Job:
     result: Mapping[str, Any] = field(default_factory=dict)
     error: tuple[str, str, str] | None = None
     notes: tuple[str, ...] = ()
+    wanted: int = 1
 
     @property
     def ended(self) -> bool:
@@ -98,7 +100,7 @@ class Jobs:
                     raise InvalidQuery(
                         f"The job {job_id!r} was submitted as another one.", hint="Give a new id, or leave it out."
                     )
-                return there
+                return there if there.ended else self._set(job_id, wanted=there.wanted + 1)
             if self._closing or len(self._tasks) >= MOST_WAITING:
                 raise Overloaded(f"{len(self._tasks)} jobs are waiting already.", hint="Wait, or cancel some of them.")
             job = Job(job_id or f"{kind}-{secrets.token_hex(4)}", kind, asked, _now())
@@ -136,6 +138,12 @@ class Jobs:
         if running is not None:
             _stop(running)
         return job
+
+    def withdraw(self, job_id: str) -> Job:
+        """Takes one submission back: the job is stopped when nobody wants it any more. Raises JobNotFound."""
+        with self._change:
+            job = self._set(job_id, wanted=max(0, self.get(job_id).wanted - 1))
+        return job if job.wanted else self.cancel(job_id)
 
     def close(self) -> None:
         """Stops what runs and forgets what waits."""

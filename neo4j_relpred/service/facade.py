@@ -75,6 +75,9 @@ class JobBoard(Protocol):
     def cancel(self, job_id: str) -> Job:
         """Stops one of them."""
 
+    def withdraw(self, job_id: str) -> Job:
+        """Takes one submission of a job back."""
+
 
 class Daemons(Protocol):
     """What the service needs of the node by which daemons are told."""

@@ -72,6 +72,11 @@ def add_jobs(app: FastAPI, predictor: Predictor, refusals: Refusals) -> None:
         """Stops a job. What it wrote stays; the live model stays what it is."""
         return await answer(request, lambda: [predictor.jobs.cancel(body.job_id)])
 
+    @route("withdraw")
+    async def withdraw(body: JobBody, request: Request) -> Response:
+        """Takes one submission back. The job is stopped when nobody who submitted it wants it any more."""
+        return await answer(request, lambda: [predictor.jobs.withdraw(body.job_id)])
+
 
 def add_estimates(app: FastAPI, model: ModelWorker, desk: Worker, refusals: Refusals, deadline_seconds: float) -> None:
     """Adds what tells beforehand what a job would take. A training needs the graph for it, a publication the model."""

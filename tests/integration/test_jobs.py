@@ -131,6 +131,22 @@ def test_a_terminated_query_takes_its_job_with_it(place: Town) -> None:
     assert place.predictor().models()[-1].live
 
 
+def test_a_terminated_query_leaves_a_job_that_another_one_waits_for(place: Town) -> None:
+    first, second = (Waiting(place.driver, LONG | {"fresh": True, "jobId": "shared"}) for _ in range(2))
+    find = "SHOW TRANSACTIONS YIELD transactionId, currentQuery WHERE currentQuery STARTS WITH 'CALL relpred.train' "
+    one, other = until(lambda: two_of(ask(place.driver, find + "RETURN transactionId AS id")))
+    until(lambda: training(place.driver))
+    ask(place.driver, "TERMINATE TRANSACTION $id", id=one["id"])
+    until(lambda: not (first.thread.is_alive() and second.thread.is_alive()))
+    assert [job["status"] for job in jobs(place.driver) if job["jobId"] == "shared"] == ["running"]
+    ask(place.driver, "TERMINATE TRANSACTION $id", id=other["id"])
+    until(lambda: [job for job in jobs(place.driver) if job["jobId"] == "shared" and job["status"] == "cancelled"])
+
+
+def two_of(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return rows if len(rows) == 2 else []
+
+
 def jobs(driver: neo4j.Driver) -> list[dict[str, Any]]:
     return ask(driver, "CALL relpred.job.list({topK: 100}) YIELD jobId, status, endedAt, error RETURN *")
 

@@ -121,6 +121,19 @@ def test_the_same_id_is_the_same_job(board: Callable[[str], Jobs]) -> None:
     assert [one.id for one in jobs.list()] == [job.id]
 
 
+def test_a_job_is_stopped_when_the_last_who_submitted_it_withdraws(board: Callable[[str], Jobs]) -> None:
+    jobs = board(SLEEPS)
+    for _ in range(2):
+        jobs.submit("train", {}, {}, "shared")
+    eventually(jobs, "shared", lambda job: job.share == 0.25)
+    assert jobs.withdraw("shared").state == "running"
+    assert jobs.withdraw("shared").state == "cancelled"
+    assert jobs.withdraw("shared").state == "cancelled"
+    assert jobs.submit("train", {}, {}, "shared").state == "cancelled"
+    with pytest.raises(JobNotFound):
+        jobs.withdraw("other")
+
+
 def test_a_setting_that_cannot_be_used_is_refused_before_anything_waits(board: Callable[[str], Jobs]) -> None:
     jobs = board(ECHOES)
     with pytest.raises(InvalidSettings, match=r"training\.minutes"):

@@ -122,6 +122,9 @@ class FakeJobs:
         self.jobs[job_id] = replace(self.get(job_id), state="cancelled", ended_at=AT)
         return self.jobs[job_id]
 
+    def withdraw(self, job_id: str) -> Job:
+        return self.cancel(job_id)
+
 
 class FakeDaemons:
     """The node of a daemon that a test may have run."""

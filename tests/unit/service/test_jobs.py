@@ -63,6 +63,12 @@ def test_jobs_are_listed_shown_and_cancelled(client: TestClient) -> None:
     assert (row["state"], row["seconds"]) == ("cancelled", 0.0)
 
 
+def test_a_submission_is_taken_back(client: TestClient) -> None:
+    post(client, "train")
+    (row,) = post(client, "withdraw", job_id="train-1")
+    assert row["state"] == "cancelled"
+
+
 def test_an_unknown_job_and_another_model_are_refused(client: TestClient) -> None:
     answer = client.post("/v1/jobs/cancel", json={"job_id": "no"})
     assert (answer.status_code, answer.json()["code"]) == (404, "job-not-found")

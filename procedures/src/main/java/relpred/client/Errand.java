@@ -78,6 +78,11 @@ public final class Errand {
         return new Errand("/v1/jobs/cancel", Map.of("job_id", job), Effect.SAME);
     }
 
+    /** Takes one submission of a job back: it is stopped when nobody who submitted it wants it any more. */
+    public static Errand jobWithdraw(String job) {
+        return new Errand("/v1/jobs/withdraw", Map.of("job_id", job), Effect.ONCE);
+    }
+
     /** Lists the versions of the model. */
     public static Errand modelList() {
         return new Errand("/v1/models/list", Map.of(), Effect.NONE);

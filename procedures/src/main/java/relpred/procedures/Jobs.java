@@ -22,7 +22,7 @@ import relpred.client.SettingsSource;
 
 /**
  * Long work: the service does it in processes of its own, one after the other. A query that waits for it holds no lock,
- * and takes its job along when it is terminated.
+ * and takes its job along when it is terminated, unless another one submitted the same.
  */
 public final class Jobs {
     private static final long LOOK_MILLIS = 200;
@@ -158,9 +158,9 @@ public final class Jobs {
             }
             return job;
         } catch (TransactionTerminatedException terminated) {
-            // Whoever waited wants it no more. The guard would refuse every further call.
+            // Whoever waited wants it no more; others may. The guard would refuse every further call.
             var client = new RelpredClient(SettingsSource.ofThisJar().read(), () -> {});
-            only(client.jobs(Errand.jobCancel(job.id()), Optional.of(STOPPING)));
+            only(client.jobs(Errand.jobWithdraw(job.id()), Optional.of(STOPPING)));
             throw terminated;
         } catch (InterruptedException interrupted) {
             Thread.currentThread().interrupt();

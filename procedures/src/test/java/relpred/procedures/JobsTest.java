@@ -168,7 +168,7 @@ class JobsTest {
             exchange.getResponseBody().write(body);
             looked.countDown();
         });
-        stub.on("/v1/jobs/cancel", exchange -> {
+        stub.on("/v1/jobs/withdraw", exchange -> {
             byte[] body = JOB.formatted("train", "cancelled", ENDED, "{}", "null").getBytes(StandardCharsets.UTF_8);
             exchange.sendResponseHeaders(200, body.length);
             exchange.getResponseBody().write(body);
