@@ -131,6 +131,7 @@ def test_a_terminated_query_takes_its_job_with_it(place: Town) -> None:
     assert place.predictor().models()[-1].live
 
 
+@pytest.mark.usefixtures("on_line_5")
 def test_a_terminated_query_leaves_a_job_that_another_one_waits_for(place: Town) -> None:
     first, second = (Waiting(place.driver, LONG | {"fresh": True, "jobId": "shared"}) for _ in range(2))
     find = "SHOW TRANSACTIONS YIELD transactionId, currentQuery WHERE currentQuery STARTS WITH 'CALL relpred.train' "
