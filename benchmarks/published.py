@@ -7,16 +7,18 @@ calibration are fitted on. Then the graph of both is swept, as a publication doe
 about as many as were held out, which base rates assume. A published edge that is no test edge counts as wrong, though
 it may be true: data sets lack facts, too. What is measured is a lower bound.
 
-Each figure twice: `kinds`, with a base rate for each kind of question, and `alike`, with one for all. KIND_published:
-edges of a probability of .5 or more. KIND_right, KIND_claimed: the share of them that are test edges, and their mean
-probability. KIND_found: test edges among as many edges, the most probable ones, as there are test edges, over that
-number. KIND_calibration_error: of all edges of a probability of .1 or more, in ten bins of equal number.
+Each figure by three ways: `trial`, as in use: by what a trial over train showed of the edges in valid; `kinds`, with a
+base rate for each kind of question alone; and `alike`, with one rate for all. WAY_published: edges of a probability of
+.5 or more. WAY_right, WAY_claimed: the share of them that are test edges, and their mean probability. WAY_found: test
+edges among as many edges, the most probable ones, as there are test edges, over that number. WAY_calibration_error: of
+all edges of a probability of .1 or more, in ten bins of equal number.
 """
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -25,10 +27,13 @@ import numpy.typing as npt
 from benchmarks.fitting import fit_task, settings_of, settings_options
 from benchmarks.folders import DataSet, Task
 from benchmarks.output import json_option, print_figures, say, write_json
+from neo4j_relpred.api.training import TRIAL_SHARE
 from neo4j_relpred.config import PublishingSettings, Settings
 from neo4j_relpred.model.trained import TrainedModel
 from neo4j_relpred.scoring.scorer import Scorer
 from neo4j_relpred.scoring.serving import Serving
+from neo4j_relpred.scoring.unasked import tried_out
+from neo4j_relpred.training.cores import workers_asking
 
 Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
@@ -55,22 +60,36 @@ def measure(options: argparse.Namespace, settings: Settings) -> dict[str, float]
     if task.inductive:
         raise SystemExit(f"{options.folder} holds two graphs; this benchmark asks about the one that was trained on.")
     data = task.learnt
-    model = fit_task(task, options.minutes, settings, options.cache).learnt.over(data.graph(data.train, data.valid))
+    learnt = fit_task(task, options.minutes, settings, options.cache).learnt
+    seconds = 60 * TRIAL_SHARE * options.minutes
+    workers = workers_asking(learnt, settings.training)
+    scorer = Scorer(_serving(data, learnt), workers=workers)
+    hidden, nothing = data.graph(data.valid), data.graph(data.test[:0])  # test edges are missing: nobody knows them
+    unasked = tried_out(scorer, hidden, nothing, seconds, options.seed)
+    plain = learnt.over(data.graph(data.train, data.valid))
     found = dict[str, float]()
-    for name, rate in (("kinds", None), ("alike", model.base_rate)):
-        probability, right = _swept(data, model, rate, options.sweep_minutes)
+    ways = {
+        "trial": (replace(plain, unasked=unasked), None),
+        "kinds": (plain, None),
+        "alike": (plain, plain.base_rate),
+    }
+    for name, (model, rate) in ways.items():
+        scorer = Scorer(_serving(data, model), rate, workers=workers)
+        probability, right = _swept(data, scorer, options.sweep_minutes)
         found |= {f"{name}_{key}": value for key, value in _figures(probability, right, len(data.test)).items()}
     return found
 
 
-def _swept(data: DataSet, model: TrainedModel, rate: float | None, minutes: float) -> tuple[Floats, Mask]:
+def _serving(data: DataSet, model: TrainedModel) -> Serving:
+    names = tuple(data.ids), tuple(data.names)
+    return Serving(model, *names, data.labels, np.ones(len(data.ids), bool), data.relations)
+
+
+def _swept(data: DataSet, scorer: Scorer, minutes: float) -> tuple[Floats, Mask]:
     """Probability of each edge that a sweep finds, the most probable first, and whether it is a test edge."""
-    serving = Serving(
-        model, tuple(data.ids), tuple(data.names), data.labels, np.ones(len(data.ids), bool), data.relations
-    )
     settings = PublishingSettings(min_probability=0.0, minutes=minutes, max_edges=10_000_000)
-    triples = Scorer(serving, rate).sweep(data.relations, settings, say=say).triples
-    rows, types = serving.rows, serving.relation_rows
+    triples = scorer.sweep(data.relations, settings, say=say).triples
+    rows, types = scorer.serving.rows, scorer.serving.relation_rows
     true = set(map(tuple, data.test.tolist()))
     right = [(rows[one.triple.head], types[one.triple.relation], rows[one.triple.tail]) in true for one in triples]
     return np.array([one.probability for one in triples]), np.array(right, bool)

@@ -31,6 +31,9 @@ from neo4j_relpred.model.checkpoint import Checkpoint
 from neo4j_relpred.model.layout import CURVES
 from neo4j_relpred.model.registry import ModelVersion
 from neo4j_relpred.model.trained import TrainedModel
+from neo4j_relpred.scoring.scorer import Scorer
+from neo4j_relpred.scoring.serving import serve_again
+from neo4j_relpred.scoring.unasked import tried_out
 from neo4j_relpred.text.processor import device_of
 from neo4j_relpred.training.baselines import cheap_baselines
 from neo4j_relpred.training.cores import workers_asking
@@ -39,7 +42,9 @@ from neo4j_relpred.training.fit import fit
 from neo4j_relpred.training.lesson import Lesson
 from neo4j_relpred.training.memory import Size, limit_caches, refuse_too_large
 
-__all__ = ["draw_split", "evaluate_file", "split_snapshot", "train"]
+__all__ = ["TRIAL_SHARE", "draw_split", "evaluate_file", "split_snapshot", "train"]
+
+TRIAL_SHARE = 0.15  # of the minutes of a training, on top of them
 
 
 def train(
@@ -71,6 +76,7 @@ def train(
         lesson = Lesson(graph, split.holdout, vectors, workspace.words(data), wrong)
         curves = Curves()
         model = fit(lesson, settings.model, begun.settings.training, progress, begun.start, unfinished, curves)
+        model = _tried_out(replace(workspace, settings=begun.settings), model, data, split, wrong)
         seconds = unfinished.earlier + time.monotonic() - started
         report = _evaluate(replace(workspace, settings=begun.settings), model, data, split, progress)
         device = device_of(settings.training.device, "training.device")
@@ -153,6 +159,18 @@ def evaluate_file(loaded: Loaded, file: Path) -> Report:
         warnings.append(f"{left_out} triples stand in the graph: left out.")
     report = evaluate(serving.model, unseen, graph.with_triples(unseen), serving.relations)
     return replace(report, warnings=(*warnings, *report.warnings))
+
+
+def _tried_out(
+    workspace: Workspace, model: TrainedModel, data: Snapshot, split: Split, rejected: IntArray
+) -> TrainedModel:
+    """The model with what a trial of publishing shows of edges that nobody asked for."""
+    settings = workspace.settings
+    serving = serve_again(Checkpoint(model, tuple(data.ids), data.relations, {}), data, settings.graph)
+    scorer = Scorer(serving, None, rejected, workers_asking(model, settings.training))
+    hidden, apart = (workspace.graph(data, triples) for triples in (split.holdout, split.test))
+    seconds = 60 * TRIAL_SHARE * settings.training.minutes
+    return replace(model, unasked=tried_out(scorer, hidden, apart, seconds, settings.training.seed))
 
 
 def _evaluate(workspace: Workspace, model: TrainedModel, data: Snapshot, split: Split, progress: Progress) -> Report:

@@ -32,12 +32,13 @@ from neo4j_relpred.model.rules import Rules
 from neo4j_relpred.model.structure import ComplEx
 from neo4j_relpred.model.tower import Tower
 from neo4j_relpred.model.trained import TrainedModel
+from neo4j_relpred.model.unasked import Unasked
 from neo4j_relpred.model.words import Bags, Words
 from neo4j_relpred.triples import EntityId, Relation
 
 __all__ = ["FORMAT", "Checkpoint", "load_checkpoint", "read_files", "save_checkpoint", "write_files"]
 
-FORMAT = 7
+FORMAT = 8
 Part = TypeVar("Part", bound=nn.Module)
 
 
@@ -68,6 +69,8 @@ def write_files(checkpoint: Checkpoint, folder: Path) -> None:
         "text": members.text,
         "centre": model.centre,
         "missing": torch.from_numpy(model.missing),
+        "unasked.slope": torch.from_numpy(model.unasked.slope),
+        "unasked.offset": torch.from_numpy(model.unasked.offset),
         "encoded": members.encoded,
         "rules.body": torch.from_numpy(members.rules.body),
         "rules.head": torch.from_numpy(members.rules.head),
@@ -160,6 +163,7 @@ def _assembled(description: Mapping[str, Any], tensors: Mapping[str, Tensor], *,
         relation_calibration=calibration("relations"),
         base_rate=float(description["baseRate"]),
         missing=tensors["missing"].numpy(),
+        unasked=Unasked(tensors["unasked.slope"].numpy(), tensors["unasked.offset"].numpy()),
         centre=tensors["centre"],
     )
 

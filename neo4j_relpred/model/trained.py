@@ -22,6 +22,7 @@ from neo4j_relpred.model.pools import Pool
 from neo4j_relpred.model.reasoner import Reasoners
 from neo4j_relpred.model.relation_head import RelationHead
 from neo4j_relpred.model.relations import relation_features
+from neo4j_relpred.model.unasked import Unasked
 from neo4j_relpred.model.words import Words
 
 __all__ = ["EntityAnswers", "RelationAnswers", "TrainedModel", "centred"]
@@ -68,7 +69,8 @@ class TrainedModel:
 
     base_rate: the measured share of questions with a missing answer. missing (2R, 2), of each relation and direction:
     questions whose only answer is missing, for each node with an answer; and the share of the questions with an answer
-    that have a missing one as well. centre (text width,): see `centred`.
+    that have a missing one as well. unasked: what a trial showed of edges that nobody asked for. centre (text width,):
+    see `centred`.
     """
 
     members: Members
@@ -79,6 +81,7 @@ class TrainedModel:
     relation_calibration: Calibration
     base_rate: float
     missing: FloatArray
+    unasked: Unasked
     centre: Tensor
 
     @property

@@ -12,7 +12,7 @@ from neo4j_relpred.model.features import FEATURE_NAMES
 from neo4j_relpred.model.firings import Firing, fired_rules
 from neo4j_relpred.model.members import Members
 from neo4j_relpred.scoring.evidence import ENTITY_COLUMNS, arrow, evidence_shares, explain, named
-from neo4j_relpred.scoring.rates import base_rates
+from neo4j_relpred.scoring.rates import reasoned
 from neo4j_relpred.scoring.serving import Serving
 from neo4j_relpred.triples import ScoredTriple, Triple
 
@@ -26,7 +26,7 @@ def explained(serving: Serving, row: tuple[int, int, int], base_rate: float | No
     anchors, wanted = np.array([head]), np.array([[tail]])
     known = model.graph.answers(anchors, np.array([relation]))
     proposal = model.members.propose(relation, anchors, known, wanted)
-    answers = model.reason(relation, proposal, base_rate or base_rates(serving, relation, anchors, model.graph))
+    answers = reasoned(serving, model, relation, anchors, proposal, base_rate)
     place = int(np.searchsorted(answers.candidates[0], tail))
     logit = float(answers.logits[0, place])
     rank = 1 + int((answers.logits[0][answers.real[0]] > logit).sum())

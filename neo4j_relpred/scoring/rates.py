@@ -1,4 +1,4 @@
-"""How often a question has a missing answer before any candidate is looked at: the base rate of questions of its kind.
+"""Answers to questions that nobody asked: how often a question of its kind has a missing answer at all.
 
 A node that has answers has been looked after; one that lacks what nearly all of its kind have waits for it; and of a
 node without any relationship nobody has written one yet.
@@ -6,17 +6,38 @@ node without any relationship nobody has written one yet.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import numpy.typing as npt
 
 from neo4j_relpred.data.knowledge_graph import IntArray, KnowledgeGraph
+from neo4j_relpred.model.members import Proposal
+from neo4j_relpred.model.trained import EntityAnswers, TrainedModel
 from neo4j_relpred.scoring.serving import Serving
 
-__all__ = ["base_rates"]
+__all__ = ["base_rates", "reasoned"]
 
 FloatArray = npt.NDArray[np.float64]
 LEAST = 1e-4
 MOST_WAITING = 0.5  # of the nodes that lack an answer: the others are as they are for good reason
+
+
+def reasoned(
+    serving: Serving, model: TrainedModel, relation: int, anchors: IntArray, proposal: Proposal, stated: float | None
+) -> EntityAnswers:
+    """What the reasoner makes of candidates that nobody asked for.
+
+    model: the one that is served, or what it is without some edges. stated: the base rate of all questions; None goes
+    by their kind, and by what a trial showed of the edges that come of it.
+    """
+    if stated is not None:
+        return model.reason(relation, proposal, stated)
+    answers = model.reason(relation, proposal, base_rates(serving, relation, anchors, model.graph))
+    answered = model.graph.context[anchors, relation] > 0
+    corrected = model.unasked.corrected(answers.probabilities, relation, answered)
+    bare = model.graph.degrees[anchors] == 0
+    return replace(answers, probabilities=np.where(bare[:, None], answers.probabilities, corrected))
 
 
 def base_rates(serving: Serving, relation: int, anchors: IntArray, graph: KnowledgeGraph) -> FloatArray:

@@ -24,9 +24,9 @@ from neo4j_relpred.scoring.estimate import Estimate, TypeEstimate
 from neo4j_relpred.scoring.evidence import ENTITY_COLUMNS, RELATION_COLUMNS, explain, shares_of_each
 from neo4j_relpred.scoring.explaining import explained
 from neo4j_relpred.scoring.limits import least_probability, limit
-from neo4j_relpred.scoring.rates import base_rates
+from neo4j_relpred.scoring.rates import reasoned
 from neo4j_relpred.scoring.serving import Serving
-from neo4j_relpred.scoring.sweep import Questions, Swept, by_promise, free_tails, questions_of
+from neo4j_relpred.scoring.sweep import Questions, Swept, by_lot, by_promise, free_tails, questions_of
 from neo4j_relpred.scoring.threads import Course, shared_out
 from neo4j_relpred.triples import EntityId, Evidence, Part, Query, Relation, ScoredTriple, Triple
 
@@ -36,6 +36,7 @@ LOOKING_SHARE = 0.2  # of the minutes of a sweep, for what to ask first
 PILOTS, PILOT = 4, 32  # types that tell what a question takes, and questions of each
 PILOT_SECONDS = 2.0  # no other type is begun after so many: who asks for an estimate waits
 WORTH_CHUNKS = 4  # from so many on, a list is worth another thread
+SAMPLED = PublishingSettings(min_probability=0.02, top_k=5)  # what is looked at of a sample
 AUDITS, MOST_AUDITED = 20, 500  # edges are taken out in so many parts at least, and not more than so many at a time
 
 log = logging.getLogger(__name__)
@@ -117,8 +118,10 @@ class Scorer:
         found: list[tuple[float, float, int]] = [(0.0, 0.0, 0)] * len(rows)
         for relation, chosen in chunks_by_relation(rows[:, 1], model.graph.num_entities, model.members):
             wanted = rows[chosen, 2]
-            rates = self._rates(relation, rows[chosen, 0], model.graph)
-            answers = model.answer_entities(relation, rows[chosen, 0], rates, wanted[:, None])
+            heads = rows[chosen, 0]
+            known = model.graph.answers(heads, np.full(len(heads), relation))
+            proposal = model.members.propose(relation, heads, known, wanted[:, None])
+            answers = reasoned(self.serving, model, relation, heads, proposal, self.base_rate)
             for line, number in enumerate(chosen.tolist()):
                 place = int(np.searchsorted(answers.candidates[line], wanted[line]))
                 rank = 1 + int((answers.logits[line][answers.real[line]] > answers.logits[line, place]).sum())
@@ -214,6 +217,13 @@ class Scorer:
         later = {self.serving.relations[row]: frozenset(names[head] for head in heads) for row, heads in left.items()}
         return Swept(limit(found, settings, self.symmetric).triples, later)
 
+    def sample(self, seconds: float, rng: np.random.Generator) -> list[ScoredTriple]:
+        """What a sweep would find of all types, by questions that are drawn by lot, as many as there is time for."""
+        asked, _ = questions_of(self.serving, range(len(self.serving.relations)))
+        drawn = list(by_lot(asked, rng))
+        course = Course(sum(len(one.heads) for one in drawn), time.monotonic() + seconds, lambda done, total: None)
+        return list(chain.from_iterable(found for found, _ in self._all_asked(drawn, SAMPLED, course)))
+
     def _all_asked(
         self, ordered: Sequence[Questions], settings: PublishingSettings, course: Course
     ) -> list[tuple[list[ScoredTriple], IntArray]]:
@@ -255,9 +265,6 @@ class Scorer:
         """What to ask again after a change, see `scoring.affected`."""
         return affected(self.serving, relations, changed, text, least)
 
-    def _rates(self, relation: int, anchors: IntArray, graph: KnowledgeGraph) -> float | npt.NDArray[np.float64]:
-        return self.base_rate or base_rates(self.serving, relation, anchors, graph)
-
     def _rows_of(self, heads: Heads) -> dict[int, IntArray]:
         """The same by row; nodes that the serving model lacks are left out."""
         rows = self.serving.rows
@@ -278,7 +285,7 @@ class Scorer:
         model = self.serving.model
         known = model.graph.answers(heads, np.full(len(heads), relation))
         proposal = members.propose(relation, heads, known)
-        answers = model.reason(relation, proposal, self._rates(relation, heads, model.graph))
+        answers = reasoned(self.serving, model, relation, heads, proposal, self.base_rate)
         fits = tails[answers.candidates] & self._open(relation, heads, answers)
         probabilities = np.where(fits, answers.probabilities, 0.0)
         least = least_probability(settings)

@@ -21,7 +21,7 @@ from neo4j_relpred.scoring.products import best_products
 from neo4j_relpred.scoring.serving import Serving
 from neo4j_relpred.triples import EntityId, Relation, ScoredTriple
 
-__all__ = ["Questions", "Swept", "by_promise", "free_tails", "questions_of"]
+__all__ = ["Questions", "Swept", "by_lot", "by_promise", "free_tails", "questions_of"]
 
 Mask = npt.NDArray[np.bool_]
 ASKED_SHARE = 0.3  # a label whose nodes have a relation this often makes its other nodes worth asking
@@ -31,6 +31,7 @@ SETTLED_SHARE = 0.01  # of them may have more
 LOOKED_AT = 10  # best candidates that tell whether the first stands out
 LOOKED_AT_ONCE = 20_000  # questions
 WAVES = (0.125, 0.25, 0.5, 1.0)  # parts of the questions: within each they go relation by relation, which saves time
+DOUBLINGS = 6  # of the part of the questions that is drawn by lot
 FIRST, LAST = 2.0, -1.0  # promise of new nodes, whose questions nobody has asked yet, and of what was not looked at
 
 
@@ -122,6 +123,18 @@ def by_promise(serving: Serving, asked: Sequence[Questions], seconds: float) -> 
         for number in np.unique(group[wave]).tolist():
             yield replace(asked[number], heads=heads[wave[group[wave] == number]])
         begin = end
+
+
+def by_lot(asked: Sequence[Questions], rng: np.random.Generator) -> Iterator[Questions]:
+    """The same questions in an order by lot, in waves that hold the same part of those of every type."""
+    shuffled = [rng.permutation(questions.heads) for questions in asked]
+    taken = np.zeros(len(asked), np.int64)
+    for doubling in range(DOUBLINGS, -1, -1):
+        for number in rng.permutation(len(asked)).tolist():
+            heads, begin = shuffled[number], int(taken[number])
+            taken[number] = -(-len(heads) // 2**doubling)
+            if taken[number] > begin:
+                yield replace(asked[number], heads=heads[begin : taken[number]])
 
 
 def _promise(serving: Serving, questions: Questions, ends: float) -> npt.NDArray[np.float32]:

@@ -24,6 +24,7 @@ from neo4j_relpred.model.rules import Rules, mine_rules
 from neo4j_relpred.model.structure import ComplEx
 from neo4j_relpred.model.tower import Tower
 from neo4j_relpred.model.trained import TrainedModel, centred
+from neo4j_relpred.model.unasked import Unasked
 from neo4j_relpred.model.words import Words
 from neo4j_relpred.text.processor import device_of
 from neo4j_relpred.training.aside import Aside
@@ -130,6 +131,7 @@ def fit(
         relation_calibration=relations.calibration,
         base_rate=_base_rate(train, holdout),
         missing=missing_shares(train, holdout),
+        unasked=Unasked.plain(train.num_relations),
         centre=centre,
     )
     check_model(trained)

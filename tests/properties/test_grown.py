@@ -24,6 +24,7 @@ from neo4j_relpred.model.rules import mine_rules
 from neo4j_relpred.model.structure import ComplEx
 from neo4j_relpred.model.tower import Tower
 from neo4j_relpred.model.trained import TrainedModel
+from neo4j_relpred.model.unasked import Unasked
 from tests.synthetic import TEXT_WIDTH, graph_of, graphs, text_for
 
 KINDS = st.sampled_from(get_args(Gnn))
@@ -43,8 +44,9 @@ def model_over(graph: KnowledgeGraph, gnn: Gnn = "compgcn") -> TrainedModel:
     for network in reasoners.each():
         torch.nn.init.normal_(network.by_relation.weight)
     plain = Calibration.plain(width)
+    missing, unasked = np.ones((width, 2)), Unasked.plain(graph.num_relations)
     return TrainedModel(
-        members, head, reasoners, reasoners, plain, plain, 1.0, np.ones((width, 2)), torch.zeros(TEXT_WIDTH)
+        members, head, reasoners, reasoners, plain, plain, 1.0, missing, unasked, torch.zeros(TEXT_WIDTH)
     )
 
 

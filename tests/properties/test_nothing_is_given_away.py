@@ -30,6 +30,7 @@ from neo4j_relpred.model.rules import mine_rules
 from neo4j_relpred.model.structure import ComplEx
 from neo4j_relpred.model.tower import Tower
 from neo4j_relpred.model.trained import TrainedModel
+from neo4j_relpred.model.unasked import Unasked
 from neo4j_relpred.training.baselines import Frequency, Popularity
 from neo4j_relpred.training.holdout import Questions, entity_data, relation_data
 from neo4j_relpred.training.negatives import known_answers
@@ -67,7 +68,8 @@ def model_over(
     )
     plain = Calibration.plain(width)
     head = RelationHead(graph.num_relations, TEXT_WIDTH).eval()
-    return TrainedModel(members, head, *reasoners, plain, plain, 1.0, np.ones((width, 2)), torch.zeros(TEXT_WIDTH))
+    missing, unasked = np.ones((width, 2)), Unasked.plain(graph.num_relations)
+    return TrainedModel(members, head, *reasoners, plain, plain, 1.0, missing, unasked, torch.zeros(TEXT_WIDTH))
 
 
 # the asked edge, on the way that scores of given triples take
