@@ -270,7 +270,7 @@ class SyncRowBody(BaseModel):
 
 
 class FailureRowBody(BaseModel):
-    """A node that the last sync left out. `again_at`: when it is tried again; null when it is not any more."""
+    """What the last sync left out, a node or an edge. `again_at`: when it is tried again; null when not any more."""
 
     item: str
     step: str

@@ -324,8 +324,9 @@ class RelationPredictor(Connected):
         return DaemonBoard(lambda: self.client, self.settings.model_name)
 
     def retry_failed(self) -> int:
-        """Lets texts that could not be encoded be tried again by the next sync; how many there were."""
-        return self._workspace.encoder.forgive() if self.settings.text.encoder else 0
+        """Lets what failed, texts and edges, be tried again by the next sync; how many there were."""
+        texts = self._workspace.encoder.forgive() if self.settings.text.encoder else 0
+        return texts + self._workspace.refused.forgive()
 
     @cached_property
     def jobs(self) -> Jobs:

@@ -98,10 +98,14 @@ class Publishing:
         consent: Consent,
         candidates: Sequence[Triple] | None = None,
         progress: Progress = silent,
+        *,
+        patient: bool = False,
     ) -> PublicationReport:
         """Sweeps, or judges the candidates, and leaves exactly what comes of it in the graph.
 
-        Raises PublicationStopped, Busy, and for candidates UnknownEntity and UnknownRelation.
+        `patient` leaves edges alone that the database refused lately, until their time has come.
+
+        Raises PublicationStopped, Busy, RowRefused, and for candidates UnknownEntity and UnknownRelation.
         """
         loaded, run = self.answering.live(), _new_run()
         Reviewing(self.workspace, self.client).keep()
@@ -118,6 +122,7 @@ class Publishing:
             version=loaded.version.label,
             snapshot=loaded.snapshot.content_hash,
             settings=settings.model_dump_json(),
+            waiting=self.workspace.refused.waiting(target) if patient else {},
             **vars(consent),
         )
         if sweep:
@@ -290,7 +295,7 @@ class Publishing:
                     shutil.rmtree(sets.folder / plan.run)
                 raise
             sets.settle(plan.run, plan.model)
-        return report
+            return replace(report, refused=self.workspace.refused.settle(plan.relations, report.refused))
 
 
 def _asked(settings: PublishingSettings) -> dict[str, Any]:

@@ -53,14 +53,18 @@ def sync(
     loaded, report = _live(workspace, answering), None
     if publish:
         settings = workspace.settings.publishing.model_copy(update={"only_changed": True})
-        report = publishing.publish(settings, Consent(), progress=progress)
+        report = publishing.publish(settings, Consent(), progress=progress, patient=True)
+    refused = () if report is None else report.refused
     return SyncReport(
         changed_nodes=changes.nodes,
         changed_edges=changes.edges,
         encoded_texts=workspace.encoded_texts - encoded,
         forgotten_texts=_forget(workspace, before, now, changes),
         pending=publishing.pending(),
-        failing=tuple(_failure(now.ids[row], poison) for row, poison in loaded.poison.items()),
+        failing=(
+            *(_failure(now.ids[row], poison) for row, poison in loaded.poison.items()),
+            *(Failure(one.name, "publish", one.error, one.tries, one.again_at) for one in refused),
+        ),
         model=loaded.version.label,
         publication=report,
         seconds=time.monotonic() - started,

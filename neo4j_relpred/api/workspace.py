@@ -17,6 +17,7 @@ from neo4j_relpred.data.begun import BegunTraining
 from neo4j_relpred.data.kept import KeptSnapshots
 from neo4j_relpred.data.knowledge_graph import IntArray, KnowledgeGraph
 from neo4j_relpred.data.published import PublishedSets
+from neo4j_relpred.data.refused import RefusedEdges
 from neo4j_relpred.data.rejections import KeptTriples
 from neo4j_relpred.data.snapshot import Snapshot
 from neo4j_relpred.data.verbalize import display_name, verbalize
@@ -90,6 +91,11 @@ class Workspace:
     def sets(self) -> PublishedSets:
         """The published sets."""
         return PublishedSets(self.settings.home / "runs", self.settings.publishing.keep_sets)
+
+    @property
+    def refused(self) -> RefusedEdges:
+        """Edges of the model that the database would not take."""
+        return RefusedEdges(self.registry.folder / "refused.json")
 
     @property
     def rejections(self) -> KeptTriples:

@@ -47,6 +47,7 @@ __all__ = [
 
 json_option = click.option("--json/--no-json", "as_json", default=False, help="Print JSON instead of tables.")
 PLAIN_SECONDS = 15.0
+MOST_REFUSED_SHOWN = 10  # --json has all of them
 MOST_VERSIONS, BAR = 12, 16  # versions shown as bars, and characters of the longest bar
 
 
@@ -133,7 +134,7 @@ def show_answers(answers: Sequence[ScoredTriple], name_of: Callable[[str], str],
 def show_publication(report: PublicationReport, *, as_json: bool) -> None:
     """What a publication did."""
     if as_json:
-        print_json({name: getattr(report, name) for name in report.__dataclass_fields__})
+        print_json(asdict(report))
         return
     verb = "would be " if report.dry_run else ""
     click.echo(
@@ -142,6 +143,12 @@ def show_publication(report: PublicationReport, *, as_json: bool) -> None:
     )
     for reason, count in report.skipped.items():
         click.echo(f"  {count} skipped: {reason}.")
+    for edge in report.refused[:MOST_REFUSED_SHOWN]:
+        click.echo(f"    {edge.name}: {edge.error}")
+    if report.refused:
+        click.echo(
+            "  What refuses them: SHOW CONSTRAINTS and SHOW INDEXES, or a trigger. Change it, then publish again."
+        )
 
 
 def show_rehearsal(rehearsal: Rehearsal, *, as_json: bool) -> None:

@@ -58,7 +58,7 @@ def status(opened: Opened, as_json: bool) -> None:
 @json_option
 @click.pass_obj
 def failures(opened: Opened, as_json: bool) -> None:
-    """List the nodes that the last sync had to leave out.
+    """List the nodes and edges that the last sync had to leave out.
 
     Example: relpred sync failures
     """
@@ -68,7 +68,7 @@ def failures(opened: Opened, as_json: bool) -> None:
         print_json([asdict(one) for one in found])
         return
     rows = [(one.item, one.step, one.error, one.tries, one.again_at or "not any more") for one in found]
-    table("", ("node", "step", "error", "tries", "tried again"), rows, numbers=(3,))
+    table("", ("what", "step", "error", "tries", "tried again"), rows, numbers=(3,))
 
 
 @sync.command()
@@ -146,7 +146,7 @@ def _rows(state: DaemonState) -> list[tuple[str, str]]:
     last += f"in {state.sync_seconds:.1f} s"
     left = [
         f"{state.pending:,} nodes wait for the next sync" if state.pending else "",
-        f"{state.failing:,} nodes were left out (`relpred sync failures`)" if state.failing else "",
+        f"{state.failing:,} nodes or edges were left out (`relpred sync failures`)" if state.failing else "",
     ]
     failure = f"{state.error_code} in {state.error_in}, {_at(state.error_at)}; {state.failures_in_a_row} in a row"
     return [

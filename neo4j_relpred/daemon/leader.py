@@ -184,7 +184,7 @@ class Leader:
 
     def _do(self, jobs: set[str]) -> None:
         if RETRY in jobs:
-            log.info("tried again: %d texts", self._predictor.retry_failed())
+            log.info("tried again: %d texts and edges", self._predictor.retry_failed())
             jobs.add(SYNC)
         without_model = self._predictor.live_model() is None
         if RESUME in jobs and (begun := self._predictor.begun()) is not None:

@@ -28,7 +28,7 @@ class DaemonState:
     state: waiting, syncing, paused, standing by or stopped. moved_at: the last sign that work goes on; a daemon that
     beats and no longer moves is stuck. current_to: everything that was committed before has been looked at and
     answered for. training: what a training is at, if there is one. leader: who leads while this one stands by.
-    pending: heads that the last sync had no time to ask about; failing: nodes that it left out.
+    pending: heads that the last sync had no time to ask about; failing: nodes and edges that it left out.
     """
 
     model: str

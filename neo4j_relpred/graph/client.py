@@ -26,18 +26,16 @@ from neo4j_relpred.errors import (
     RelpredError,
     did_you_mean,
 )
+from neo4j_relpred.graph.failures import ROW_CODES, CommitLost, ConstraintBroken, RowRefused, TimedOut
 from neo4j_relpred.graph.login import connect, name_of, no_address
 
 __all__ = [
     "ChosenNode",
-    "CommitLost",
-    "ConstraintBroken",
     "Counters",
     "GraphClient",
     "Neo4jClient",
     "Row",
     "SnapshotClient",
-    "TimedOut",
     "twice_if_lost",
 ]
 
@@ -50,27 +48,6 @@ LONGEST_MESSAGE = 300
 TIMED_OUT = "TransactionTimedOut"
 LOCKED = ("LockClientStopped", "LockAcquisitionTimeout")  # timed out while it waited for a lock
 LOGIN_CODES = ("Neo.ClientError.Security.", "Neo.TransientError.Security.")
-
-
-class CommitLost(GraphUnavailable):
-    """The connection broke while a commit was on its way: it may have happened or not.
-
-    The writer looks at the graph afresh and writes what is still missing; its edges are keyed, so none is doubled.
-    """
-
-
-class ConstraintBroken(GraphQueryFailed):
-    """A statement changed nothing, since a constraint forbids what it would have written: it may be there already."""
-
-
-class TimedOut(GraphQueryFailed):
-    """A statement was over its time and changed nothing: mostly it waited for what another transaction holds locked.
-
-    `rows`: what a write had answered by then, so that one sees how far it came. The server does not always say that it
-    was a lock: it may notice the time first.
-    """
-
-    rows: tuple[Row, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -327,12 +304,15 @@ class Neo4jClient:
             return TimedOut(f"A statement took longer than it may ({code}).", hint="Raise graph.timeout_seconds.")
         if "ConstraintValidationFailed" in code:  # its message quotes values of the data
             return ConstraintBroken(
-                f"A constraint of the database forbids this ({code}).", hint="SHOW CONSTRAINTS names what it asks for."
+                f"A constraint of the database forbids this ({code}).",
+                hint="SHOW CONSTRAINTS names what it asks for.",
+                server_code=code,
             )
         reason = (error.message or "").split("\n")[0][:LONGEST_MESSAGE]
-        return GraphQueryFailed(
-            f"Neo4j refused a statement ({code}): {reason}", hint="The log of the server may say more."
-        )
+        message, hint = f"Neo4j refused a statement ({code}): {reason}", "The log of the server may say more."
+        if code in ROW_CODES:
+            return RowRefused(message, hint=hint, server_code=code)
+        return GraphQueryFailed(message, hint=hint)
 
     def _refused(self, code: str, *, writes: bool) -> LoginRefused:
         who = name_of(self._settings, writer=writes and bool(self._settings.writer))

@@ -31,7 +31,7 @@ class Orders:
 
 @dataclass(frozen=True)
 class Failure:
-    """A node that a step could not take. again_at: when it is tried again, None when it is not any more."""
+    """A node or an edge that a step could not take. again_at: when it is tried again, None when it is not any more."""
 
     item: str
     step: str
@@ -57,7 +57,7 @@ class DaemonBoard:
         return DaemonState(**known) if "pid" in known else None
 
     def failures(self) -> list[Failure]:
-        """The nodes that the last sync left out, the most often tried first."""
+        """What the last sync left out, the most often tried first."""
         rows = self.client().read(
             "MATCH (f:RelpredFailure {model: $model}) RETURN f.item AS item, f.step AS step, f.error AS error, "
             "f.tries AS tries, f.againAt AS again_at ORDER BY tries DESC, item",
@@ -121,7 +121,7 @@ class DaemonBoard:
         )
 
     def leave_out(self, fence: Fence, failures: Sequence[Failure]) -> None:
-        """Replaces the nodes that are left out. Raises PublicationStopped."""
+        """Replaces what is left out. Raises PublicationStopped."""
         rows = [{_camel(name): value for name, value in asdict(failure).items()} for failure in failures]
         write_fenced(
             self.client(),

@@ -21,7 +21,8 @@ from functools import partial
 from typing import LiteralString
 
 from neo4j_relpred.errors import Busy, LeaseNotFound, PublicationStopped, RelpredError, did_you_mean
-from neo4j_relpred.graph.client import GraphClient, Row, TimedOut, twice_if_lost
+from neo4j_relpred.graph.client import GraphClient, Row, twice_if_lost
+from neo4j_relpred.graph.failures import TimedOut
 
 __all__ = ["PUBLISH", "Fence", "Lease", "break_lease", "held", "list_leases", "require_held", "write_fenced"]
 

@@ -11,7 +11,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
-from neo4j_relpred.graph.client import GraphClient, TimedOut
+from neo4j_relpred.graph.client import GraphClient
+from neo4j_relpred.graph.failures import TimedOut
 
 __all__ = ["AroundLocks"]
 

@@ -13,7 +13,8 @@ from functools import partial
 from typing import LiteralString
 
 from neo4j_relpred.config import GraphSettings
-from neo4j_relpred.graph.client import CommitLost, GraphClient, twice_if_lost
+from neo4j_relpred.graph.client import GraphClient, twice_if_lost
+from neo4j_relpred.graph.failures import CommitLost
 from neo4j_relpred.graph.leases import Fence, write_fenced
 from neo4j_relpred.graph.names import quoted
 from neo4j_relpred.graph.predicted import LOCKED_ENDS, constraint_name

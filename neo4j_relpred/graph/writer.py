@@ -20,18 +20,21 @@ from operator import attrgetter
 from typing import TypeVar
 
 from neo4j_relpred.config import GraphSettings, PublishingSettings
+from neo4j_relpred.data.refused import RefusedEdge
 from neo4j_relpred.data.target_set import TargetEdge, TargetSet
 from neo4j_relpred.errors import GraphQueryFailed, PublicationStopped, RelpredError
 from neo4j_relpred.graph.ahead import ahead
-from neo4j_relpred.graph.client import CommitLost, ConstraintBroken, GraphClient
+from neo4j_relpred.graph.batches import REFUSED, WAITING, Batches, LeftOut, count_states
+from neo4j_relpred.graph.client import GraphClient
 from neo4j_relpred.graph.decisions import AMBIGUOUS, MISSING, decided_keys
 from neo4j_relpred.graph.difference import Difference, difference
-from neo4j_relpred.graph.identity import Found, Identity, KnownNodes
+from neo4j_relpred.graph.failures import CommitLost, ConstraintBroken
+from neo4j_relpred.graph.identity import Identity, KnownNodes
 from neo4j_relpred.graph.leases import Fence, require_held
 from neo4j_relpred.graph.locks import AroundLocks
 from neo4j_relpred.graph.predicted import PredictedType, Stamp
 from neo4j_relpred.graph.runs import Run, ensure_run_constraint, fail_run, finish_run, forget_idle_runs, start_run
-from neo4j_relpred.triples import EntityId, Relation
+from neo4j_relpred.triples import Relation
 
 __all__ = ["PublicationPlan", "PublicationReport", "model_name_of", "publish"]
 
@@ -39,9 +42,7 @@ T = TypeVar("T")
 BOUND_AT_ONCE = 4_000  # edges; nothing is written while the nodes of the first ones are looked up
 LOOKS = 2  # types that the server looks at at a time
 ATTEMPTS = 3  # after a lost commit, or when somebody else changed nodes or edges meanwhile
-REAL = "already a relationship"
 DECIDED = "decided by a person"
-LOCKED = "locked by another transaction"
 _Look = Mapping[Relation, Difference]  # the graph as it was found
 
 log = logging.getLogger(__name__)
@@ -53,7 +54,8 @@ class PublicationPlan:
 
     `relations` are the types that this publication owns: their edges are removed even when the target has none of
     them. `model` is the name of the line of models; edges may carry a version behind it ("default@3"). `version`,
-    `snapshot` and `settings` are for the ledger (see Run).
+    `snapshot` and `settings` are for the ledger (see Run). `waiting` are edges, by key, that the database refused
+    lately and that are not to be tried now.
     """
 
     graph: GraphSettings
@@ -70,11 +72,15 @@ class PublicationPlan:
     take_over: bool = False
     fence: Fence | None = None
     progress: Callable[[str, int, int], None] | None = None
+    waiting: Mapping[str, RefusedEdge] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class PublicationReport:
-    """What a publication did, or would do when it is a dry run. `skipped` counts edges by the reason."""
+    """What a publication did, or would do when it is a dry run. `skipped` counts edges by the reason.
+
+    `refused`: which ones the database would not take, now or lately. A dry run cannot know.
+    """
 
     run: str
     created: int
@@ -84,23 +90,16 @@ class PublicationReport:
     skipped: dict[str, int] = field(default_factory=dict)
     seconds: float = 0.0
     dry_run: bool = False
-
-
-@dataclass
-class _LeftOut:
-    """Edges of one type that were not created, by the reason; and how many stayed as they were, being locked."""
-
-    skipped: Counter[str] = field(default_factory=Counter)
-    not_updated: int = 0
-    not_removed: int = 0
+    refused: tuple[RefusedEdge, ...] = ()
 
 
 def publish(client: GraphClient, target: TargetSet, plan: PublicationPlan) -> PublicationReport:
     """Makes the predicted edges of the owned types those of the target set. Writes no edge when they are already.
 
     Raises PublicationStopped before anything is changed: when a type belongs to another model, when the set is much
-    smaller than what is there; and later, when the lease is lost or the counts do not come out right. Raises what the
-    client raises; the run is then marked failed, what was written stays valid, and publishing again completes it.
+    smaller than what is there; and later, when the lease is lost or the counts do not come out right. Raises RowRefused
+    when the database refuses very many edges, or, before any is removed, so many that too few would stand. Raises what
+    the client raises; the run is then marked failed, what was written stays valid, and publishing again completes it.
     """
     return _Publication(client, target, plan).carry_out()
 
@@ -121,7 +120,7 @@ class _Publication:
         }
         for edge in target:
             self._wanted[edge.relation].append(edge)
-        self._decided = 0
+        self._decided, self._least = 0, 0.0
         self._types = {name: PredictedType(client, plan.graph.prefix, name, plan.fence) for name in self._wanted}
         days = plan.publishing.expire_days
         self._stamp = Stamp(plan.run, datetime.now(UTC), None if days is None else timedelta(days=days))
@@ -197,34 +196,36 @@ class _Publication:
                     hint="Publish other types, or take this one over: --take-over, in Cypher {takeOver: true}.",
                 )
         present, wanted = sum(found.present for found in look.values()), len(self._target)
-        if wanted < plan.publishing.shrink_guard * present and not plan.confirm_shrink:
+        self._least = 0.0 if plan.confirm_shrink else plan.publishing.shrink_guard * present
+        if wanted < self._least:
             raise PublicationStopped(
                 f"The new set has {wanted} edges, the graph has {present}: less than the share of "
                 f"{plan.publishing.shrink_guard:g} in publishing.shrink_guard.",
                 hint="If that is what you want, say so: --confirm-shrink, in Cypher {confirmShrink: true}.",
             )
 
-    def _foreseen(self, look: _Look) -> list[_LeftOut]:
+    def _foreseen(self, look: _Look) -> list[LeftOut]:
         """What would be left out."""
-        left, nodes = _LeftOut(), self._nodes()
+        left, nodes = LeftOut(), self._nodes()
         for relation, able, unable in self._bound(look, nodes):
             left.skipped += unable
             for batch in self._batches(able):
-                _count_states(self._types[relation].states(batch, nodes.found), left.skipped)
+                count_states(self._types[relation].states(batch, nodes.found), left.skipped)
         return [left]
 
-    def _write_until_equal(self, look: _Look) -> list[_LeftOut]:
+    def _write_until_equal(self, look: _Look) -> list[LeftOut]:
         """Writes; looks again when a commit was lost, edges came meanwhile, counts differ. Tells what was left out."""
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                left = self._write(look)
+                batches = self._write(look)
                 touched = {relation for relation, found in look.items() if found.writes}
                 for edge in self._leave_out_decided():  # decided while this was written, and maybe written after that
-                    left[edge.relation].not_removed += self._remove(edge.relation, [edge.key])
+                    batches.remove(edge.relation, [edge.key])
                     touched.add(edge.relation)
-                wrong = self._wrong_counts(touched, left)
+                wrong = self._wrong_counts(touched, batches.left)
                 if not wrong:
-                    return list(left.values())
+                    batches.tell_refused()
+                    return list(batches.left.values())
             except (CommitLost, ConstraintBroken):  # the latter where a query has written an edge since the look
                 if attempt == ATTEMPTS:
                     raise
@@ -236,55 +237,35 @@ class _Publication:
             hint="Does somebody else write these types? Publish again when they have stopped.",
         )
 
-    def _write(self, look: _Look) -> dict[Relation, _LeftOut]:
-        """All upserts, then all removals, each in batches. Gives back what was left out of each type."""
+    def _write(self, look: _Look) -> Batches:
+        """All upserts, then all removals, each in batches. Gives back what knows what was left out."""
         total = sum(found.writes for found in look.values())
         done = 0
-        left = {relation: _LeftOut() for relation in self._wanted}
         nodes = self._nodes()
+        batches = Batches(self._types, self._around, self._stamp, self._plan.waiting)
         for relation, able, unable in self._bound(look, nodes):
-            left[relation].skipped += unable
+            batches.left[relation].skipped += unable
             done += unable.total()
             for batch in self._batches(able):
-                left[relation].skipped += self._create(relation, batch, nodes.found)
+                batches.create(relation, batch, nodes.found)
                 done = self._told(done + len(batch), total)
         for relation, found in look.items():
             for batch in self._batches(found.changed):
-                left[relation].not_updated += self._update(relation, batch)
+                batches.update(relation, batch)
                 done = self._told(done + len(batch), total)
+        self._guard_refused(batches)
         for relation, found in look.items():
             for keys in self._batches(found.gone):
-                left[relation].not_removed += self._remove(relation, keys)
+                batches.remove(relation, keys)
                 done = self._told(done + len(keys), total)
-        return left
+        return batches
 
-    def _create(self, relation: Relation, batch: Sequence[TargetEdge], nodes: Mapping[EntityId, Found]) -> Counter[str]:
-        """Gives back what was skipped."""
-        type_, skipped = self._types[relation], Counter[str]()
-
-        def ends(_: Sequence[str]) -> dict[str, tuple[str, str]]:
-            return {e.key: (nodes[e.head].element_id, nodes[e.tail].element_id) for e in batch}
-
-        def act(part: Sequence[TargetEdge], within: float | None) -> None:
-            _count_states(type_.create(part, nodes, self._stamp, within), skipped)
-
-        if left := self._around.write({edge.key: edge for edge in batch}, ends, act):
-            skipped[LOCKED] = len(left)
-        return skipped
-
-    def _update(self, relation: Relation, batch: Sequence[TargetEdge]) -> int:
-        """Gives back how many had to be left as they were."""
-        type_, rows = self._types[relation], {edge.key: edge for edge in batch}
-
-        def act(part: Sequence[TargetEdge], within: float | None) -> None:
-            type_.update(part, self._stamp, within)
-
-        return len(self._around.write(rows, type_.ends, act, type_.lock))
-
-    def _remove(self, relation: Relation, keys: Sequence[str]) -> int:
-        """Gives back how many had to be left."""
-        type_ = self._types[relation]
-        return len(self._around.write(dict(zip(keys, keys, strict=True)), type_.ends, type_.remove, type_.lock))
+    def _guard_refused(self, batches: Batches) -> None:
+        """What is refused shrinks the set, too. Nothing was removed yet: readers still have the edges of before."""
+        refused = sum(one.skipped[REFUSED] + one.skipped[WAITING] for one in batches.left.values())
+        standing = sum(map(len, self._wanted.values())) - refused
+        if refused and (standing == 0 or standing < self._least):
+            raise batches.refusals.given_up()
 
     def _nodes(self) -> KnownNodes:
         return KnownNodes(Identity(self._plan.graph), self._client)
@@ -301,12 +282,12 @@ class _Publication:
         )
         return ahead(partial(_bind, nodes), parts)
 
-    def _wrong_counts(self, touched: Iterable[Relation], left: dict[Relation, _LeftOut]) -> list[str]:
+    def _wrong_counts(self, touched: Iterable[Relation], left: dict[Relation, LeftOut]) -> list[str]:
         """Of the types that were written; the others are as they were found."""
 
         def complaint(relation: Relation) -> str | None:
             out = left[relation]
-            expected = len(self._wanted[relation]) - out.skipped.total() + out.not_removed
+            expected = len(self._wanted[relation]) - out.skipped.total() + out.not_removed.total()
             found = self._types[relation].count()
             return None if found == expected else f"{self._types[relation].name} has {found} instead of {expected}"
 
@@ -328,24 +309,25 @@ class _Publication:
         with contextlib.suppress(RelpredError):
             fail_run(self._client, self._plan.run, reason)
 
-    def _report(self, look: _Look, left: Sequence[_LeftOut], started: float) -> PublicationReport:
+    def _report(self, look: _Look, left: Sequence[LeftOut], started: float) -> PublicationReport:
         found = look.values()
         skipped = sum((one.skipped for one in left), Counter[str]())
         created = sum(len(one.new) for one in found) - skipped.total()
-        not_updated, not_removed = sum(one.not_updated for one in left), sum(one.not_removed for one in left)
-        if locked := not_updated + not_removed:
-            skipped[LOCKED] += locked
+        not_updated = sum((one.not_updated for one in left), Counter[str]())
+        not_removed = sum((one.not_removed for one in left), Counter[str]())
+        skipped += not_updated + not_removed
         if self._decided:
             skipped[DECIDED] = self._decided
         return PublicationReport(
             run=self._plan.run,
             created=created,
-            updated=sum(len(one.changed) for one in found) - not_updated,
-            removed=sum(len(one.gone) for one in found) - not_removed,
+            updated=sum(len(one.changed) for one in found) - not_updated.total(),
+            removed=sum(len(one.gone) for one in found) - not_removed.total(),
             unchanged=sum(one.unchanged for one in found),
             skipped=dict(skipped),
             seconds=time.monotonic() - started,
             dry_run=self._plan.dry_run,
+            refused=tuple(edge for one in left for edge in one.refused),
         )
 
 
@@ -358,9 +340,3 @@ def _bind(
     unable = set(edges).difference(able) if len(able) < len(edges) else ()
     reasons = (AMBIGUOUS if {edge.head, edge.tail} & nodes.ambiguous else MISSING for edge in unable)
     return relation, able, Counter(reasons)
-
-
-def _count_states(states: dict[str, int], skipped: Counter[str]) -> None:
-    for state, reason in (("missing", MISSING), ("real", REAL)):
-        if states.get(state):
-            skipped[reason] += states[state]

@@ -87,7 +87,7 @@ class _Daemon(Collector):
             told = "How old a change may be that predictions do not show yet."
             yield GaugeMetricFamily("relpred_sync_lag_seconds", told, lag)
         yield GaugeMetricFamily("relpred_sync_pending", "Nodes that wait for the next sync.", state.pending)
-        yield GaugeMetricFamily("relpred_sync_failing", "Nodes that the last sync left out.", state.failing)
+        yield GaugeMetricFamily("relpred_sync_failing", "Nodes and edges that the last sync left out.", state.failing)
         failures = state.failures_in_a_row
         yield GaugeMetricFamily(
             "relpred_sync_failures_in_a_row", "Tries that failed since the last good one.", failures

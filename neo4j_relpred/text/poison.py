@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 
+from neo4j_relpred.data.backoff import MOST_TRIES, PAUSE_SECONDS
 from neo4j_relpred.errors import RelpredError
 from neo4j_relpred.text.vectors import Encoder, Progress, Vectors
 
@@ -24,8 +25,6 @@ POISON_TABLE = (
     "CREATE TABLE IF NOT EXISTS poison (key BLOB PRIMARY KEY, encoder TEXT NOT NULL, tries INTEGER NOT NULL, "
     "again_at REAL NOT NULL, error TEXT NOT NULL)"
 )
-MOST_TRIES = 6
-PAUSE_SECONDS = 180.0  # before the second try; one more of these before each further one
 HARMLESS = "text"  # who cannot encode this has no poisonous text but a broken encoder
 
 log = logging.getLogger(__name__)

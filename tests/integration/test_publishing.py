@@ -18,7 +18,8 @@ import pytest
 from neo4j_relpred.config import GraphSettings, PublishingSettings
 from neo4j_relpred.data.target_set import TargetEdge, TargetSet
 from neo4j_relpred.errors import GraphQueryFailed, GraphUnavailable, PublicationStopped, RunNotFound
-from neo4j_relpred.graph.client import CommitLost, Counters, GraphClient, Neo4jClient, Row
+from neo4j_relpred.graph.client import Counters, GraphClient, Neo4jClient, Row
+from neo4j_relpred.graph.failures import CommitLost
 from neo4j_relpred.graph.leases import Fence
 from neo4j_relpred.graph.names import quoted
 from neo4j_relpred.graph.reader import read_snapshot

@@ -14,8 +14,9 @@ import pytest
 from neo4j_relpred.config import GraphSettings, PublishingSettings
 from neo4j_relpred.data.target_set import TargetEdge, TargetSet
 from neo4j_relpred.errors import Busy, PublicationStopped
-from neo4j_relpred.graph.client import Neo4jClient, TimedOut
+from neo4j_relpred.graph.client import Neo4jClient
 from neo4j_relpred.graph.decisions import Wish, decide, list_decisions, withdraw
+from neo4j_relpred.graph.failures import TimedOut
 from neo4j_relpred.graph.leases import PUBLISH, held
 from neo4j_relpred.graph.purge import count_ours, purge
 from neo4j_relpred.graph.runs import get_run

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from neo4j_relpred.cli.show import show_slices, show_versions
+from neo4j_relpred.cli.show import show_publication, show_slices, show_versions
+from neo4j_relpred.data.refused import RefusedEdge
 from neo4j_relpred.evaluation.calibration import measure
 from neo4j_relpred.evaluation.ranking import Ranks, summarize
 from neo4j_relpred.evaluation.report import Calibrated, Report
+from neo4j_relpred.graph.writer import PublicationReport
 from neo4j_relpred.model.registry import ModelVersion
 
 
@@ -50,3 +53,17 @@ def test_versions_are_bars_of_their_figures_with_a_mark_at_the_live_one(
     assert "nan" in half
     show_versions([version(1, 0.2)])
     assert capsys.readouterr().out == ""
+
+
+def test_a_publication_names_the_edges_that_the_database_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    edges = tuple(RefusedEdge(str(n), "ada", "LIKES", f"film {n}", "default@1", "Neo.Code", 1) for n in range(12))
+    report = PublicationReport("r1", 3, 0, 0, 0, {"refused by the database": 12}, refused=edges)
+    show_publication(report, as_json=False)
+    shown = capsys.readouterr().out
+    assert "12 skipped: refused by the database." in shown
+    assert "(ada)-[LIKES]->(film 9): Neo.Code" in shown
+    assert "film 10" not in shown
+    assert "SHOW CONSTRAINTS" in shown
+    show_publication(report, as_json=True)
+    told = json.loads(capsys.readouterr().out)
+    assert [row["tail"] for row in told["refused"]] == [f"film {n}" for n in range(12)]

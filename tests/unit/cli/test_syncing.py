@@ -32,7 +32,7 @@ def test_it_tells_the_lag_the_queue_and_the_last_error_with_its_remedy(state: Da
     for words in (
         "behind by       at most",
         "1,200 nodes wait",
-        "3 nodes were left out",
+        "3 nodes or edges were left out",
         "busy in sync",
         "Wait for it.",
     ):

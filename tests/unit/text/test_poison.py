@@ -11,15 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from neo4j_relpred.data.backoff import MOST_TRIES, PAUSE_SECONDS
 from neo4j_relpred.errors import EncoderNotFound
 from neo4j_relpred.text.cache import CachedEncoder
-from neo4j_relpred.text.poison import (
-    MOST_TRIES,
-    PAUSE_SECONDS,
-    POISON_TABLE,
-    PoisonList,
-    encode_what_can_be,
-)
+from neo4j_relpred.text.poison import POISON_TABLE, PoisonList, encode_what_can_be
 from neo4j_relpred.text.vectors import Progress, Vectors
 
 
