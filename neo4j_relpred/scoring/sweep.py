@@ -128,10 +128,11 @@ def by_promise(serving: Serving, asked: Sequence[Questions], seconds: float) -> 
 def by_lot(asked: Sequence[Questions], rng: np.random.Generator) -> Iterator[Questions]:
     """The same questions in an order by lot, in waves that hold the same part of those of every type."""
     shuffled = [rng.permutation(questions.heads) for questions in asked]
-    taken = np.zeros(len(asked), np.int64)
+    taken = [0] * len(asked)
     for doubling in range(DOUBLINGS, -1, -1):
-        for number in rng.permutation(len(asked)).tolist():
-            heads, begin = shuffled[number], int(taken[number])
+        lots = {relation: rng.random() for relation in sorted({questions.relation for questions in asked})}
+        for number in sorted(range(len(asked)), key=lambda number: lots[asked[number].relation]):
+            heads, begin = shuffled[number], taken[number]
             taken[number] = -(-len(heads) // 2**doubling)
             if taken[number] > begin:
                 yield replace(asked[number], heads=heads[begin : taken[number]])

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from neo4j_relpred.data.knowledge_graph import KnowledgeGraph
 from neo4j_relpred.evaluation.unasked import Found, fit_unasked
 from neo4j_relpred.model.unasked import Unasked
 from neo4j_relpred.scoring.scorer import Scorer
+from neo4j_relpred.scoring.serving import ROOM
 
 __all__ = ["tried_out"]
 
@@ -19,7 +22,9 @@ def tried_out(scorer: Scorer, hidden: KnowledgeGraph, apart: KnowledgeGraph, sec
     Questions of nodes without any edge, whose rate comes of another kind of count, are no part of it.
     """
     serving = scorer.serving
-    triples = scorer.sample(seconds, np.random.default_rng([seed, 11]))
+    members = replace(serving.model.members, room=ROOM)
+    roomy = replace(scorer, serving=replace(serving, model=replace(serving.model, members=members)))
+    triples = roomy.sample(seconds, np.random.default_rng([seed, 11]))
     nodes, types = serving.rows, serving.relation_rows
     places = [(nodes[one.triple.head], types[one.triple.relation], nodes[one.triple.tail]) for one in triples]
     rows = np.array(places, np.int64).reshape(-1, 3)
