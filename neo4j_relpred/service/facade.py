@@ -89,7 +89,7 @@ class Daemons(Protocol):
         """What daemons are told."""
 
     def failures(self) -> list[Failure]:
-        """The nodes that the last sync left out."""
+        """The nodes and edges that the last sync left out."""
 
     def pause(self, by: str) -> None:
         """Lets daemons do nothing."""

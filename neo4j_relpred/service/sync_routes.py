@@ -65,7 +65,7 @@ def add_syncs(app: FastAPI, desk: Worker, refusals: dict[int | str, dict[str, An
 
     @route("failures", list[FailureRowBody])
     async def failures(body: FailuresBody, request: Request) -> Response:
-        """Lists the nodes that the last sync left out, the most often tried first."""
+        """Lists the nodes and edges that the last sync left out, the most often tried first."""
         return await answer(request, lambda it: [encoded(asdict(one)) for one in it.daemons.failures()[: body.top_k]])
 
 

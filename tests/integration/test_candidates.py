@@ -101,7 +101,7 @@ def test_only_changed_nodes_are_asked_again_and_the_others_keep_their_edges(
     again = town.cli("publish", "--changed", "--json")
     assert "asked about 0 nodes" in caplog.text
     assert (again.json["created"], again.json["updated"], again.json["removed"]) == (0, 0, 0)
-    other = town.cli("publish", "--changed", "--min-probability", "0.4", "--json")
+    other = town.cli("publish", "--changed", "--min-probability", "0.4", "--confirm-shrink", "--json")
     assert "all nodes are asked" in caplog.text
     assert 0 < other.json["unchanged"] < first.created
 

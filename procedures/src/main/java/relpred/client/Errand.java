@@ -123,7 +123,7 @@ public final class Errand {
         return new Errand("/v1/sync/resume", Map.of(), Effect.SAME);
     }
 
-    /** Lists the nodes that the last sync left out. */
+    /** Lists the nodes and edges that the last sync left out. */
     public static Errand syncFailures(long topK) {
         return new Errand("/v1/sync/failures", Map.of("top_k", topK), Effect.NONE);
     }

@@ -105,7 +105,7 @@ public final class RelpredClient {
         return rows(errand, Optional.empty(), SyncState::of);
     }
 
-    /** Nodes that the last sync left out. */
+    /** What the last sync left out. */
     public Stream<SyncFailure> syncFailures(Errand errand) {
         return rows(errand, Optional.empty(), SyncFailure::of);
     }

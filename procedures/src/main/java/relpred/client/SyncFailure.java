@@ -4,7 +4,7 @@ import java.time.ZonedDateTime;
 import java.util.Map;
 
 /**
- * A node that the last sync left out.
+ * What the last sync left out: a node, or an edge.
  *
  * @param againAt when it is tried again; null when it is not any more
  */

@@ -9,7 +9,7 @@ import java.util.Map;
  * @param problem what is wrong with it; null when it is well
  * @param lagSeconds how old a change may be that predictions do not show yet
  * @param pending nodes that wait for the next sync
- * @param failing nodes that the last sync left out
+ * @param failing nodes and edges that the last sync left out
  * @param model the live one
  * @param trainingShare how much of the stage of its training is done, from 0 to 1
  * @param lastSync figures

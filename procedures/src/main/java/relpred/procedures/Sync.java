@@ -46,7 +46,7 @@ public final class Sync {
     }
 
     @Procedure(name = "relpred.sync.failures", mode = Mode.READ)
-    @Description("Lists the nodes that the last sync left out, the most often tried first.")
+    @Description("Lists the nodes and edges that the last sync left out, the most often tried first.")
     public Stream<SyncFailureRow> failures(
             @Name(value = "configuration", defaultValue = "{}") Map<String, Object> configuration) {
         var given = Configuration.of(configuration, List.of(Configuration.TOP_K));
