@@ -147,6 +147,7 @@ def test_training_leaves_its_inputs_as_they_were(brief: Fit, world: World) -> No
     assert torch.equal(world.text, brief.text)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "changes",
     [
