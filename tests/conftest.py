@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
+import logging
 import os
 import sys
 import tempfile
@@ -15,6 +17,7 @@ from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
     from neo4j_relpred.model.trained import TrainedModel
+    from neo4j_relpred.training.curves import Curves
     from tests.synthetic import World
 
 gc.set_threshold(50_000)  # importing makes half a million objects that stay; looking through them again is no use
@@ -41,6 +44,19 @@ def pytest_configure(config: pytest.Config) -> None:
             return compile_or_load(self, signature)
 
     pytest.MonkeyPatch().setattr(Dispatcher, "compile", one_at_a_time)
+
+
+def pytest_collection_finish() -> None:
+    """What was imported stays: no look for garbage goes through it again.
+
+    And its loggers pass records on: pytest hooks itself into each one that does not, three times a test.
+    """
+    gc.collect()
+    gc.freeze()
+    atexit.register(gc.unfreeze)  # nanobind counts what is left at the end
+    for logger in logging.root.manager.loggerDict.values():
+        if isinstance(logger, logging.Logger):
+            logger.propagate = True
 
 
 settings.register_profile(
@@ -70,9 +86,15 @@ def world() -> World:
 
 
 @pytest.fixture(scope="session")
-def trained(world: World) -> TrainedModel:
-    """A whole model fitted on the family tree, with text."""
+def learnt(world: World) -> tuple[TrainedModel, Curves]:
+    """A whole model fitted on the family tree, with text, and the losses that it had."""
+    from neo4j_relpred.training.curves import Curves
     from tests.synthetic import TINY_TRAINING, fitted
 
-    longer = TINY_TRAINING.model_copy(update={"max_epochs": 16})
-    return fitted(world.train, world.split.holdout, world.text, training=longer)
+    longer, curves = TINY_TRAINING.model_copy(update={"max_epochs": 16}), Curves()
+    return fitted(world.train, world.split.holdout, world.text, training=longer, curves=curves), curves
+
+
+@pytest.fixture(scope="session")
+def trained(learnt: tuple[TrainedModel, Curves]) -> TrainedModel:
+    return learnt[0]

@@ -25,8 +25,9 @@ TEXT_WIDTH = 8
 MAX_ENTITIES = 7
 
 TINY_MODEL = ModelSettings(hidden=16, entity_width=4, structure_rank=8, neighbors=4, candidates=60)
-TINY_TRAINING = TrainingSettings(minutes=ENDLESS, max_epochs=12, batch_size=128)
-BRIEF_TRAINING = TrainingSettings(minutes=ENDLESS, max_epochs=1, batch_size=256)  # where weights do not matter
+# One worker: the tests themselves run side by side, and more give the same numbers (test_aside.py).
+TINY_TRAINING = TrainingSettings(minutes=ENDLESS, max_epochs=12, batch_size=128, workers=1)
+BRIEF_TRAINING = TINY_TRAINING.model_copy(update={"max_epochs": 1, "batch_size": 256})  # where weights do not matter
 
 
 def graph_of(num_entities: int, num_relations: int, triples: object, symmetric: Collection[int] = ()) -> KnowledgeGraph:

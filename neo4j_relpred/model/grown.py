@@ -83,7 +83,7 @@ def lend(start: nn.Module | None, part: nn.Module) -> bool:
 def _laid_out(old: Part, make: Make[Part], entities: IntArray, relations: IntArray, seed: int) -> Part:
     """The part over new lists. Which sizes of which weights go with them is seen by making it larger by one."""
     plain, wider, richer = (_shapes(make(*sizes)) for sizes in ((2, 2), (3, 2), (2, 3)))
-    torch.manual_seed(seed)
+    torch.default_generator.manual_seed(seed)  # the others are not put back, and nothing is drawn from them
     new = make(len(entities), len(relations))
     state = new.state_dict()
     for name, value in old.state_dict().items():

@@ -40,7 +40,7 @@ def model_over(graph: KnowledgeGraph, gnn: Gnn = "compgcn") -> TrainedModel:
     head.counts.copy_(torch.arange(graph.num_relations))
     text = text_for(graph)
     members = Members(graph, text, mine_rules(graph, 0), structure, tower, torch.zeros(count, 8), settings, count)
-    reasoners = Reasoners(Reasoner("mlp", len(FEATURE_NAMES), width) for _ in range(2))
+    reasoners = Reasoners(Reasoner("mlp", len(FEATURE_NAMES), width) for _ in range(2)).eval()
     for network in reasoners.each():
         torch.nn.init.normal_(network.by_relation.weight)
     plain = Calibration.plain(width)
@@ -65,6 +65,14 @@ def weights(start: Start | TrainedModel) -> dict[str, torch.Tensor]:
         if module is not None
         for key, value in module.state_dict().items()
     }
+
+
+def as_it_is(model: TrainedModel) -> Start:
+    """The parts of the model, moved nowhere."""
+    members = model.members
+    return Start(
+        members.structure, members.tower, model.head, model.entity_reasoner, model.relation_reasoner, model.centre
+    )
 
 
 @torch.no_grad()
@@ -114,9 +122,8 @@ def test_in_another_order_all_scores_move_along(graph: KnowledgeGraph, gnn: Gnn,
     triples = np.stack([to_node[heads], to_kind[relations], to_node[tails]], axis=1)
     symmetric = [int(to_kind[relation]) for relation in graph.symmetric]
     moved = graph_of(graph.num_entities, graph.num_relations, triples, symmetric)
-    same = grown(model, np.arange(graph.num_entities), np.arange(graph.num_relations))
     settings, text = model.members.settings, model.members.text
-    structure, tower, head, counts, reasoned = said(same, graph, text, settings)
+    structure, tower, head, counts, reasoned = said(as_it_is(model), graph, text, settings)
     there = said(grown(model, nodes, kinds), moved, text[nodes], settings)
     every = [structure[nodes][:, kinds][..., nodes], tower[nodes][:, kinds][..., nodes]]
     every += [head[nodes][:, nodes][..., kinds], counts[kinds], reasoned[:, kinds]]
@@ -141,9 +148,8 @@ def test_what_comes_and_goes_leaves_the_others_as_they_were(
     larger = graph_of(count + 1, kinds + 1, moved, [int(to_kind[relation]) for relation in graph.symmetric])
     text = torch.zeros(count + 1, TEXT_WIDTH)
     text[to_node] = model.members.text[:count]
-    same = grown(model, np.arange(count + 1), np.arange(kinds))
     settings = model.members.settings
-    structure, tower, head, counts, reasoned = said(same, lone, model.members.text, settings)
+    structure, tower, head, counts, reasoned = said(as_it_is(model), lone, model.members.text, settings)
     new = said(start, larger, text, settings)
     for ours, theirs in ((structure, new[0]), (tower, new[1])):
         kept = theirs[to_node][:, to_kind][..., to_node]

@@ -96,7 +96,7 @@ def test_right_answers_are_as_old_as_the_wrong_ones_of_earlier_batches(
     loss = encoder._loss
     monkeypatch.setattr(encoder, "_loss", spied)
     monkeypatch.setattr(encoder, "TRIPLES", {"cpu": 4})
-    finetune(workspace, snapshot(), tmp_path / "tuned", ENDLESS, "full", silent)
+    finetune(for_epochs(workspace, 1), snapshot(), tmp_path / "tuned", ENDLESS, "full", silent)
     beside, before = asked[::2], asked[1::2]
     assert all(fresh for _, _, fresh in beside)
     assert not any(fresh for _, _, fresh in before)  # all by the slow copy, the right ones too

@@ -38,10 +38,10 @@ def big() -> World:
     return family(100)
 
 
-def opened(home: Path, **promotion: float) -> RelationPredictor:
+def opened(home: Path, epochs: int = 6, **promotion: float) -> RelationPredictor:
     sections: dict[str, Any] = {
         "model": TINY_MODEL.model_dump(),
-        "training": {"minutes": ENDLESS, "max_epochs": 6, "batch_size": 256},
+        "training": {"minutes": ENDLESS, "max_epochs": epochs, "batch_size": 256},
         "evaluation": {"baseline_minutes": 0, "test_share": 0.2},
         "promotion": promotion,
     }
@@ -133,8 +133,8 @@ def test_a_version_that_held_out_other_edges_is_compared_with_a_caveat(big: Worl
 
 def test_nothing_speaks_against_a_version_where_the_live_one_cannot_be_read(big: World, tmp_path: Path) -> None:
     data = snapshot_of(big, 60)
-    opened(tmp_path).fit(data)
+    opened(tmp_path, epochs=1).fit(data)
     (tmp_path / "models" / "default" / "1" / "weights.safetensors").write_bytes(b"")
-    version, _ = opened(tmp_path).fit(data, gate=True)
+    version, _ = opened(tmp_path, epochs=1).fit(data, gate=True)
     assert version.live
     assert version.about["gate"]["code"] == "live-unreadable"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,14 @@ def opened(home: Path, **changed: dict[str, Any]) -> RelationPredictor:
     for name, values in changed.items():
         sections[name] = {**sections[name], **values}
     return RelationPredictor(Settings.model_validate({"home": home, "text": {"encoder": ""}, **sections}))
+
+
+@pytest.fixture(scope="module")
+def first(snapshot: Snapshot, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with one version, learnt from the snapshot."""
+    home = tmp_path_factory.mktemp("first")
+    opened(home).fit(snapshot)
+    return home
 
 
 def killed_at(where: str, stages: list[str]) -> Callable[[str, float], None]:
@@ -187,22 +196,25 @@ def test_weights_that_are_of_no_use_are_not_gone_on_with(
     changed: dict[str, dict[str, Any]],
     reason: str,
     snapshot: Snapshot,
+    first: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    shutil.copytree(first, tmp_path, dirs_exist_ok=True)
     given = learnt_from(monkeypatch)
-    opened(tmp_path).fit(snapshot)
     _, report = opened(tmp_path, **changed).fit(snapshot, go_on=True)
-    assert given[1][1] is None
-    assert given[1][2].minutes == ENDLESS
+    ((_, start, settings),) = given
+    assert start is None
+    assert settings.minutes == ENDLESS
     assert any(reason in warning and "default@1" in warning for warning in report.warnings)
 
 
+@pytest.mark.slow
 def test_a_refresh_that_was_interrupted_goes_on_and_one_of_another_version_does_not(
-    world: World, snapshot: Snapshot, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    world: World, first: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
+    shutil.copytree(first, tmp_path, dirs_exist_ok=True)
     later, stages = grown_by(world, 2), list[str]()
-    opened(tmp_path).fit(snapshot)
     with pytest.raises(Killed):
         opened(tmp_path).fit(later, killed_at("evaluate", stages), go_on=True)
     stages.clear()

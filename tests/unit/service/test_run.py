@@ -108,6 +108,7 @@ def test_systemd_hears_that_it_is_up_and_that_it_lives(port: int, tmp_path: Path
             assert child.wait(timeout=10) == 0
 
 
+@pytest.mark.slow
 def test_a_caller_who_has_read_enough_may_hang_up(service: subprocess.Popen[str], port: int) -> None:
     question = json.dumps({"head": {"id": "a"}, "relation": "0", "top_k": 10_000})
     headers = {"Content-Type": "application/json", "Accept": "application/x-ndjson"}
@@ -126,6 +127,7 @@ def test_a_caller_who_has_read_enough_may_hang_up(service: subprocess.Popen[str]
         assert trouble not in errors
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_the_second_signal_does_not_wait(
     service: subprocess.Popen[str], port: int, number: signal.Signals, code: int

@@ -78,6 +78,7 @@ def test_a_member_that_learns_in_another_process_learns_the_same(
     assert read_state(tmp_path / "state", "structure")[1].about["done"]  # a kill would find it
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("worth_it")
 def test_where_no_process_can_be_had_the_member_learns_here(
     world: World, alone: TrainedModel, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from neo4j_relpred.model.trained import TrainedModel
 from neo4j_relpred.training.curves import MOST, Curve, Curves
-from tests.synthetic import World, fitted
 
 
 @pytest.mark.parametrize("epochs", [1, 7, 2 * MOST, 5_000])
@@ -47,10 +47,8 @@ def test_what_another_process_saw_joins_what_this_one_saw(tmp_path: Path) -> Non
     assert point.seconds == pytest.approx(seconds + 3)
 
 
-def test_every_stage_of_a_training_leaves_a_curve_that_falls(world: World) -> None:
-    curves = Curves()
-    fitted(world.train, world.split.holdout, world.text, curves=curves)
-    found = curves.to_json()
+def test_every_stage_of_a_training_leaves_a_curve_that_falls(learnt: tuple[TrainedModel, Curves]) -> None:
+    found = learnt[1].to_json()
     stages = {"structure", "tower", "relation head", "reasoner of entities", "reasoner of relations"}
     assert set(found) == stages
     for stage in stages:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from neo4j_relpred.config import ModelSettings, TrainingSettings
+from neo4j_relpred.config import TrainingSettings
 from neo4j_relpred.data.knowledge_graph import IntArray, KnowledgeGraph, both_directions
 from neo4j_relpred.data.splits import split_triples
 from neo4j_relpred.errors import TooLittleData
@@ -147,6 +147,7 @@ def test_training_leaves_its_inputs_as_they_were(brief: Fit, world: World) -> No
     assert torch.equal(world.text, brief.text)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "changes",
     [
@@ -238,7 +239,7 @@ def test_a_refresh_goes_on_from_the_weights_it_is_lent(brief: Fit, world: World,
 def test_a_budget_that_runs_out_still_gives_a_model(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fitting_reasoner, "LEAST_STEPS", 9)  # each reasoner makes these, however little time there is
     hurried = TrainingSettings(minutes=0.004, batch_size=64)
-    model = fitted(world.train, world.split.holdout, world.text, ModelSettings(hidden=16, structure_rank=8), hurried)
+    model = fitted(world.train, world.split.holdout, world.text, FEW_CANDIDATES, hurried)
     check(model, world.split.test)
 
 

@@ -264,6 +264,7 @@ def test_in_a_large_graph_a_step_of_the_tower_moves_only_the_vectors_that_it_mee
     assert moved.sum() <= len(ends) + 2
 
 
+@pytest.mark.slow
 def test_the_tower_learns_alike_whether_all_vectors_are_moved_or_those_it_meets(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -73,6 +73,7 @@ def check_answers(model: TrainedModel, asked: IntArray) -> None:
             assert ((answers.probabilities >= 0) & (answers.probabilities <= 1)).all()
 
 
+@pytest.mark.slow
 def test_a_relation_with_one_edge_is_learnt_beside_the_others() -> None:
     graph = random_graph().with_triples(np.array([[3, 2, 5]]))
     triples = np.concatenate([graph.triples * [1, 1, 1], [[7, 3, 9]]])
@@ -81,12 +82,14 @@ def test_a_relation_with_one_edge_is_learnt_beside_the_others() -> None:
     assert "R3" not in report.per_relation
 
 
+@pytest.mark.slow
 def test_a_node_that_is_linked_to_everything_is_learnt() -> None:
     hub = [(0, 0, other) for other in range(1, COUNT)] + [(other, 1, 0) for other in range(1, COUNT)]
     _, report = learnt(graph_of(COUNT, 2, hub), texts())
     assert report.entities.queries > 0
 
 
+@pytest.mark.slow
 def test_duplicate_edges_count_once_and_give_no_held_out_answer_away() -> None:
     graph = random_graph()
     split = split_triples(graph.triples, 0.15, 0.1, np.random.default_rng(0).permutation(len(graph.triples)))
@@ -98,18 +101,21 @@ def test_duplicate_edges_count_once_and_give_no_held_out_answer_away() -> None:
     assert torch.equal(model.members.encoded, plain.members.encoded)
 
 
+@pytest.mark.slow
 def test_texts_that_are_all_equal_do_no_harm() -> None:
     model, report = learnt(random_graph(), texts()[:1].expand(COUNT, -1).contiguous())
     assert (model.members.text == model.members.text[0]).all()  # they tell no node from another
     assert report.entities.queries > 0
 
 
+@pytest.mark.slow
 def test_nodes_without_any_text_are_learnt_from_their_edges() -> None:
     for nothing in (torch.zeros(COUNT, TEXT_WIDTH), torch.zeros(COUNT, 0)):
         _, report = learnt(random_graph(), nothing)
         assert report.entities.queries > 0
 
 
+@pytest.mark.slow
 def test_one_relation_alone_is_ranked_first_every_time() -> None:
     _, report = learnt(random_graph(relations=1, edges=200), texts())
     assert report.relations.hits_at(1) == 1

@@ -46,6 +46,7 @@ ROOT = Path(__file__).parents[3]
 TRAINING = TrainingSettings(minutes=ENDLESS, max_epochs=2, batch_size=128)
 MODEL = TINY_MODEL.model_copy(update={"candidates": 20})
 Stage = Callable[[World, Budget, Callable[[float], None], Place], nn.Module]
+Learnt = tuple[Mapping[str, Tensor], list[float]]
 
 
 class Killed(Exception):
@@ -91,6 +92,21 @@ def stage(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> St
     return {"structure": structure, "tower": tower, "head": head}[request.param.split()[0]]
 
 
+@pytest.fixture(scope="module")
+def earlier() -> dict[str, Learnt]:
+    return {}
+
+
+@pytest.fixture
+def undisturbed(stage: Stage, request: pytest.FixtureRequest, world: World, earlier: dict[str, Learnt]) -> Learnt:
+    """The weights and losses of a stage that nobody kills; learnt once, for all tests of it."""
+    name: str = request.node.callspec.params["stage"]
+    if name not in earlier:
+        losses: list[float] = []
+        earlier[name] = run(stage, world, Unfinished(), losses.append), losses
+    return earlier[name]
+
+
 def run(
     stage: Stage, world: World, unfinished: Unfinished, report: Callable[[float], None] = lambda loss: None
 ) -> Mapping[str, Tensor]:
@@ -103,10 +119,11 @@ def same(first: Mapping[str, Tensor], second: Mapping[str, Tensor]) -> bool:
     return first.keys() == second.keys() and all(torch.equal(value, second[name]) for name, value in first.items())
 
 
-def test_a_stage_that_is_killed_at_every_step_learns_the_same(stage: Stage, world: World, tmp_path: Path) -> None:
-    whole_losses: list[float] = []
+def test_a_stage_that_is_killed_at_every_step_learns_the_same(
+    stage: Stage, undisturbed: Learnt, world: World, tmp_path: Path
+) -> None:
+    whole, whole_losses = undisturbed
     losses: list[float] = []
-    whole = run(stage, world, Unfinished(), whole_losses.append)
     for kills in itertools.count():
         torch.manual_seed(kills)  # whatever chance was in the process before
         try:
@@ -121,17 +138,18 @@ def test_a_stage_that_is_killed_at_every_step_learns_the_same(stage: Stage, worl
 
 
 @pytest.mark.parametrize("kept", [1, 2, 3])
-def test_steps_after_the_last_state_are_made_again(stage: Stage, kept: int, world: World, tmp_path: Path) -> None:
+def test_steps_after_the_last_state_are_made_again(
+    stage: Stage, undisturbed: Learnt, kept: int, world: World, tmp_path: Path
+) -> None:
     pauses = itertools.chain([0.0] * kept, itertools.repeat(math.inf))
 
     def killed(_loss: float) -> None:
         if next(pauses) == math.inf:
             raise Killed
 
-    whole = run(stage, world, Unfinished())
     with pytest.raises(Killed):
         run(stage, world, Unfinished(tmp_path, lambda cost: next(pauses)), killed)
-    assert same(whole, run(stage, world, Unfinished(tmp_path)))
+    assert same(undisturbed[0], run(stage, world, Unfinished(tmp_path)))
 
 
 def test_nothing_is_kept_before_it_is_time(world: World, tmp_path: Path) -> None:
@@ -194,12 +212,13 @@ def killed_at(where: str) -> Callable[[str, float], None]:
     return progress
 
 
-@pytest.mark.parametrize("where", ["rules", "reasoner", "relation head", "relation reasoner"])
-def test_a_kill_before_a_stage_has_a_state_changes_nothing(
-    where: str, world: World, whole: tuple[bytes, str], tmp_path: Path
+def test_kills_before_a_stage_has_a_state_change_nothing(
+    world: World, whole: tuple[bytes, str], tmp_path: Path
 ) -> None:
-    with pytest.raises(Killed):
-        train(world, Unfinished(tmp_path / "state"), progress=killed_at(where))
+    for number, where in enumerate(("rules", "reasoner", "relation head", "relation reasoner")):
+        torch.manual_seed(number)
+        with pytest.raises(Killed):
+            train(world, Unfinished(tmp_path / "state"), progress=killed_at(where))
     torch.manual_seed(9)
     assert saved(train(world, Unfinished(tmp_path / "state")), tmp_path) == whole
 
@@ -285,13 +304,14 @@ def test_the_state_of_another_training_is_thrown_away(tmp_path: Path, caplog: py
     assert "is of other data, settings or versions" in caplog.text
 
 
-def test_whatever_decides_the_weights_is_in_the_fingerprint(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_whatever_decides_the_weights_is_in_the_fingerprint(
+    world: World, trained: TrainedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from neo4j_relpred.model.words import Words
 
     names = [f"person {number}" for number in range(60)]
     words = Words.of(names, names)
-    model = fitted(world.train, world.split.holdout, world.text, MODEL, TRAINING.model_copy(update={"max_epochs": 1}))
-    start = grown(model, np.arange(60), np.arange(4))
+    start = grown(trained, np.arange(60), np.arange(4))
     lesson = Lesson(world.train, world.split.holdout, world.text, words)
     other = Words.of([*names[1:], "nobody"], names)
 
@@ -305,7 +325,7 @@ def test_whatever_decides_the_weights_is_in_the_fingerprint(world: World, monkey
         yield fingerprint(lesson, TINY_MODEL, TRAINING, None)
         yield fingerprint(lesson, MODEL, TRAINING.model_copy(update={"seed": 1}), None)
         yield fingerprint(lesson, MODEL, TRAINING, start)
-        yield fingerprint(lesson, MODEL, TRAINING, grown(model, np.arange(60), np.arange(4)[::-1]))
+        yield fingerprint(lesson, MODEL, TRAINING, grown(trained, np.arange(60), np.arange(4)[::-1]))
         monkeypatch.setattr("neo4j_relpred.training.lesson.__version__", "another")
         yield fingerprint(lesson, MODEL, TRAINING, None)
 
