@@ -61,7 +61,7 @@ def measure(options: argparse.Namespace, settings: Settings) -> dict[str, float]
         raise SystemExit(f"{options.folder} holds two graphs; this benchmark asks about the one that was trained on.")
     data = task.learnt
     learnt = fit_task(task, options.minutes, settings, options.cache).learnt
-    seconds = 60 * TRIAL_SHARE * options.minutes
+    seconds = 60 * TRIAL_SHARE * options.minutes  # besides
     workers = workers_asking(learnt, settings.training)
     scorer = Scorer(_serving(data, learnt), workers=workers)
     hidden, nothing = data.graph(data.valid), data.graph(data.test[:0])  # test edges are missing: nobody knows them

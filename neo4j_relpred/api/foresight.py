@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from neo4j_relpred.api.training import TRIAL_SHARE
 from neo4j_relpred.api.workspace import Workspace
 from neo4j_relpred.graph.client import Neo4jClient
 from neo4j_relpred.graph.size import graph_size
@@ -53,5 +52,5 @@ def training_estimate(workspace: Workspace, client: Neo4jClient, minutes: float 
         parts={name: round(number) for name, number in demand(size, model, training).items()},
         least_bytes=round(sum(demand(bare, model, training).values())),
         free_bytes=free_memory(),
-        seconds=60 * (training.minutes * (1 + TRIAL_SHARE) + judging),
+        seconds=60 * (training.minutes + judging),
     )
