@@ -11,7 +11,8 @@ Each figure by three ways: `trial`, as in use: by what a trial over train showed
 base rate for each kind of question alone; and `alike`, with one rate for all. WAY_published: edges of a probability of
 .5 or more. WAY_right, WAY_claimed: the share of them that are test edges, and their mean probability. WAY_found: test
 edges among as many edges, the most probable ones, as there are test edges, over that number. WAY_calibration_error: of
-all edges of a probability of .1 or more, in ten bins of equal number.
+all edges of a probability of .1 or more, in ten bins of equal number. WAY_precise, WAY_precise_right: what a
+publication with a precision of .8 would write, and the share of it that is test edges.
 """
 
 from __future__ import annotations
@@ -30,14 +31,17 @@ from benchmarks.output import json_option, print_figures, say, write_json
 from neo4j_relpred.api.training import TRIAL_SHARE
 from neo4j_relpred.config import PublishingSettings, Settings
 from neo4j_relpred.model.trained import TrainedModel
+from neo4j_relpred.scoring.limits import limit
 from neo4j_relpred.scoring.scorer import Scorer
 from neo4j_relpred.scoring.serving import Serving
 from neo4j_relpred.scoring.unasked import tried_out
 from neo4j_relpred.training.cores import workers_asking
+from neo4j_relpred.triples import ScoredTriple
 
 Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
-LEAST, PUBLISHED, BINS = 0.1, 0.5, 10
+LEAST, PUBLISHED, PRECISE, BINS = 0.1, 0.5, 0.8, 10
+MOST = 10_000_000  # edges
 
 
 def main(words: Sequence[str] | None = None) -> None:
@@ -75,8 +79,8 @@ def measure(options: argparse.Namespace, settings: Settings) -> dict[str, float]
     }
     for name, (model, rate) in ways.items():
         scorer = Scorer(_serving(data, model), rate, workers=workers)
-        probability, right = _swept(data, scorer, options.sweep_minutes)
-        found |= {f"{name}_{key}": value for key, value in _figures(probability, right, len(data.test)).items()}
+        triples, right = _swept(data, scorer, options.sweep_minutes)
+        found |= {f"{name}_{key}": value for key, value in _figures(triples, right, len(data.test)).items()}
     return found
 
 
@@ -85,21 +89,26 @@ def _serving(data: DataSet, model: TrainedModel) -> Serving:
     return Serving(model, *names, data.labels, np.ones(len(data.ids), bool), data.relations)
 
 
-def _swept(data: DataSet, scorer: Scorer, minutes: float) -> tuple[Floats, Mask]:
-    """Probability of each edge that a sweep finds, the most probable first, and whether it is a test edge."""
-    settings = PublishingSettings(min_probability=0.0, minutes=minutes, max_edges=10_000_000)
+def _swept(data: DataSet, scorer: Scorer, minutes: float) -> tuple[list[ScoredTriple], Mask]:
+    """Each edge that a sweep finds, the most probable first, and whether it is a test edge."""
+    settings = PublishingSettings(min_probability=0.0, minutes=minutes, max_edges=MOST)
     triples = scorer.sweep(data.relations, settings, say=say).triples
     rows, types = scorer.serving.rows, scorer.serving.relation_rows
     true = set(map(tuple, data.test.tolist()))
     right = [(rows[one.triple.head], types[one.triple.relation], rows[one.triple.tail]) in true for one in triples]
-    return np.array([one.probability for one in triples]), np.array(right, bool)
+    return triples, np.array(right, bool)
 
 
-def _figures(probability: Floats, right: Mask, tests: int) -> dict[str, float]:
+def _figures(triples: Sequence[ScoredTriple], right: Mask, tests: int) -> dict[str, float]:
+    probability: Floats = np.array([one.probability for one in triples])
+    precise = {one.triple for one in limit(triples, PublishingSettings(precision=PRECISE, max_edges=MOST)).triples}
+    sure = np.array([one.triple in precise for one in triples], bool)
     chosen, likely = probability >= PUBLISHED, probability >= LEAST
     bins = zip(np.array_split(probability[likely], BINS), np.array_split(right[likely], BINS), strict=True)
     off = sum(abs(float(p.sum()) - float(r.sum())) for p, r in bins)
     return {
+        "precise": float(sure.sum()),
+        "precise_right": float(right[sure].mean()) if sure.any() else float("nan"),
         "published": float(chosen.sum()),
         "right": float(right[chosen].mean()) if chosen.any() else float("nan"),
         "claimed": float(probability[chosen].mean()) if chosen.any() else float("nan"),
