@@ -14,10 +14,13 @@ import pytest
 from neo4j_relpred.api import training as training_module
 from neo4j_relpred.api.predictor import RelationPredictor
 from neo4j_relpred.config import Settings, TrainingSettings
-from neo4j_relpred.data.knowledge_graph import IntArray
+from neo4j_relpred.data.knowledge_graph import IntArray, KnowledgeGraph
 from neo4j_relpred.data.snapshot import Node, Snapshot
 from neo4j_relpred.data.splits import Split
+from neo4j_relpred.model.checkpoint import load_checkpoint
 from neo4j_relpred.model.grown import Start
+from neo4j_relpred.model.unasked import Unasked
+from neo4j_relpred.scoring.scorer import Scorer
 from neo4j_relpred.training import unfinished
 from neo4j_relpred.training.fit import fit
 from neo4j_relpred.training.lesson import Lesson
@@ -105,6 +108,30 @@ def test_an_interrupted_training_is_taken_up_unless_it_is_to_be_fresh(
     assert caplog.text == ""
     assert weights(tmp_path, 1) == weights(tmp_path, 2)
     assert not state.exists()
+
+
+def test_a_trial_without_the_held_out_edges_goes_into_the_version(
+    snapshot: Snapshot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[tuple[int, int, int, float]] = []
+
+    def tried_out(scorer: Scorer, hidden: KnowledgeGraph, apart: KnowledgeGraph, seconds: float, seed: int) -> Unasked:
+        known = scorer.serving.model.graph
+        for graph in (hidden, apart):
+            assert not known.holds(graph.triples).any()
+        tried.append((len(known.triples), len(hidden.triples), len(apart.triples), seconds))
+        return Unasked(np.array([0.5, 2.0]), np.full((len(TYPES), 2), -1.0))
+
+    monkeypatch.setattr(training_module, "tried_out", tried_out)
+    predictor = opened(tmp_path)
+    version, _ = predictor.fit(snapshot)
+    ((known, hidden, apart, seconds),) = tried
+    assert known + hidden + apart == len(snapshot.triples)
+    assert min(known, hidden, apart) > 0
+    assert seconds == pytest.approx(60 * training_module.TRIAL_SHARE * ENDLESS)
+    unasked = load_checkpoint(tmp_path / "models" / "default" / str(version.version)).model.unasked
+    np.testing.assert_array_equal(unasked.slope, [0.5, 2.0])
+    assert (unasked.offset == -1).all()
 
 
 # a refresh
