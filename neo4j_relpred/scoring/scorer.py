@@ -36,7 +36,7 @@ LOOKING_SHARE = 0.2  # of the minutes of a sweep, for what to ask first
 PILOTS, PILOT = 4, 32  # types that tell what a question takes, and questions of each
 PILOT_SECONDS = 2.0  # no other type is begun after so many: who asks for an estimate waits
 WORTH_CHUNKS = 4  # from so many on, a list is worth another thread
-SAMPLED = PublishingSettings(min_probability=0.02, top_k=5)  # what is looked at of a sample
+SAMPLED = PublishingSettings(min_probability=0.002, top_k=5)  # of a sample, also what no publication would look at
 AUDITS, MOST_AUDITED = 20, 500  # edges are taken out in so many parts at least, and not more than so many at a time
 
 log = logging.getLogger(__name__)
