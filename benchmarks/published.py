@@ -93,9 +93,8 @@ def _swept(data: DataSet, scorer: Scorer, minutes: float) -> tuple[list[ScoredTr
     """Each edge that a sweep finds, the most probable first, and whether it is a test edge."""
     settings = PublishingSettings(min_probability=0.0, minutes=minutes, max_edges=MOST)
     triples = scorer.sweep(data.relations, settings, say=say).triples
-    rows, types = scorer.serving.rows, scorer.serving.relation_rows
     true = set(map(tuple, data.test.tolist()))
-    right = [(rows[one.triple.head], types[one.triple.relation], rows[one.triple.tail]) in true for one in triples]
+    right = [scorer.serving.triple_row(one.triple) in true for one in triples]
     return triples, np.array(right, bool)
 
 

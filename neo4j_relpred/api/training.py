@@ -79,9 +79,10 @@ def train(
         training = training.model_copy(update={"minutes": (1 - TRIAL_SHARE) * training.minutes})
         model = fit(lesson, settings.model, training, progress, begun.start, unfinished, curves)
         progress("trial", 0.0)
-        model = _tried_out(replace(workspace, settings=begun.settings), model, data, split, wrong)
+        here = replace(workspace, settings=begun.settings)
+        model = _tried_out(here, model, data, split, wrong)
         seconds = unfinished.earlier + time.monotonic() - started
-        report = _evaluate(replace(workspace, settings=begun.settings), model, data, split, progress)
+        report = _evaluate(here, model, data, split, progress)
         device = device_of(settings.training.device, "training.device")
         threads, warnings = settings.training.threads, (*warnings, *report.warnings)
         report = replace(report, seconds=seconds, threads=threads, device=device, warnings=warnings)

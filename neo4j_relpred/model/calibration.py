@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["NONE_MISSING", "SOFTMAX", "Calibration", "base_rate_shift", "beside_of", "evidence_of"]
+__all__ = ["LEAST", "NONE_MISSING", "SOFTMAX", "Calibration", "base_rate_shift", "beside_of", "evidence_of", "logistic"]
 
 FloatArray = npt.NDArray[np.float64]
 LEAST = 1e-7
@@ -54,8 +54,8 @@ class Calibration:
         known: (q,) answers of the question that the graph has. base_rate: of all questions, or (q, 1).
         """
         z = self.log_odds(logits, real, relations)
-        beside = _logistic(beside_of(z, real, known) @ self.missing)
-        p = _logistic(z + base_rate_shift(base_rate))
+        beside = logistic(beside_of(z, real, known) @ self.missing)
+        p = logistic(z + base_rate_shift(base_rate))
         p = np.minimum(p / np.maximum(1 - beside * p, DOUBT), 1 - DOUBT * (1 - p))
         return np.where(real, np.clip(p, LEAST, 1 - LEAST), 0.0)
 
@@ -64,7 +64,8 @@ class Calibration:
         return self.slope[relations] * (evidence_of(logits, real) @ self.weights) + self.intercept[relations]
 
 
-def _logistic(z: FloatArray) -> FloatArray:
+def logistic(z: FloatArray) -> FloatArray:
+    """Log odds to probabilities, as far as they can be told from 0 and 1."""
     p: FloatArray = 1 / (1 + np.exp(-np.clip(z, -40, 40)))
     return p
 
@@ -75,7 +76,7 @@ def beside_of(z: FloatArray, real: npt.NDArray[np.bool_], known: npt.NDArray[np.
     One, the logarithm of the question's known answers, and that of how many of the other candidates are expected to
     hold.
     """
-    p = np.where(real, _logistic(z), 0.0)
+    p = np.where(real, logistic(z), 0.0)
     others = np.log(np.maximum(p.sum(1, keepdims=True) - p, LEAST_OTHERS))
     return np.stack([np.ones_like(z), np.broadcast_to(np.log1p(known)[:, None], z.shape), others], axis=2)
 

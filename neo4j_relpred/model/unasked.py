@@ -7,10 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from neo4j_relpred.model.calibration import LEAST, logistic
+
 __all__ = ["Unasked", "log_odds"]
 
 FloatArray = npt.NDArray[np.float64]
-LEAST = 1e-7
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class Unasked:
         """
         kind = answered.astype(np.int64)
         z = self.slope[kind][:, None] * log_odds(probabilities) + self.offset[relation, kind][:, None]
-        return np.where(probabilities > 0, np.clip(1 / (1 + np.exp(-z)), LEAST, 1 - LEAST), 0.0)
+        return np.where(probabilities > 0, np.clip(logistic(z), LEAST, 1 - LEAST), 0.0)
 
 
 def log_odds(probabilities: FloatArray) -> FloatArray:

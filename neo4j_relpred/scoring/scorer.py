@@ -96,7 +96,7 @@ class Scorer:
     def new(self, triples: Iterable[Triple]) -> list[Triple]:
         """Those that the graph does not have. Raises UnknownEntity, UnknownRelation."""
         given = list(triples)
-        rows = np.array([self._row(triple) for triple in given], np.int64).reshape(-1, 3)
+        rows = np.array([self.serving.triple_row(triple) for triple in given], np.int64).reshape(-1, 3)
         return [triple for triple, held in zip(given, self.serving.model.graph.holds(rows), strict=True) if not held]
 
     def score(self, triples: Sequence[Triple]) -> list[ScoredTriple]:
@@ -104,13 +104,13 @@ class Scorer:
 
         Those that are in the graph are taken out of it before, all at once, so that none speaks for another.
         """
-        rows = np.array([self._row(triple) for triple in triples], np.int64).reshape(-1, 3)
+        rows = np.array([self.serving.triple_row(triple) for triple in triples], np.int64).reshape(-1, 3)
         judged = self._judged(rows)
         return [self._answer(h, r, t, values, {}) for (h, r, t), values in zip(rows.tolist(), judged, strict=True)]
 
     def explain(self, triple: Triple) -> Explanation:
         """Why `score` judges a triple as it does. Raises UnknownEntity, UnknownRelation."""
-        return explained(self.serving, self._row(triple), self.base_rate)
+        return explained(self.serving, self.serving.triple_row(triple), self.base_rate)
 
     def _judged(self, rows: IntArray) -> list[tuple[float, float, int]]:
         """Logit, probability and rank of given triples (n, 3), taken out of the graph before."""
@@ -370,10 +370,6 @@ class Scorer:
         triple = Triple(serving.entities[head], serving.relations[relation], serving.entities[tail])
         evidence: Evidence = explain(serving, head, relation, tail, shares)
         return ScoredTriple(triple, *values, evidence)
-
-    def _row(self, triple: Triple) -> tuple[int, int, int]:
-        serving = self.serving
-        return serving.row(triple.head), serving.relation_row(triple.relation), serving.row(triple.tail)
 
 
 def _best(scores: npt.NDArray[np.float64], keep: npt.NDArray[np.bool_], top_k: int) -> IntArray:

@@ -18,7 +18,7 @@ from neo4j_relpred.errors import UnknownEntity, UnknownRelation, did_you_mean
 from neo4j_relpred.model.checkpoint import Checkpoint
 from neo4j_relpred.model.trained import TrainedModel
 from neo4j_relpred.model.words import Words
-from neo4j_relpred.triples import EntityId, Relation
+from neo4j_relpred.triples import EntityId, Relation, Triple
 
 __all__ = ["ROOM", "Serving", "serve", "serve_again", "symmetric_rows"]
 
@@ -65,6 +65,10 @@ class Serving:
                 f"The model knows no relationship type {relation!r}.", hint=did_you_mean(relation, self.relations)
             )
         return row
+
+    def triple_row(self, triple: Triple) -> tuple[int, int, int]:
+        """A triple by its rows. Raises UnknownEntity, UnknownRelation."""
+        return self.row(triple.head), self.relation_row(triple.relation), self.row(triple.tail)
 
     def with_node(
         self, node: Node, vector: npt.NDArray[np.float32], edges: IntArray, settings: GraphSettings

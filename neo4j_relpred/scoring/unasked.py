@@ -25,9 +25,7 @@ def tried_out(scorer: Scorer, hidden: KnowledgeGraph, apart: KnowledgeGraph, sec
     members = replace(serving.model.members, room=ROOM)
     roomy = replace(scorer, serving=replace(serving, model=replace(serving.model, members=members)))
     triples = roomy.sample(seconds, np.random.default_rng([seed, 11]))
-    nodes, types = serving.rows, serving.relation_rows
-    places = [(nodes[one.triple.head], types[one.triple.relation], nodes[one.triple.tail]) for one in triples]
-    rows = np.array(places, np.int64).reshape(-1, 3)
+    rows = np.array([serving.triple_row(one.triple) for one in triples], np.int64).reshape(-1, 3)
     probabilities = np.array([one.probability for one in triples], np.float64)
     counted = ~apart.holds(rows) & (serving.model.graph.degrees[rows[:, 0]] > 0)
     rows, probabilities = rows[counted], probabilities[counted]

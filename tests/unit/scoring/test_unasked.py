@@ -23,8 +23,7 @@ ALL = PublishingSettings(min_probability=0.0, top_k=3)
 
 
 def rows_of(serving: Serving, found: list[ScoredTriple]) -> list[tuple[int, int, int]]:
-    triples = (one.triple for one in found)
-    return [(serving.rows[t.head], serving.relation_rows[t.relation], serving.rows[t.tail]) for t in triples]
+    return [serving.triple_row(one.triple) for one in found]
 
 
 def graph_like(serving: Serving, rows: object) -> KnowledgeGraph:
